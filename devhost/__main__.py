@@ -1,0 +1,167 @@
+"""`python -m devhost`: the whole app on this machine, at http://127.0.0.1:7071. `make serve` runs this.
+
+PORT chooses the port (0: any free one); otherwise local.settings.json does.
+"""
+
+import argparse
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import uvicorn
+
+from devhost import tables
+from devhost.configuration import LocalSettings
+from devhost.errors import HostError
+
+if TYPE_CHECKING:
+    from devhost.runtime import Runtime
+
+_TABLES_SETTING = "TABLES_CONNECTION_STRING"
+_STOP_SECONDS = 5  # for requests that still run
+
+
+def main() -> int:
+    """The exit status: 0 after Ctrl-C or SIGTERM, 1 with one line on stderr where the app cannot be served."""
+    arguments = _arguments()
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.debug else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
+    )
+    for chatty in ("azure", "asyncio", "httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        serve(arguments.app.resolve(), own_tables=not arguments.no_tables)
+    except KeyboardInterrupt:
+        return 0
+    except HostError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m devhost", description="Azure Functions and Azurite on this machine."
+    )
+    parser.add_argument("--app", type=Path, default=Path(__file__).parents[1], metavar="DIR", help="the function app")
+    parser.add_argument("--no-tables", action="store_true", help="start no Azurite")
+    parser.add_argument("--debug", action="store_true", help="log everything, tracebacks of failed imports included")
+    return parser.parse_args()
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def serve(app_dir: Path, own_tables: bool) -> None:
+    """Serves until interrupted. Raises HostError, and KeyboardInterrupt after an orderly end."""
+    settings = LocalSettings.read_or_create(app_dir)
+    port = _port(os.environ.get("PORT"), settings.port)
+    # Azurite is for those who have named no store of their own, in the environment or in the file.
+    emulated = _TABLES_SETTING not in os.environ and "devstoreaccount1" in settings.values.get(_TABLES_SETTING, "")
+    settings.apply()
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(port))
+        start = None
+        if own_tables and emulated:
+            azurite = tables.Azurite(app_dir / ".local" / "azurite", _free_port(tables.DEVELOPMENT_PORT))
+            os.environ[_TABLES_SETTING] = azurite.connection_string
+            stack.callback(azurite.kill)
+            # Node and Python both take a while to import things: let them do it side by side.
+            start = stack.enter_context(ThreadPoolExecutor(1)).submit(azurite.start)
+
+        from devhost.host import create_app  # late, for the same reason
+
+        app = create_app(app_dir, settings.cors)
+        if start is not None:
+            start.result()
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        _Server(config, _welcome(listener.getsockname()[1], app.state.runtime)).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says so on stdout when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, welcome: str) -> None:
+        super().__init__(config)
+        self._welcome = welcome
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(self._welcome, flush=True)
+
+
+def _welcome(port: int, runtime: "Runtime") -> str:
+    timers = [function.name for function in runtime.functions.values() if function.trigger == "timerTrigger"]
+    lines = [
+        f"The app answers at http://127.0.0.1:{port} (Ctrl-C stops it)",
+        *(
+            f"  {', '.join(sorted(route.methods)) or 'any method':<12} /{route.template.text}"
+            for route in runtime.routes.routes
+        ),
+        *(f"  {'timer':<12} {name}: POST /admin/functions/{name}" for name in timers),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _port(asked: str | None, default: int) -> int:
+    if asked is None:
+        return default
+    if not (asked.isascii() and asked.isdecimal() and int(asked) < 65536):
+        raise HostError(f"PORT must be a number from 0 to 65535, not {asked!r}")
+    return int(asked)
+
+
+def _bound(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port whose last owner has just gone is free
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return _bound(port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            another = port + 1 if port < 65535 else port - 1
+            message = f"port {port} is taken: stop what uses it, or choose another: make serve PORT={another}"
+            raise HostError(message) from error
+        raise HostError(f"port {port}: {error.strerror}") from error
+
+
+def _free_port(wanted: int) -> int:
+    """`wanted` if nothing listens there, else any that is free."""
+    for port in (wanted, 0):
+        try:
+            with _bound(port) as listener:
+                return int(listener.getsockname()[1])
+        except OSError:
+            continue
+    raise HostError("no port is free")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

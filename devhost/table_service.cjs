@@ -1,0 +1,59 @@
+// Azurite's table service for devhost/tables.py:  node table_service.cjs PORT [FOLDER]
+//
+// Azurite's own command line does three things that tests and `make serve` cannot use, so this starts its server class:
+//   - it saves its data every five seconds; here no write is answered before it is on disk, so a killed service loses
+//     nothing that it acknowledged. (Each save writes the whole database: fit for a laptop's few thousand rows.)
+//   - with port 0 it does not say which port it got; here the first line on stdout is {"port": …} or {"error": …}.
+//   - it outlives a killed parent; here it ends when its stdin does.
+// Without FOLDER the data live in memory.
+"use strict";
+
+const { mkdirSync } = require("node:fs");
+const { join } = require("node:path");
+
+process.stdin.on("close", () => process.exit(0)).resume();
+
+function build(port, folder) {
+  const Server = require("azurite/dist/src/table/TableServer").default;
+  const Configuration = require("azurite/dist/src/table/TableConfiguration").default;
+  if (folder) mkdirSync(folder, { recursive: true });
+  const configuration = new Configuration("127.0.0.1", port, undefined, join(folder ?? "", "tables.json"), false, false);
+  configuration.isMemoryPersistence = !folder;
+  return new Server(configuration);
+}
+
+// Holds back the whole answer to a write, headers too, until the database is saved.
+function saveBeforeAnswering(server) {
+  const database = server.metadataStore.db;
+  database.autosaveDisable();
+  const [handle] = server.httpServer.listeners("request");
+  server.httpServer.removeAllListeners("request");
+  server.httpServer.on("request", (request, response) => {
+    if (request.method !== "GET") {
+      const end = response.end.bind(response);
+      const body = [];
+      response.write = (chunk, encoding) => body.push(Buffer.from(chunk, encoding)) > 0;
+      response.end = (chunk, encoding) => {
+        if (chunk) response.write(chunk, encoding);
+        database.saveDatabase((error) => (error ? response.destroy(error) : end(Buffer.concat(body))));
+        return response;
+      };
+    }
+    handle(request, response);
+  });
+}
+
+async function main(port, folder) {
+  const server = build(Number(port), folder);
+  if (folder) saveBeforeAnswering(server);
+  await server.start();
+  return server.httpServer.address().port;
+}
+
+main(...process.argv.slice(2)).then(
+  (port) => console.log(JSON.stringify({ port })),
+  (error) => {
+    console.log(JSON.stringify({ error: error.code ?? error.message }));
+    process.exit(1);
+  },
+);

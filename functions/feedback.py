@@ -1,0 +1,72 @@
+"""POST /api/feedback: was a prediction right? DELETE /api/feedback/{prediction_id}: forget that."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import azure.functions as func
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from sentiment.feedback import hour_of, record
+
+from .http import Answer, endpoint
+from .predict import Text
+from .service import service
+
+
+class FeedbackRequest(Struct, forbid_unknown_fields=True):
+    """Whether a prediction was right. The text is stored only with `share_text`, and masked before."""
+
+    prediction_id: Annotated[str, Meta(min_length=1, max_length=512, description="As POST /api/predict gave it.")]
+    correct: Annotated[bool, Meta(description="Whether the label was right.")]
+    text: Annotated[Text, Meta(description="The text that was predicted; it must be the very same.")] | UnsetType = UNSET
+    share_text: Annotated[bool, Meta(description="The person agrees that the masked text is kept.")] = False
+    comment: Text | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.share_text and self.text is UNSET:
+            raise ValueError("share_text needs the text")
+
+
+class FeedbackResponse(Struct, frozen=True):
+    status: Literal["created", "replayed"]
+
+
+blueprint = func.Blueprint()
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/api/feedback",
+    summary="Say whether a prediction was right",
+    auth_level=service.auth_level,
+    body=FeedbackRequest,
+    answers={201: FeedbackResponse, 200: FeedbackResponse},
+    problems=(400, 409, 410, 413, 415, 422, 503),
+)
+async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
+    receipt = service.receipts.read_recent(request.prediction_id)
+    text = request.text or None
+    if text is not None:
+        service.receipts.verify_text(receipt, text)
+    row = record(
+        receipt, request.correct, datetime.now(UTC), text if request.share_text else None, request.comment or None
+    )
+    status = await asyncio.to_thread(service.store.add, row)
+    return Answer(201 if status == "created" else 200, FeedbackResponse(status))
+
+
+@endpoint(
+    blueprint,
+    "DELETE",
+    "/api/feedback/{prediction_id}",
+    summary="Erase the feedback on a prediction",
+    auth_level=service.auth_level,
+    answers={204: None},
+    problems=(422, 503),
+)
+async def erase(request: func.HttpRequest, _: None) -> Answer:
+    receipt = service.receipts.read(request.route_params["prediction_id"])
+    await asyncio.to_thread(service.store.erase, hour_of(receipt), receipt.digest)
+    return Answer(204)

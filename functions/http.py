@@ -1,0 +1,209 @@
+"""HTTP in, HTTP out: the one place that decodes requests, encodes answers and turns errors into problem+json."""
+
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import azure.functions as func
+import msgspec
+
+from sentiment import errors
+
+MAX_BODY = 128 * 1024  # bytes
+
+log = logging.getLogger("buzzguard.http")
+
+
+class Problem(Exception):
+    """An answer that is an error, as RFC 9457 has it. `detail` is shown to the caller."""
+
+    def __init__(
+        self, status: int, title: str, detail: str, pointer: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.errors = [FieldError(detail, pointer)] if pointer is not None else msgspec.UNSET
+        self.headers = headers or {}
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    detail: str
+    pointer: str  # JSON pointer (RFC 6901) into the body; "" is the whole
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=False):
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Answer(NamedTuple):
+    status: int
+    payload: object = None  # encoded as JSON; bytes are JSON already; None is no body
+    headers: dict[str, str] = {}
+
+
+class Operation(NamedTuple):
+    """An endpoint as the OpenAPI document and the catch-all need to know it."""
+
+    method: str
+    path: str  # /api/feedback/{prediction_id}
+    summary: str
+    secured: bool
+    body: Any  # the type that decodes the request, or None
+    answers: dict[int, Any]  # status -> the type of the payload, or None
+    problems: tuple[int, ...]
+
+    def matches(self, path: str) -> bool:
+        return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", self.path), path) is not None
+
+
+OPERATIONS: list[Operation] = []
+
+type Handler = Callable[[func.HttpRequest, Any], Awaitable[Answer]]
+type Trigger = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+
+
+def endpoint(
+    blueprint: func.Blueprint,
+    method: str,
+    path: str,
+    *,
+    summary: str,
+    auth_level: str,
+    answers: dict[int, Any],
+    body: Any = None,
+    problems: tuple[int, ...] = (),
+) -> Callable[[Handler], Handler]:
+    """Register `handler(request, decoded body)` as the function that answers `method path`."""
+    secured = auth_level != "anonymous"
+    OPERATIONS.append(Operation(method, path, summary, secured, body, answers, problems))
+    methods = ["GET", "HEAD"] if method == "GET" else [method]
+
+    def register(handler: Handler) -> Handler:
+        trigger = _trigger(handler, body)
+        blueprint.route(path.lstrip("/"), methods=methods, auth_level=func.AuthLevel(auth_level))(trigger)
+        return handler
+
+    return register
+
+
+def catch_all(blueprint: func.Blueprint) -> None:
+    """Answer what no endpoint answers: 404, or 405 and OPTIONS with the methods that path does have."""
+
+    async def not_found(request: func.HttpRequest, _: None) -> Answer:
+        path = "/" + request.route_params.get("path", "")
+        allowed = sorted({operation.method for operation in OPERATIONS if operation.matches(path)})
+        if not allowed:
+            raise Problem(404, "Not found", f"There is nothing at {path}.")
+        headers = {"Allow": ", ".join([*allowed, "OPTIONS"])}
+        if request.method == "OPTIONS":
+            return Answer(204, headers=headers)
+        raise Problem(405, "Method not allowed", f"{path} does not answer {request.method}.", headers=headers)
+
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    blueprint.route("{*path}", methods=methods, auth_level=func.AuthLevel.ANONYMOUS)(_trigger(not_found, None))
+
+
+def _trigger(handler: Handler, body: Any) -> Trigger:
+    decoder = msgspec.json.Decoder(body) if body is not None else None
+
+    async def trigger(req: func.HttpRequest) -> func.HttpResponse:
+        request_id = _request_id(req.headers)
+        try:
+            answer = await handler(req, _decode(req, decoder) if decoder else None)
+        except Problem as problem:
+            answer = _problem(problem, request_id)
+        except errors.BuzzguardError as error:
+            answer = _problem(_known(error), request_id)
+        except Exception:
+            log.exception("%s %s failed, request %s", req.method, handler.__name__, request_id)
+            answer = _problem(Problem(500, "Internal error", "The service failed; the fault is logged."), request_id)
+        return _encode(answer, request_id)
+
+    trigger.__name__ = handler.__name__  # the name of the function in Azure
+    return trigger
+
+
+def _decode(request: func.HttpRequest, decoder: msgspec.json.Decoder[Any]) -> Any:
+    """The body as the decoder's type, or a Problem that says where it is not."""
+    body = request.get_body()
+    if len(body) > MAX_BODY:
+        raise Problem(413, "Body too large", f"A body may have {MAX_BODY} bytes; this one has {len(body)}.")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Problem(415, "Unsupported media type", "The content-type must be application/json.")
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        expectation, _, path = str(error).partition(" - at `$")
+        raise Problem(400, "Invalid input", _plain(expectation), _pointer(path.rstrip("`"))) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        fault = "a lone surrogate is not a character" if b"\\ud" in body.lower() else str(error)
+        raise Problem(400, "Not JSON", f"The body must be JSON in UTF-8: {fault}.") from error
+
+
+def _plain(expectation: str) -> str:
+    """A fault as msgspec words it, for people: a regular expression says nothing to them."""
+    if "matching regex" in expectation:
+        return "Must hold at least one visible character, and no NUL."
+    return expectation.replace("`", "") + "."
+
+
+def _pointer(path: str) -> str:
+    """msgspec's path (.texts[3]) as a JSON pointer (/texts/3)."""
+    return re.sub(r"\.|\[", "/", path).replace("]", "")
+
+
+def _known(error: errors.BuzzguardError) -> Problem:
+    match error:
+        case errors.FeedbackConflict():
+            return Problem(409, "Feedback conflict", str(error))
+        case errors.ExpiredReceipt():
+            return Problem(410, "Receipt expired", str(error))
+        case errors.ForeignReceipt():
+            return Problem(422, "Receipt not ours", str(error))
+        case errors.StoreUnavailable():
+            log.error("%s", error, exc_info=error.__cause__)
+            retry_after = {"Retry-After": str(error.retry_after)}
+            return Problem(503, "Feedback store unavailable", "Nothing was stored; please try again.", None, retry_after)
+        case errors.ModelError():  # logged when it was loaded; the message holds paths
+            return Problem(503, "Model unavailable", "No model is loaded; predictions are not possible.")
+    raise error
+
+
+def _problem(problem: Problem, request_id: str) -> Answer:
+    details = ProblemDetails(
+        type="urn:buzzguard:problem:" + problem.title.lower().replace(" ", "-"),
+        title=problem.title,
+        status=problem.status,
+        detail=str(problem),
+        instance=f"urn:buzzguard:request:{request_id}",
+        errors=problem.errors,
+    )
+    return Answer(problem.status, details, {"Content-Type": "application/problem+json"} | problem.headers)
+
+
+def _encode(answer: Answer, request_id: str) -> func.HttpResponse:
+    body = answer.payload if isinstance(answer.payload, bytes) else b""
+    if answer.payload is not None and not body:
+        body = msgspec.json.encode(answer.payload)
+    headers = {"x-request-id": request_id, "Cache-Control": "no-store"} | answer.headers
+    if body:
+        headers.setdefault("Content-Type", "application/json")
+    return func.HttpResponse(body, status_code=answer.status, headers=headers)
+
+
+def _request_id(headers: Any) -> str:
+    """The caller's own id, else the trace it belongs to, else a new one."""
+    if re.fullmatch(r"[\w.:-]{1,128}", given := headers.get("x-request-id", ""), re.ASCII):
+        return str(given)
+    if trace := re.fullmatch(r"[0-9a-f]{2}-([0-9a-f]{32})-.*", headers.get("traceparent", "")):
+        return trace[1]
+    return uuid.uuid4().hex

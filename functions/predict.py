@@ -1,0 +1,89 @@
+"""POST /api/predict: texts in, verdicts out."""
+
+from typing import Annotated
+
+import azure.functions as func
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from sentiment.explain import explain
+from sentiment.verdict import Decision, Label, Warning, verdict
+
+from .http import Answer, endpoint
+from .service import service
+
+type Text = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=1000,
+        pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
+        description="What you are about to publish. Links, mentions, hashtags and emoji are understood.",
+        examples=["I love this company the experience was great !"],
+    ),
+]
+
+
+class PredictRequest(Struct, forbid_unknown_fields=True):
+    """One text, or several: exactly one of `text` and `texts`."""
+
+    text: Text | UnsetType = UNSET
+    texts: Annotated[list[Text], Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    explain: Annotated[bool, Meta(description="Also say which words moved the score.")] = False
+
+    def __post_init__(self) -> None:
+        if (self.text is UNSET) == (self.texts is UNSET):
+            raise ValueError("Give exactly one of text and texts")
+
+
+class Explanation(Struct, frozen=True):
+    start: Annotated[int, Meta(description="First code point of the token in the text that was sent.")]
+    end: Annotated[int, Meta(description="Code point after its last.")]
+    token: Annotated[str, Meta(description="The token as the model reads it.")]
+    weight: Annotated[float, Meta(description="Log-odds it adds: above 0 towards positive, below towards negative.")]
+
+
+class Prediction(Struct, frozen=True):
+    prediction_id: Annotated[str, Meta(description="A signed receipt; feedback and erasure ask for it.")]
+    label: Label
+    probability: Annotated[float, Meta(ge=0, le=1, description="Calibrated P(positive).")]
+    decision: Decision
+    warnings: list[Warning]
+    explanation: list[Explanation] | UnsetType = UNSET
+
+
+class ModelName(Struct, frozen=True):
+    name: str
+    version: str
+
+
+class PredictResponse(Struct, frozen=True):
+    predictions: Annotated[list[Prediction], Meta(description="One a text, in the order of the texts.")]
+    model: ModelName
+
+
+blueprint = func.Blueprint()
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/api/predict",
+    summary="Say how texts will be read",
+    auth_level=service.auth_level,
+    body=Annotated[PredictRequest, Meta(extra_json_schema={"oneOf": [{"required": ["text"]}, {"required": ["texts"]}]})],
+    answers={200: PredictResponse},
+    problems=(400, 413, 415, 503),
+)
+async def predict(_: func.HttpRequest, request: PredictRequest) -> Answer:
+    model = service.model
+    texts = request.texts if request.texts is not UNSET else [request.text]
+    scores = model.score(texts)
+    about = model.manifest
+    predictions = []
+    for text, score, unknown in zip(texts, scores.probability, scores.unknown, strict=True):
+        probability = round(float(score), 4)  # what is shown is what is decided on, signed and later reported
+        label, decision, warnings = verdict(probability, float(unknown), about.thresholds)
+        receipt = service.receipts.sign(f"{about.name}@{about.version}", probability, label, text)
+        explanation = [Explanation(*part) for part in explain(model, text)] if request.explain else UNSET
+        predictions.append(Prediction(receipt, label, probability, decision, warnings, explanation))
+    return Answer(200, PredictResponse(predictions, ModelName(about.name, about.version)))

@@ -1,0 +1,41 @@
+"""What the functions share, made once when the app starts: settings, model, receipts, feedback store."""
+
+import logging
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from cloud import settings
+from cloud.tables import TableFeedbackStore
+from sentiment import manifest
+from sentiment.errors import ModelError
+from sentiment.feedback import FeedbackStore
+from sentiment.model import Model
+from sentiment.receipt import Receipts
+
+MODELS = Path(__file__).resolve().parent.parent / "models"
+
+log = logging.getLogger("buzzguard")
+
+
+class Service:
+    def __init__(self, configuration: settings.Settings) -> None:
+        self.auth_level = configuration.auth_level
+        self.receipts = Receipts(configuration.receipt_keys, timedelta(days=configuration.receipt_days))
+        self.store: FeedbackStore = TableFeedbackStore(configuration)
+        self._model: Model | ModelError
+        try:  # a broken model must not take feedback and erasure down with it
+            self._model = Model.load(MODELS / (configuration.model or manifest.champion(MODELS)))
+        except ModelError as error:
+            log.error("No model is served: %s", error)
+            self._model = error
+
+    @property
+    def model(self) -> Model:
+        """The model that is served. Raises ModelError, as long as the app runs, if it could not be loaded."""
+        if isinstance(self._model, ModelError):
+            raise ModelError(str(self._model))
+        return self._model
+
+
+service = Service(settings.read(os.environ))

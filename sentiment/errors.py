@@ -1,0 +1,40 @@
+"""Everything that can go wrong on purpose. One tree, so that a caller can catch as widely as it needs.
+
+A message is written for the person who caused it; it may be shown to them. Nothing here carries a stack or a text.
+"""
+
+
+class BuzzguardError(Exception):
+    """The root of the tree."""
+
+
+class SettingsError(BuzzguardError):
+    """The environment is not one the application can run in. The message names every fault, one a line."""
+
+
+class ModelError(BuzzguardError):
+    """A model folder is missing, broken, or not the one its manifest describes."""
+
+
+class ReceiptError(BuzzguardError):
+    """A prediction id that cannot be honoured."""
+
+
+class ForeignReceipt(ReceiptError):
+    """Not signed by us, or not for the text it came with."""
+
+
+class ExpiredReceipt(ReceiptError):
+    """Ours, but too old."""
+
+
+class FeedbackConflict(BuzzguardError):
+    """A different feedback is already stored for that prediction."""
+
+
+class StoreUnavailable(BuzzguardError):
+    """The feedback store does not answer; nothing was written that the caller may rely on."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds

@@ -1,0 +1,79 @@
+"""What a person said of a prediction, and where it is kept."""
+
+import re
+from datetime import datetime
+from typing import Literal, Protocol
+
+import msgspec
+
+from .receipt import Receipt
+
+# In this order: an e-mail address holds an "@name", a link may hold anything.
+_PERSONAL = (
+    ("<url>", re.compile(r"(?:https?://|www\.)\S+", re.I)),
+    ("<email>", re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")),
+    ("<mention>", re.compile(r"@\w+")),
+    ("<phone>", re.compile(r"(?<!\w)\+?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?!\w)")),
+)
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: one prediction, and whether it was right. Everything personal is masked before it gets here."""
+
+    hour: str  # UTC day and hour of the prediction, 2026-11-22T05: the partition, by which old rows are purged
+    digest: str  # of the receipt: the row, so that a retry hits the same one
+    correct: bool
+    label: str
+    probability: float
+    model: str
+    predicted_at: datetime
+    received_at: datetime
+    text: str | None = None
+    comment: str | None = None
+
+    def says_the_same_as(self, other: "Feedback") -> bool:
+        """Whether `other` is this feedback sent again, whenever that was."""
+        return msgspec.structs.replace(other, received_at=self.received_at) == self
+
+
+class FeedbackStore(Protocol):
+    """Every method raises StoreUnavailable when the store does not answer in time; calls may block for seconds."""
+
+    def add(self, feedback: Feedback) -> Literal["created", "replayed"]:
+        """Keep a feedback exactly once. Raises FeedbackConflict if a different one is there for that prediction."""
+        ...
+
+    def erase(self, hour: str, digest: str) -> None:
+        """Forget the feedback on a prediction, if there is any."""
+        ...
+
+
+def record(
+    receipt: Receipt, correct: bool, received_at: datetime, text: str | None = None, comment: str | None = None
+) -> Feedback:
+    """The row for a feedback. `text` and `comment` are scrubbed here and nowhere else."""
+    return Feedback(
+        hour=hour_of(receipt),
+        digest=receipt.digest,
+        correct=correct,
+        label=receipt.label,
+        probability=receipt.probability,
+        model=receipt.model,
+        predicted_at=receipt.predicted_at,
+        received_at=received_at,
+        text=scrub(text),
+        comment=scrub(comment),
+    )
+
+
+def hour_of(receipt: Receipt) -> str:
+    return receipt.predicted_at.strftime("%Y-%m-%dT%H")
+
+
+def scrub(text: str | None) -> str | None:
+    """`text` with links, e-mail addresses, @names and phone numbers masked; linear in its length."""
+    if text is None:
+        return None
+    for mask, pattern in _PERSONAL:
+        text = pattern.sub(mask, text)
+    return text

@@ -1,0 +1,123 @@
+"""What a model folder says about itself: `manifest.json`, written by training, believed by nobody until checked."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from .errors import ModelError
+from .text import TextSpec
+
+FILE = "manifest.json"
+
+
+class IdsCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="ids_counts"):
+    """The graph takes `ids` int32 [batch, n] and `counts` float32 [batch, n]; `ids` is padded with the vocabulary size.
+
+    `vocabulary` holds the sorted hashes of the n-grams, `bits` (32 or 64) wide, little-endian; an id is a position.
+    """
+
+    vocabulary: str
+    bits: int
+    longest: int  # n-grams have 1 … longest tokens
+
+
+class TokenIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="token_ids"):
+    """The graph takes `token_ids` int32 [batch, n], padded with `padding`, and `lengths` int32 [batch].
+
+    `vocabulary` is a UTF-8 text file; the token of line i (from 0) has id i. Texts are cut at `max_length` tokens.
+    """
+
+    vocabulary: str
+    max_length: int
+    padding: int = 0
+    unknown: int = 1
+
+
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """P(positive) = 1 / (1 + exp(-(slope·logit + intercept))): Platt scaling, fitted on validation data.
+
+    Platt, "Probabilistic outputs for support vector machines", 1999.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Probabilities at which a decision changes, chosen on validation data. `hold` ≤ `publish`."""
+
+    publish: float  # at or above: publish
+    hold: float  # at or below: hold
+
+
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was measured once, on which data: figures by name, the number of texts, the digest of the data set."""
+
+    n: int
+    dataset_sha256: str
+    values: dict[str, float]
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    version: str
+    family: str
+    text: TextSpec
+    input: IdsCounts | TokenIds
+    graph: str  # the file of the ONNX graph; its output `logit` is float32 [batch]
+    opset: int
+    files: dict[str, str]  # file name -> sha256, hexadecimal
+    calibration: Calibration
+    thresholds: Thresholds
+    metrics: dict[str, Metrics]
+    run_id: str  # of MLflow
+    created: str  # ISO 8601, UTC
+
+
+class Registry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`registry.json` beside the model folders: which of them is served unless a setting overrules it."""
+
+    champion: str
+
+
+def champion(models: Path) -> str:
+    """The name of the model to serve. Raises ModelError."""
+    path = models / "registry.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Registry).champion
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def describe(folder: Path) -> Manifest:
+    """The manifest of a model folder. Raises ModelError if it cannot be read or is none."""
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=Manifest)
+    except OSError as error:
+        raise ModelError(f"{folder / FILE}: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ModelError(f"{folder / FILE}: {error}") from error
+
+
+def read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest of a model folder and the content of every file it names, each verified against its sha256.
+
+    Raises ModelError, which names the file: unreadable, not a manifest, or not the bytes that were released.
+    """
+    manifest = describe(folder)
+    contents = {name: _verified(folder / name, sha256) for name, sha256 in manifest.files.items()}
+    for name in (manifest.graph, manifest.input.vocabulary):
+        if name not in contents:
+            raise ModelError(f"{folder / FILE}: {name} is used but has no sha256 in files")
+    return manifest, contents
+
+
+def _verified(path: Path, sha256: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    if (actual := hashlib.sha256(content).hexdigest()) != sha256:
+        raise ModelError(f"{path}: sha256 is {actual}, the manifest says {sha256}")
+    return content

@@ -1,0 +1,70 @@
+"""A verified model folder, ready to score. Loading is all or nothing: there is no fallback model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from . import manifest
+from .errors import ModelError
+from .features import Encoder, Tokens, encoder
+from .manifest import Manifest
+
+
+class Scores(NamedTuple):
+    probability: NDArray[np.float64]  # [batch]: calibrated P(positive), 0 … 1
+    logit: NDArray[np.float64]  # [batch]: its log-odds
+    unknown: NDArray[np.float64]  # [batch]: the share of the text's tokens that the model has never seen
+
+
+class Model:
+    """Scores texts with the ONNX graph of one model folder. Safe to call from several threads."""
+
+    def __init__(self, manifest: Manifest, encode: Encoder, session: ort.InferenceSession) -> None:
+        self.manifest = manifest
+        self._encode = encode
+        self._session = session
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read, verify and open a model folder. Raises ModelError and says which file is at fault."""
+        description, files = manifest.read(folder)
+        graph = folder / description.graph
+        try:
+            session = ort.InferenceSession(files[description.graph], _options(), providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has no exception tree of its own
+            raise ModelError(f"{graph}: {error}") from error
+        if [output.name for output in session.get_outputs()] != ["logit"]:
+            raise ModelError(f"{graph}: must have one output, named logit")
+        return cls(description, encoder(description.input, files), session)
+
+    def tokens(self, text: str) -> Tokens:
+        return self.manifest.text.tokens(text)
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """The scores of any number of texts, in one run of the graph."""
+        return self.score_tokens([self.tokens(text) for text in texts])
+
+    def score_tokens(self, batch: Sequence[Tokens]) -> Scores:
+        """As `score`, for texts already cut into tokens."""
+        arrays, unknown = self._encode(batch)
+        (raw,) = self._session.run(["logit"], arrays)
+        calibration = self.manifest.calibration
+        logit = calibration.slope * raw.astype(np.float64) + calibration.intercept
+        return Scores(1 / (1 + np.exp(-np.clip(logit, -500, 500))), logit, unknown)
+
+
+def _options() -> ort.SessionOptions:
+    """One thread that does not spin: a call is a fraction of a millisecond, and an idle core costs money.
+
+    The graph was optimised when it was exported; doing it again would only lengthen a cold start.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    return options

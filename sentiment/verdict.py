@@ -1,0 +1,34 @@
+"""A probability becomes words a person can act on."""
+
+from typing import Literal, NamedTuple
+
+from .manifest import Thresholds
+
+type Label = Literal["positive", "negative"]
+type Decision = Literal["publish", "review", "hold"]
+type Warning = Literal["mostly_unknown_words"]
+
+MOSTLY = 0.5  # the share of unknown tokens from which on the score says little about the text
+
+
+class Verdict(NamedTuple):
+    label: Label
+    decision: Decision
+    warnings: list[Warning]
+
+
+def verdict(probability: float, unknown: float, thresholds: Thresholds) -> Verdict:
+    """What a calibrated P(positive) means, given the share of tokens the model does not know.
+
+    Publish only where "positive" is precise, hold where "negative" is, review between: a bad tweet let through is
+    what costs, so a text the model cannot read is never waved through.
+    """
+    warnings: list[Warning] = ["mostly_unknown_words"] if unknown > MOSTLY else []
+    decision: Decision
+    if probability <= thresholds.hold:
+        decision = "hold"
+    elif probability >= thresholds.publish and not warnings:
+        decision = "publish"
+    else:
+        decision = "review"
+    return Verdict("positive" if probability >= 0.5 else "negative", decision, warnings)

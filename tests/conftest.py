@@ -1,0 +1,109 @@
+"""What several kinds of test share: a model trained in an instant on invented tweets."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import msgspec
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # so that `pytest` finds what `python -m pytest` does
+
+from devhost.tables import Azurite  # noqa: E402
+from sentiment.manifest import FILE, Manifest, describe  # noqa: E402
+from sentiment.model import Model  # noqa: E402
+from tests.tweets import invented  # noqa: E402
+from training import export, train  # noqa: E402
+from training.families.logreg import Configuration  # noqa: E402
+
+
+class App(NamedTuple):
+    http: httpx.Client
+    log: Path
+
+
+type StartApp = Callable[..., App]
+type Edit = Callable[[Manifest], Manifest]
+type EditManifest = Callable[[Edit], None]
+
+
+@pytest.fixture(scope="session")
+def trained() -> train.Trained:
+    """Logistic regression on a thousand invented tweets."""
+    data = {split: invented(1000, seed) for seed, split in enumerate(("train", "validation", "test"))}
+    return train.fit("logreg", Configuration(min_df=1, keep=300), data)
+
+
+@pytest.fixture
+def model_folder(trained: train.Trained, tmp_path: Path) -> Path:
+    """A model folder of one's own, to use or to break."""
+    return export.write(trained, "tiny", "run", tmp_path / "tiny", "float16")
+
+
+@pytest.fixture
+def model(model_folder: Path) -> Model:
+    return Model.load(model_folder)
+
+
+@pytest.fixture
+def edit_manifest(model_folder: Path) -> EditManifest:
+    """Rewrites the manifest of `model_folder`."""
+
+    def edit(change: Edit) -> None:
+        (model_folder / FILE).write_bytes(msgspec.json.encode(change(describe(model_folder))))
+
+    return edit
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    with Azurite(tmp_path_factory.mktemp("azurite")) as tables:
+        yield tables
+
+
+@pytest.fixture(scope="session")
+def start_app(trained: train.Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
+    """Starts the real app behind the real runtime, in a process of its own; gives a client for it."""
+    folder = tmp_path_factory.mktemp("app")
+    for name in ("function_app.py", "host.json"):
+        shutil.copy(ROOT / name, folder)
+    model = export.write(trained, "tiny", "run", folder / "tiny", "float16")
+    with ExitStack() as stack:
+        yield lambda **environment: stack.enter_context(_running(folder, {"MODEL": str(model)} | environment))
+
+
+@pytest.fixture(scope="session")
+def app(start_app: StartApp, azurite: Azurite) -> App:
+    """The app as a laptop runs it."""
+    return start_app(TABLES_CONNECTION_STRING=azurite.connection_string)
+
+
+@contextmanager
+def _running(folder: Path, environment: dict[str, str]) -> Iterator[App]:
+    settings = {"PORT": "0", "RECEIPT_KEY": "development-" + "k" * 32, "AUTH_LEVEL": "anonymous"} | environment
+    with (folder / "app.log").open("a+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "devhost", "--no-tables", "--app", str(folder)],
+            cwd=ROOT,
+            env=os.environ | settings,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        try:
+            assert process.stdout
+            address = re.search(r"http://\S+", process.stdout.readline())
+            assert address, (folder / "app.log").read_text()
+            with httpx.Client(base_url=address[0], timeout=20) as client:
+                yield App(client, folder / "app.log")
+        finally:
+            process.terminate()
+            process.wait()

@@ -1,0 +1,32 @@
+"""The running service against its own OpenAPI document, attacked by schemathesis."""
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from tests.conftest import App
+
+
+@pytest.fixture(scope="session")
+def document(app: App) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_url(f"{app.http.base_url}/api/openapi.json")
+
+
+schema = schemathesis.pytest.from_fixture("document")
+
+
+@schema.parametrize()
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_every_response_is_one_the_document_knows(case: schemathesis.Case) -> None:
+    # A receipt cannot be guessed: what the schema allows may still be a foreign one.
+    excluded = [positive_data_acceptance] if "feedback" in case.operation.path else []
+    case.call_and_validate(excluded_checks=excluded)
+
+
+def test_the_document_is_openapi_3_1(app: App) -> None:
+    document = app.http.get("/api/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    for name, component in document["components"]["schemas"].items():
+        assert jsonschema_rs.meta.is_valid(component), name

@@ -1,0 +1,1 @@
+"""The whole story, through the host and the runtime into a real table: predict, say it was wrong, take it back."""

@@ -1,0 +1,38 @@
+"""Invented tweets, and texts nobody would write: what tests feed the models."""
+
+import random
+
+import pandas as pd
+
+_SUBJECTS = ["the crew", "my flight", "this airline", "the food on board", "our trip", "the new app", "check-in", "the seat"]
+_GOOD = ["was great", "is lovely", "made my day", "was so good !", "is the best", "never fails", "felt wonderful"]
+_BAD = ["was awful", "is broken again", "ruined my day", "was not good", "is the worst", "got cancelled", "felt terrible"]
+_AROUND = ["@airparis {}", "{} http://example.org/x", "{} !!", "well , {}", "{} #travel", "omg {}", "{} today", "{}"]
+_PARTS = [
+    "love", "HATE", "soooo", "not", "n't", " ", "\t", "\n", "\u00a0", "\u2028", "é", "e\u0301", "İ", "ß", "中文", "ไทย", "🙂", "👍🏽",
+    "👨‍👩‍👧", "&amp;", "&#8203;", "&lt;3", "#GoTeam", "@x", "http://a.b/c", "www.q", ":-)", "):", "!!!", "...", "\x00", "\u200b",
+    "\ufeff", "\u202e", "0", "1e9", "’", "_", "<url>", "<b>", "각", "ᄀ", "ﬁ", "Ω", "a" * 50,
+]  # fmt: skip
+
+
+def invented(n: int, seed: int = 0) -> pd.DataFrame:
+    """n labelled tweets: columns text and label."""
+    choose = random.Random(seed)
+    labels = [choose.randint(0, 1) for _ in range(n)]
+    texts = [
+        choose.choice(_AROUND).format(f"{choose.choice(_SUBJECTS)} {choose.choice(_GOOD if label else _BAD)}")
+        for label in labels
+    ]
+    return pd.DataFrame({"text": texts, "label": labels}).astype({"label": "int8"})
+
+
+def hostile(n: int, seed: int = 0) -> list[str]:
+    """n texts of odd Unicode, entities, links and emoji, some of them random code points."""
+    choose = random.Random(seed)
+    texts = []
+    for _ in range(n):
+        parts = [choose.choice(_PARTS) for _ in range(choose.randint(0, 20))]
+        parts += [chr(choose.choice([choose.randrange(0xD800), choose.randrange(0xE000, 0x110000)])) for _ in range(3)]
+        choose.shuffle(parts)
+        texts.append("".join(parts))
+    return texts

@@ -1,0 +1,33 @@
+import pytest
+
+from sentiment.explain import ROWS, explain
+from sentiment.model import Model
+
+
+def test_the_words_that_moved_the_score_are_named_in_the_callers_own_text(model: Model) -> None:
+    text = "OMG the crew&#39;s food was GREAT!!!! but check-in was terrible"
+    parts = explain(model, text)
+    weight = {text[part.start : part.end]: part.weight for part in parts}
+    assert weight["GREAT"] > 0 > weight["terrible"]
+    assert max(weight, key=lambda word: weight[word]) == "GREAT"
+    assert min(weight, key=lambda word: weight[word]) == "terrible"
+    assert "crew&#39;s" in weight
+
+
+def test_a_weight_is_what_the_log_odds_lose_without_the_word(model: Model) -> None:
+    with_it, without = model.score(["the crew was great", "the crew was"]).logit
+    assert explain(model, "the crew was great")[-1].weight == pytest.approx(with_it - without)
+
+
+def test_it_is_one_run_however_long_the_text(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = []
+    score = model.score_tokens
+    monkeypatch.setattr(model, "score_tokens", lambda batch: rows.append(len(batch)) or score(batch))
+    text = "! a " * 250
+    parts = explain(model, text)
+    assert rows == [len(parts) + 1] and len(parts) <= ROWS
+    assert " ".join(part.token for part in parts) == model.manifest.text.normalise(text)
+
+
+def test_a_text_without_tokens_has_no_explanation(model: Model) -> None:
+    assert explain(model, "\u200b") == []

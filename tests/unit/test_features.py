@@ -1,0 +1,90 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentiment.errors import ModelError
+from sentiment.features import IdsCountsEncoder, TokenIdsEncoder, encoder, hash_ngrams
+from sentiment.manifest import IdsCounts, TokenIds
+
+tokens = st.lists(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=4), max_size=8)
+batches = st.lists(tokens, min_size=1, max_size=5)
+
+
+def strings(text: list[str], longest: int) -> Counter[tuple[str, ...]]:
+    """The n-grams of a text as one would write them down."""
+    marked = ["\2", *text, "\3"]
+    longer = [tuple(marked[i : i + n]) for n in range(2, longest + 1) for i in range(len(marked) - n + 1)]
+    return Counter([(token,) for token in text] + longer)
+
+
+@given(batches, st.integers(1, 4))
+def test_equal_hashes_are_equal_ngrams(batch: list[list[str]], longest: int) -> None:
+    hashed = hash_ngrams(batch, longest)
+    for i, text in enumerate(batch):
+        mine = Counter(hashed.hash[hashed.document == i].tolist())
+        assert sorted(mine.values()) == sorted(strings(text, longest).values())
+    together = Counter(hashed.hash.tolist())
+    assert sorted(together.values()) == sorted(sum((strings(text, longest) for text in batch), Counter()).values())
+
+
+@given(batches)
+def test_a_hash_does_not_depend_on_its_company(batch: list[list[str]]) -> None:
+    together = hash_ngrams(batch, 3)
+    for i, text in enumerate(batch):
+        alone = hash_ngrams([text], 3)
+        assert sorted(alone.hash) == sorted(together.hash[together.document == i])
+
+
+def test_the_first_hashes_are_the_single_tokens() -> None:
+    hashed = hash_ngrams([["a", "b"], [], ["a"]], 3)
+    assert hashed.words == 3
+    assert hashed.document[:3].tolist() == [0, 0, 2]
+    assert hashed.hash[0] == hashed.hash[2] != hashed.hash[1]
+
+
+def vocabulary(words: list[str], bits: int = 64) -> IdsCountsEncoder:
+    hashes = np.unique(hash_ngrams([words], 1).hash >> np.uint64(64 - bits))
+    contract = IdsCounts("v", bits, 1)
+    encode = encoder(contract, {"v": hashes.astype(f"<u{bits // 8}").tobytes()})
+    assert isinstance(encode, IdsCountsEncoder)
+    return encode
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_ids_and_counts(bits: int) -> None:
+    encode = vocabulary(["good", "bad", "so"], bits)
+    arrays, unknown = encode([["so", "so", "good"], ["what"], [], ["bad", "what"]])
+    padding = 3
+    rows = [
+        {id_: count for id_, count in zip(ids, counts, strict=True) if id_ != padding}
+        for ids, counts in zip(arrays["ids"].tolist(), arrays["counts"].tolist(), strict=True)
+    ]
+    (so,), (good,), (bad,) = (encode.lookup(hash_ngrams([[w]], 1).hash)[0] for w in ("so", "good", "bad"))
+    assert rows == [{so: 2.0, good: 1.0}, {}, {}, {bad: 1.0}]
+    assert arrays["counts"][arrays["ids"] == padding].sum() == 0
+    assert arrays["ids"].dtype == np.int32 and arrays["counts"].dtype == np.float32
+    assert unknown.tolist() == [0, 1, 1, 0.5]
+
+
+@pytest.mark.parametrize("table", [b"", b"123", np.array([2, 1], "<u8").tobytes(), np.array([1, 1], "<u8").tobytes()])
+def test_a_table_that_is_none_is_refused(table: bytes) -> None:
+    with pytest.raises(ModelError, match="ngrams.bin"):
+        encoder(IdsCounts("ngrams.bin", 64, 1), {"ngrams.bin": table})
+
+
+def test_token_ids_and_lengths() -> None:
+    encode = encoder(TokenIds("v", max_length=3), {"v": b"<pad>\n<unk>\ngood\nbad\n"})
+    assert isinstance(encode, TokenIdsEncoder)
+    arrays, unknown = encode([["good", "what"], [], ["bad", "bad", "good", "good"]])
+    assert arrays["token_ids"].tolist() == [[2, 1, 0], [0, 0, 0], [3, 3, 2]]
+    assert arrays["lengths"].tolist() == [2, 0, 3]
+    assert unknown.tolist() == [0.5, 1, 0]
+
+
+@pytest.mark.parametrize("lines", [b"", b"only one", b"\xff\n\xff"])
+def test_a_vocabulary_that_is_none_is_refused(lines: bytes) -> None:
+    with pytest.raises(ModelError, match="vocabulary.txt"):
+        encoder(TokenIds("vocabulary.txt", 3), {"vocabulary.txt": lines})

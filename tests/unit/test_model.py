@@ -1,0 +1,140 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from msgspec.structs import replace
+from onnx import TensorProto, helper
+
+from sentiment import manifest
+from sentiment.errors import ModelError
+from sentiment.features import encoder
+from sentiment.manifest import FILE, TokenIds
+from sentiment.model import Model
+
+
+def test_a_batch_is_one_run_of_the_graph(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    session = model._session
+    monkeypatch.setattr(model, "_session", type("Counting", (), {"run": lambda _, *a: runs.append(a) or session.run(*a)})())
+    texts = ["the crew was great", "worst flight"] * 32
+    together = model.score(texts)
+    assert len(runs) == 1
+    alone = np.concatenate([model.score([text]).probability for text in texts])
+    np.testing.assert_allclose(together.probability, alone, atol=1e-6)
+
+
+def test_good_news_scores_above_bad_news(model: Model) -> None:
+    good, bad = model.score(["the crew was great", "the crew was awful"]).probability
+    assert good > 0.9 and bad < 0.1
+
+
+def test_a_text_of_unknown_words_is_said_to_be_one(model: Model) -> None:
+    assert model.score(["the crew", "zzz crew", "xxx yyy"]).unknown.tolist() == [0, 0.5, 1]
+
+
+def test_probability_is_the_calibrated_logit(model: Model, model_folder: Path, edit_manifest) -> None:
+    edit_manifest(lambda m: replace(m, calibration=manifest.Calibration(2.0, -1.0)))
+    texts = ["the crew was great", "the crew was awful", "zzz"]
+    raw = (model.score(texts).logit - model.manifest.calibration.intercept) / model.manifest.calibration.slope
+    scores = Model.load(model_folder).score(texts)
+    np.testing.assert_allclose(scores.logit, 2 * raw - 1, rtol=1e-5)
+    np.testing.assert_allclose(scores.probability, 1 / (1 + np.exp(1 - 2 * raw)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "ngrams.bin"])
+def test_one_changed_byte_is_refused_by_name(model_folder: Path, name: str) -> None:
+    content = bytearray((model_folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (model_folder / name).write_bytes(content)
+    with pytest.raises(ModelError, match=f"{name}: sha256 is"):
+        Model.load(model_folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "ngrams.bin", FILE])
+def test_a_missing_file_is_named(model_folder: Path, name: str) -> None:
+    (model_folder / name).unlink()
+    with pytest.raises(ModelError, match=f"{name}: No such file"):
+        Model.load(model_folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "x"}', b"\xff"])
+def test_a_manifest_that_is_none_is_named(model_folder: Path, content: bytes) -> None:
+    (model_folder / FILE).write_bytes(content)
+    with pytest.raises(ModelError, match=FILE):
+        Model.load(model_folder)
+
+
+def test_a_manifest_with_an_unknown_field_is_refused(model_folder: Path) -> None:
+    described = json.loads((model_folder / FILE).read_bytes())
+    (model_folder / FILE).write_text(json.dumps(described | {"surprise": 1}))
+    with pytest.raises(ModelError, match="surprise"):
+        Model.load(model_folder)
+
+
+def test_a_file_that_is_used_must_be_hashed(model_folder: Path, edit_manifest) -> None:
+    edit_manifest(lambda m: replace(m, files={m.graph: m.files[m.graph]}))
+    with pytest.raises(ModelError, match=r"ngrams.bin is used but has no sha256"):
+        Model.load(model_folder)
+
+
+def test_a_graph_that_is_none_is_named(model_folder: Path, edit_manifest) -> None:
+    (model_folder / "model.onnx").write_bytes(b"not a graph")
+    edit_manifest(lambda m: replace(m, files=m.files | {"model.onnx": _sha256(b"not a graph")}))
+    with pytest.raises(ModelError, match="model.onnx"):
+        Model.load(model_folder)
+
+
+def test_the_champion_is_what_the_registry_says(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="registry.json"):
+        manifest.champion(tmp_path)
+    (tmp_path / "registry.json").write_text('{"champion": "lite"}')
+    assert manifest.champion(tmp_path) == "lite"
+
+
+def test_a_graph_over_token_ids_is_served_too(model: Model) -> None:
+    """The other input contract: here the logit is the sum of the ids within each text's length, less 4."""
+    vocabulary = b"<pad>\n<unk>\nbad\nfine\ngood\n"
+    contract = TokenIds("vocabulary.txt", max_length=8, padding=4)  # padding must not count
+    about = replace(model.manifest, input=contract, calibration=manifest.Calibration())
+    files = {"vocabulary.txt": vocabulary}
+    session = type(model._session)(_sum_of_ids(), providers=["CPUExecutionProvider"])
+    served = Model(about, encoder(contract, files), session)
+    assert served.score(["good good", "bad", "fine fine fine fine"]).logit.tolist() == [4, -2, 8]
+
+
+def _sum_of_ids() -> bytes:
+    constants = [
+        helper.make_tensor("zero", TensorProto.INT32, [], [0]),
+        helper.make_tensor("one", TensorProto.INT32, [], [1]),
+        helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+        helper.make_tensor("four", TensorProto.FLOAT, [], [4]),
+    ]
+    nodes = [
+        helper.make_node("Shape", ["token_ids"], ["shape"], start=1, end=2),
+        helper.make_node("Squeeze", ["shape"], ["width"]),
+        helper.make_node("Cast", ["width"], ["width32"], to=TensorProto.INT32),
+        helper.make_node("Range", ["zero", "width32", "one"], ["position"]),
+        helper.make_node("Unsqueeze", ["lengths", "axis"], ["column"]),
+        helper.make_node("Less", ["position", "column"], ["inside"]),
+        helper.make_node("Where", ["inside", "token_ids", "zero"], ["masked"]),
+        helper.make_node("Cast", ["masked"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceSum", ["float", "axis"], ["sum"], keepdims=0),
+        helper.make_node("Sub", ["sum", "four"], ["logit"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("token_ids", TensorProto.INT32, ["batch", "n"]),
+        helper.make_tensor_value_info("lengths", TensorProto.INT32, ["batch"]),
+    ]
+    output = helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["batch"])
+    graph = helper.make_graph(nodes, "sum", inputs, [output], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def _sha256(content: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,84 @@
+import base64
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentiment.errors import ExpiredReceipt, ForeignReceipt
+from sentiment.receipt import Receipts
+
+KEY, OLD_KEY = "k" * 32, "o" * 32
+MONTH = timedelta(days=30)
+RECEIPTS = Receipts([KEY, OLD_KEY], MONTH)
+
+
+def sign(receipts: Receipts = RECEIPTS, text: str = "a text") -> str:
+    return receipts.sign("lite@1", 0.1234, "negative", text)
+
+
+def test_what_was_signed_is_read() -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    token = sign()
+    receipt = RECEIPTS.read_recent(token)
+    assert (receipt.model, receipt.probability, receipt.label, receipt.id) == ("lite@1", 0.1234, "negative", token)
+    assert before <= receipt.predicted_at <= datetime.now(UTC)
+
+
+def test_an_id_fits_a_url_and_the_contract() -> None:
+    assert re.fullmatch(r"[\w.-]{1,512}", sign(), re.ASCII)
+
+
+def test_two_predictions_of_one_text_are_two_predictions() -> None:
+    first, second = RECEIPTS.read(sign()), RECEIPTS.read(sign())
+    assert first.digest != second.digest
+    assert re.fullmatch("[0-9a-f]{32}", first.digest)
+
+
+def test_the_text_is_not_in_it() -> None:
+    payload = base64.urlsafe_b64decode(sign(text="secret plan").split(".")[0] + "==")
+    assert "secret" not in str(json.loads(payload))
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_a_changed_id_is_foreign(position: int, change: int) -> None:
+    token = bytearray(sign().encode())
+    position %= len(token)
+    replacement = bytes([token[position] ^ change])
+    changed = (token[:position] + replacement + token[position + 1 :]).decode("latin-1")
+    if position == len(token) - 1:  # the last character of base64 carries bits that mean nothing
+        return
+    with pytest.raises(ForeignReceipt):
+        RECEIPTS.read(changed)
+
+
+@pytest.mark.parametrize("token", ["", ".", "a.b.c", "é", "x" * 600, "\ud800"])
+def test_nonsense_is_foreign(token: str) -> None:
+    with pytest.raises(ForeignReceipt):
+        RECEIPTS.read(token)
+
+
+def test_another_key_is_foreign_and_a_rotated_one_is_not() -> None:
+    assert RECEIPTS.read(sign(Receipts([OLD_KEY], MONTH))).model == "lite@1"
+    with pytest.raises(ForeignReceipt):
+        RECEIPTS.read(sign(Receipts(["x" * 32], MONTH)))
+    with pytest.raises(ForeignReceipt):  # the new key signs
+        Receipts([OLD_KEY], MONTH).read(sign())
+
+
+def test_an_old_one_expires_but_can_still_be_read() -> None:
+    token = sign()
+    impatient = Receipts([KEY], timedelta(seconds=-1))
+    with pytest.raises(ExpiredReceipt):
+        impatient.read_recent(token)
+    assert impatient.read(token).id == token
+
+
+def test_only_the_text_that_was_predicted_verifies() -> None:
+    for key in (KEY, OLD_KEY):
+        receipt = RECEIPTS.read(sign(Receipts([key], MONTH), "my text"))
+        RECEIPTS.verify_text(receipt, "my text")
+        with pytest.raises(ForeignReceipt):
+            RECEIPTS.verify_text(receipt, "my text ")

@@ -1,0 +1,72 @@
+import pytest
+
+from cloud.settings import read
+from sentiment.errors import SettingsError
+
+GOOD = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "UseDevelopmentStorage=true"}
+
+
+def test_what_need_not_be_set_has_a_safe_value() -> None:
+    settings = read(GOOD)
+    assert (settings.auth_level, settings.receipt_days, settings.feedback_table) == ("function", 30, "feedback")
+    assert settings.model is None and settings.receipt_keys == ("k" * 32,)
+
+
+def test_what_is_set_is_read() -> None:
+    settings = read(
+        {
+            "RECEIPT_KEY": " " + "n" * 40 + " ",
+            "RECEIPT_KEY_PREVIOUS": "o" * 32,
+            "RECEIPT_DAYS": "7",
+            "AUTH_LEVEL": "anonymous",
+            "MODEL": "champion",
+            "FEEDBACK_TABLE": "other",
+            "TABLES_ENDPOINT": "https://account.table.example",
+            "MANAGED_IDENTITY_CLIENT_ID": "id",
+        }
+    )
+    assert settings.receipt_keys == ("n" * 40, "o" * 32)
+    assert (settings.receipt_days, settings.auth_level, settings.model) == (7, "anonymous", "champion")
+    assert (settings.tables_endpoint, settings.managed_identity_client_id) == ("https://account.table.example", "id")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"RECEIPT_KEY": ""}, "RECEIPT_KEY is not set"),
+        ({"RECEIPT_KEY": "short"}, "RECEIPT_KEY must have at least 32 characters"),
+        ({"RECEIPT_KEY_PREVIOUS": "short"}, "RECEIPT_KEY_PREVIOUS must have"),
+        ({"RECEIPT_DAYS": "0"}, "RECEIPT_DAYS must be a number of days"),
+        ({"RECEIPT_DAYS": "²"}, "RECEIPT_DAYS must be a number of days"),
+        ({"AUTH_LEVEL": "admin"}, "AUTH_LEVEL must be anonymous or function"),
+        ({"TABLES_CONNECTION_STRING": ""}, "TABLES_CONNECTION_STRING or TABLES_ENDPOINT must be set"),
+        ({"TABLES_ENDPOINT": "https://x.example"}, "and not both"),
+    ],
+)
+def test_a_fault_is_named(change: dict[str, str], fault: str) -> None:
+    with pytest.raises(SettingsError, match=fault):
+        read(GOOD | change)
+
+
+def test_all_faults_are_reported_together() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read({"RECEIPT_DAYS": "x", "AUTH_LEVEL": "x"})
+    assert [line.split()[0] for line in str(caught.value).splitlines()] == [
+        "RECEIPT_DAYS",
+        "AUTH_LEVEL",
+        "RECEIPT_KEY",
+        "TABLES_CONNECTION_STRING",
+    ]
+
+
+def test_a_fault_does_not_repeat_a_secret() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(GOOD | {"RECEIPT_KEY": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_azure_refuses_the_key_of_a_laptop() -> None:
+    laptop = GOOD | {"RECEIPT_KEY": "development-" + "k" * 32}
+    assert read(laptop).receipt_key.startswith("development-")
+    with pytest.raises(SettingsError, match="RECEIPT_KEY is a development key"):
+        read(laptop | {"WEBSITE_INSTANCE_ID": "1"})

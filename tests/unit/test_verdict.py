@@ -1,0 +1,34 @@
+import pytest
+
+from sentiment.manifest import Thresholds
+from sentiment.verdict import verdict
+
+THRESHOLDS = Thresholds(publish=0.9, hold=0.2)
+
+
+@pytest.mark.parametrize(
+    ("probability", "label", "decision"),
+    [
+        (1.0, "positive", "publish"),
+        (0.9, "positive", "publish"),
+        (0.8999, "positive", "review"),
+        (0.5, "positive", "review"),
+        (0.4999, "negative", "review"),
+        (0.2001, "negative", "review"),
+        (0.2, "negative", "hold"),
+        (0.0, "negative", "hold"),
+    ],
+)
+def test_label_and_decision(probability: float, label: str, decision: str) -> None:
+    assert verdict(probability, 0, THRESHOLDS) == (label, decision, [])
+
+
+def test_what_the_model_cannot_read_is_never_waved_through() -> None:
+    assert verdict(0.99, 0.5, THRESHOLDS) == ("positive", "publish", [])
+    assert verdict(0.99, 0.51, THRESHOLDS) == ("positive", "review", ["mostly_unknown_words"])
+    assert verdict(0.01, 1.0, THRESHOLDS) == ("negative", "hold", ["mostly_unknown_words"])
+
+
+def test_without_a_precise_region_everything_is_for_review() -> None:
+    nowhere = Thresholds(publish=1.0001, hold=-0.0001)
+    assert {verdict(p, 0, nowhere).decision for p in (0.0, 0.5, 1.0)} == {"review"}

@@ -1,0 +1,78 @@
+"""How good a probability is: the figures every model is compared by, and what is fitted on validation data."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
+
+from sentiment.manifest import Calibration, Thresholds
+
+PRECISION = 0.95  # what a decision that spares a person a look must reach
+
+type Floats = NDArray[np.float64]
+type Labels = NDArray[np.int8]
+
+
+def evaluate(labels: Labels, probability: Floats, thresholds: Thresholds) -> dict[str, float]:
+    """Accuracy and precision at 0.5, ranking (AUC), calibration (Brier, ECE), and the decisions' precision and reach."""
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, probability >= 0.5, average="binary")
+    publish, hold = probability >= thresholds.publish, probability <= thresholds.hold
+    values = {
+        "accuracy": accuracy_score(labels, probability >= 0.5),
+        "auc": roc_auc_score(labels, probability),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "brier": brier_score_loss(labels, probability),
+        "ece": calibration_error(labels, probability),
+        "publish_precision": _share(labels[publish] == 1),
+        "publish_recall": _share(publish[labels == 1]),
+        "hold_precision": _share(labels[hold] == 0),
+        "hold_recall": _share(hold[labels == 0]),
+    }
+    return {name: round(float(value), 4) for name, value in values.items()}
+
+
+def calibrate(labels: Labels, logit: Floats) -> Calibration:
+    """Platt scaling: the slope and intercept that make logits of held-out texts honest log-odds."""
+    fitted = LogisticRegression(C=np.inf).fit(logit[:, None], labels)
+    return Calibration(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
+
+
+def probability(logit: Floats, calibration: Calibration) -> Floats:
+    """Calibrated P(positive), as `sentiment.model` computes it."""
+    return expit(calibration.slope * logit + calibration.intercept)
+
+
+def choose_thresholds(labels: Labels, probability: Floats) -> Thresholds:
+    """The widest publish and hold whose precision is at least PRECISION on these texts.
+
+    Where none is, publish is above 1 and hold below 0: everything is for review.
+    """
+    return Thresholds(
+        publish=_widest(labels == 1, probability, above=1.0001),
+        hold=round(1 - _widest(labels == 0, 1 - probability, above=1.0001), 4),
+    )
+
+
+def calibration_error(labels: Labels, probability: Floats, bins: int = 15) -> float:
+    """Expected calibration error over equally full bins: Naeini, Cooper and Hauskrecht, 2015."""
+    gaps = [
+        abs(probability[part].mean() - labels[part].mean()) * len(part)
+        for part in np.array_split(np.argsort(probability), bins)
+        if len(part)
+    ]
+    return float(sum(gaps) / len(labels))
+
+
+def _widest(right: NDArray[np.bool_], confidence: Floats, above: float) -> float:
+    """The lowest confidence from which on at least PRECISION of the texts are right; `above` if there is none."""
+    order = np.argsort(-confidence, kind="stable")
+    precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    reached = np.flatnonzero(precision >= PRECISION)
+    return round(float(np.ceil(confidence[order[reached[-1]]] * 1e4)) / 1e4, 4) if len(reached) else above
+
+
+def _share(of: NDArray[np.bool_]) -> float:
+    return float(of.mean()) if len(of) else 0.0

@@ -1,0 +1,22 @@
+"""MLflow: where runs are kept. A local SQLite file, unless MLFLOW_TRACKING_URI names a server."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import mlflow  # noqa: E402 - reads the variable above when imported
+
+EXPERIMENT = "buzzguard"
+HOME = Path(".local")
+
+
+def connect() -> None:
+    """Use the experiment of this project, made on first use."""
+    HOME.mkdir(exist_ok=True)
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(uri or f"sqlite:///{HOME / 'mlflow.db'}")  # sets the variable, too
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+        artifacts = None if uri else (HOME / "mlflow-artifacts").absolute().as_uri()
+        mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
+    mlflow.set_experiment(EXPERIMENT)
