@@ -1,1 +1,1 @@
-"""Azure on a laptop: the platform's own Python runtime behind HTTP, and Azurite's tables. `python -m devhost` starts both."""
+"""Azure on a laptop: the platform's own Python runtime behind HTTP, and Azurite's tables. `python -m devhost`."""

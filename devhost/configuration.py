@@ -141,8 +141,5 @@ def _write_development(path: Path) -> None:
             "CORSCredentials": False,
         },
     }
-    descriptor = os.open(
-        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
-    )  # never readable by others, not for a moment
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=2) + "\n")
+    path.touch(0o600, exist_ok=False)  # never readable by others, not for a moment
+    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

@@ -164,7 +164,7 @@ class Host:
         return problem(404)
 
     async def _trigger(self, request: Request, name: str) -> Response:
-        """Runs a timer now and answers when it has run: 202, or 500 if it failed. (Azure answers 202 before it runs.)"""
+        """Runs a timer and answers when it has run: 202, or 500 if it failed. (Azure answers 202 before it runs.)"""
         function = next((known for known in self._runtime.functions.values() if known.name.lower() == name), None)
         if function is None:
             return problem(404)
@@ -211,7 +211,7 @@ def _call(request: Request, parameters: Mapping[str, str], body: bytes) -> HttpC
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """One text for each name. Repeated values are joined with a comma and names that differ only in case are one: so does
+    """One text for each name. Repeated values are joined with a comma, names that differ only in case are one: so does
     Functions' host (ToRpcHttp) before the Python worker gets them, for headers and query parameters alike."""
     joined: dict[str, str] = {}
     spelling: dict[str, str] = {}

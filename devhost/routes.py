@@ -111,7 +111,7 @@ class Segment:
 
     @property
     def rank(self) -> tuple[int, ...]:
-        """Sorts the more specific first: literal text, then the most constraints, then a parameter, then a catch-all."""
+        """Sorts the more specific first: literal text, then the most constraints, then catch-alls."""
         return (1, -sum(map(len, self.constraints.values())), self.catch_all) if self.constraints else (0,)
 
     def take(self, text: str) -> dict[str, str] | None:

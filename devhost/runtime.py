@@ -19,9 +19,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import azure_functions_runtime as platform  # type: ignore[import-untyped]
-from azure_functions_runtime.bindings.datumdef import Datum  # type: ignore[import-untyped]
-from azure_functions_runtime.native_invocation import invocation_request_native  # type: ignore[import-untyped]
+import azure_functions_runtime as platform
+from azure_functions_runtime.bindings.datumdef import Datum
+from azure_functions_runtime.native_invocation import invocation_request_native
 
 from devhost.configuration import HostJson
 from devhost.errors import HostError, InvocationError
@@ -164,7 +164,7 @@ def _reply(returned: Any) -> HttpReply:
 
 
 def load(app_dir: Path) -> Runtime:
-    """Indexes the app in `app_dir`; a second call returns what the first did. Not to be called from a running event loop.
+    """Indexes the app in `app_dir`; a second call returns what the first did. Not for a running event loop.
 
     Raises HostError if it cannot be imported, has no functions, or has two that answer the same requests.
     """
@@ -212,7 +212,7 @@ async def _index(app_dir: Path) -> list[SimpleNamespace]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the platform from logging what is wrong with an app, which `load` tells in a line. The app may still log."""
+    """Keeps the platform from logging what is wrong with an app, which `load` tells in a line."""
 
     def by_the_app(record: logging.LogRecord) -> bool:
         return record.name != "azure.functions" and "/azure/functions/" not in record.pathname

@@ -19,7 +19,9 @@ class FeedbackRequest(Struct, forbid_unknown_fields=True):
 
     prediction_id: Annotated[str, Meta(min_length=1, max_length=512, description="As POST /api/predict gave it.")]
     correct: Annotated[bool, Meta(description="Whether the label was right.")]
-    text: Annotated[Text, Meta(description="The text that was predicted; it must be the very same.")] | UnsetType = UNSET
+    text: Annotated[Text, Meta(description="The text that was predicted; it must be the very same.")] | UnsetType = (
+        UNSET
+    )
     share_text: Annotated[bool, Meta(description="The person agrees that the masked text is kept.")] = False
     comment: Text | UnsetType = UNSET
 

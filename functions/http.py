@@ -3,7 +3,8 @@
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import azure.functions as func
@@ -46,7 +47,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=False):
 class Answer(NamedTuple):
     status: int
     payload: object = None  # encoded as JSON; bytes are JSON already; None is no body
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Operation(NamedTuple):
@@ -59,6 +60,10 @@ class Operation(NamedTuple):
     body: Any  # the type that decodes the request, or None
     answers: dict[int, Any]  # status -> the type of the payload, or None
     problems: tuple[int, ...]
+
+    @property
+    def methods(self) -> list[str]:
+        return ["GET", "HEAD"] if self.method == "GET" else [self.method]
 
     def matches(self, path: str) -> bool:
         return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", self.path), path) is not None
@@ -82,13 +87,12 @@ def endpoint(
     problems: tuple[int, ...] = (),
 ) -> Callable[[Handler], Handler]:
     """Register `handler(request, decoded body)` as the function that answers `method path`."""
-    secured = auth_level != "anonymous"
-    OPERATIONS.append(Operation(method, path, summary, secured, body, answers, problems))
-    methods = ["GET", "HEAD"] if method == "GET" else [method]
+    operation = Operation(method, path, summary, auth_level != "anonymous", body, answers, problems)
+    OPERATIONS.append(operation)
+    route = blueprint.route(path.lstrip("/"), methods=operation.methods, auth_level=func.AuthLevel(auth_level))
 
     def register(handler: Handler) -> Handler:
-        trigger = _trigger(handler, body)
-        blueprint.route(path.lstrip("/"), methods=methods, auth_level=func.AuthLevel(auth_level))(trigger)
+        route(_trigger(handler, body))
         return handler
 
     return register
@@ -99,10 +103,10 @@ def catch_all(blueprint: func.Blueprint) -> None:
 
     async def not_found(request: func.HttpRequest, _: None) -> Answer:
         path = "/" + request.route_params.get("path", "")
-        allowed = sorted({operation.method for operation in OPERATIONS if operation.matches(path)})
+        allowed = {method for operation in OPERATIONS if operation.matches(path) for method in operation.methods}
         if not allowed:
             raise Problem(404, "Not found", f"There is nothing at {path}.")
-        headers = {"Allow": ", ".join([*allowed, "OPTIONS"])}
+        headers = {"Allow": ", ".join(sorted({*allowed, "OPTIONS"}))}
         if request.method == "OPTIONS":
             return Answer(204, headers=headers)
         raise Problem(405, "Method not allowed", f"{path} does not answer {request.method}.", headers=headers)
@@ -172,7 +176,9 @@ def _known(error: errors.BuzzguardError) -> Problem:
         case errors.StoreUnavailable():
             log.error("%s", error, exc_info=error.__cause__)
             retry_after = {"Retry-After": str(error.retry_after)}
-            return Problem(503, "Feedback store unavailable", "Nothing was stored; please try again.", None, retry_after)
+            return Problem(
+                503, "Feedback store unavailable", "Nothing was stored; please try again.", None, retry_after
+            )
         case errors.ModelError():  # logged when it was loaded; the message holds paths
             return Problem(503, "Model unavailable", "No model is loaded; predictions are not possible.")
     raise error
@@ -194,7 +200,7 @@ def _encode(answer: Answer, request_id: str) -> func.HttpResponse:
     body = answer.payload if isinstance(answer.payload, bytes) else b""
     if answer.payload is not None and not body:
         body = msgspec.json.encode(answer.payload)
-    headers = {"x-request-id": request_id, "Cache-Control": "no-store"} | answer.headers
+    headers = {"x-request-id": request_id, "Cache-Control": "no-store", **answer.headers}
     if body:
         headers.setdefault("Content-Type", "application/json")
     return func.HttpResponse(body, status_code=answer.status, headers=headers)

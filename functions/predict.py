@@ -6,7 +6,7 @@ import azure.functions as func
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sentiment.explain import explain
-from sentiment.verdict import Decision, Label, Warning, verdict
+from sentiment.verdict import Caution, Decision, Label, verdict
 
 from .http import Answer, endpoint
 from .service import service
@@ -34,6 +34,10 @@ class PredictRequest(Struct, forbid_unknown_fields=True):
         if (self.text is UNSET) == (self.texts is UNSET):
             raise ValueError("Give exactly one of text and texts")
 
+    @property
+    def all_texts(self) -> list[str]:
+        return [self.text] if isinstance(self.text, str) else self.texts or []
+
 
 class Explanation(Struct, frozen=True):
     start: Annotated[int, Meta(description="First code point of the token in the text that was sent.")]
@@ -47,7 +51,7 @@ class Prediction(Struct, frozen=True):
     label: Label
     probability: Annotated[float, Meta(ge=0, le=1, description="Calibrated P(positive).")]
     decision: Decision
-    warnings: list[Warning]
+    warnings: list[Caution]
     explanation: list[Explanation] | UnsetType = UNSET
 
 
@@ -70,17 +74,18 @@ blueprint = func.Blueprint()
     "/api/predict",
     summary="Say how texts will be read",
     auth_level=service.auth_level,
-    body=Annotated[PredictRequest, Meta(extra_json_schema={"oneOf": [{"required": ["text"]}, {"required": ["texts"]}]})],
+    body=Annotated[
+        PredictRequest, Meta(extra_json_schema={"oneOf": [{"required": ["text"]}, {"required": ["texts"]}]})
+    ],
     answers={200: PredictResponse},
     problems=(400, 413, 415, 503),
 )
 async def predict(_: func.HttpRequest, request: PredictRequest) -> Answer:
     model = service.model
-    texts = request.texts if request.texts is not UNSET else [request.text]
-    scores = model.score(texts)
+    scores = model.score(request.all_texts)
     about = model.manifest
     predictions = []
-    for text, score, unknown in zip(texts, scores.probability, scores.unknown, strict=True):
+    for text, score, unknown in zip(request.all_texts, scores.probability, scores.unknown, strict=True):
         probability = round(float(score), 4)  # what is shown is what is decided on, signed and later reported
         label, decision, warnings = verdict(probability, float(unknown), about.thresholds)
         receipt = service.receipts.sign(f"{about.name}@{about.version}", probability, label, text)

@@ -1,7 +1,7 @@
 """Tokens become the arrays an ONNX graph takes, by the input contract of the manifest."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ type Tokens = list[str]
 
 
 class Encoded(NamedTuple):
-    arrays: dict[str, NDArray[np.generic]]  # by input name of the graph, batch first
+    arrays: Mapping[str, NDArray[Any]]  # by input name of the graph, batch first
     unknown: NDArray[np.float64]  # [batch]: the share of a text's tokens that the vocabulary lacks; 1 if it has none
 
 
@@ -120,7 +120,7 @@ class IdsCountsEncoder:
 
 
 class TokenIdsEncoder:
-    """`token_ids` int32 [batch, n], n the longest text (at least 1, at most `max_length`), and `lengths` int32 [batch]."""
+    """`token_ids` int32 [batch, n], n the longest text (1 … `max_length`), and `lengths` int32 [batch]."""
 
     def __init__(self, contract: TokenIds, vocabulary: bytes) -> None:
         try:
@@ -136,8 +136,9 @@ class TokenIdsEncoder:
         contract = self.contract
         texts = [[self.ids.get(t, contract.unknown) for t in tokens[: contract.max_length]] for tokens in batch]
         lengths = np.array([len(ids) for ids in texts], np.int32)
-        token_ids = np.full((len(batch), max(1, lengths.max(initial=0))), contract.padding, np.int32)
-        inside = np.arange(token_ids.shape[1]) < lengths[:, None]
+        width = max(1, int(lengths.max(initial=0)))
+        token_ids = np.full((len(batch), width), contract.padding, np.int32)
+        inside = np.arange(width) < lengths[:, None]
         token_ids[inside] = [i for ids in texts for i in ids]
         document = np.repeat(np.arange(len(batch)), lengths)
         unknown = _share(token_ids[inside] == contract.unknown, document, len(batch))

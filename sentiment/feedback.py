@@ -10,7 +10,7 @@ from .receipt import Receipt
 
 # In this order: an e-mail address holds an "@name", a link may hold anything.
 _PERSONAL = (
-    ("<url>", re.compile(r"(?:https?://|www\.)\S+", re.I)),
+    ("<url>", re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)),
     ("<email>", re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")),
     ("<mention>", re.compile(r"@\w+")),
     ("<phone>", re.compile(r"(?<!\w)\+?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?!\w)")),

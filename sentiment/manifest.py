@@ -45,10 +45,14 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Probabilities at which a decision changes, chosen on validation data. `hold` ≤ `publish`."""
+    """Probabilities at which a decision changes, chosen on validation data. `hold` < 0.5 ≤ `publish`."""
 
     publish: float  # at or above: publish
     hold: float  # at or below: hold
+
+    def __post_init__(self) -> None:
+        if not self.hold < 0.5 <= self.publish:
+            raise ValueError("hold must be below 0.5, publish not")
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

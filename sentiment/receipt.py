@@ -1,4 +1,4 @@
-"""Signed prediction ids. A receipt proves that a prediction happened, so none is stored: nothing to pay, nothing to keep.
+"""Signed prediction ids. A receipt proves that a prediction happened, so none is stored: nothing to pay or to keep.
 
 Inside: which model, what it said, a keyed hash of the text, when. The text itself is not in it and cannot be guessed
 from it without the key.

@@ -22,10 +22,10 @@ MENTION = "<mention>"
 # English function words that carry no mood. Negations and intensity ("not", "never", "too", "but") stay out of it.
 STOP_WORDS = frozenset(
     "a an the and or of to in on at by for from with as is am are was were be been being it its this that these those "
-    "i me my we us our you your he him his she her they them their there here do does did has have had will would".split()
+    "i me my we us our you your he him his she her they them their there here do does did has have had will".split()
 )
 
-_ENTITY = re.compile(r"&(?:(?:amp|#38|#x26);)*(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.I)
+_ENTITY = re.compile(r"&(?:(?:amp|#38|#x26);)*(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 _ELONGATION = re.compile(r"(\D)\1{2,}")
 _CAMEL = re.compile(r"[A-ZÀ-ÖØ-Þ]+(?![^\W\d_A-ZÀ-ÖØ-Þ])|[A-ZÀ-ÖØ-Þ]?[^\W\d_A-ZÀ-ÖØ-Þ]+|\d+")
 
@@ -209,11 +209,11 @@ def _composes(character: str) -> bool:
 
 
 @cache
-def _lemmatizer():  # type: ignore[no-untyped-def]
-    import simplemma  # 40 MB of dictionaries on disk: only a spec that asks for lemmas pays for them
+def _lemmatizer() -> Callable[..., str]:
+    import simplemma  # slow to load: only a spec that asks for lemmas pays for it
 
-    return simplemma.lemmatize
+    return simplemma.lemmatize  # type: ignore[no-any-return]
 
 
 def _lemma(word: str) -> str:
-    return str(_lemmatizer()(word, lang="en"))
+    return _lemmatizer()(word, lang="en")

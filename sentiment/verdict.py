@@ -6,7 +6,7 @@ from .manifest import Thresholds
 
 type Label = Literal["positive", "negative"]
 type Decision = Literal["publish", "review", "hold"]
-type Warning = Literal["mostly_unknown_words"]
+type Caution = Literal["mostly_unknown_words"]
 
 MOSTLY = 0.5  # the share of unknown tokens from which on the score says little about the text
 
@@ -14,7 +14,7 @@ MOSTLY = 0.5  # the share of unknown tokens from which on the score says little 
 class Verdict(NamedTuple):
     label: Label
     decision: Decision
-    warnings: list[Warning]
+    warnings: list[Caution]
 
 
 def verdict(probability: float, unknown: float, thresholds: Thresholds) -> Verdict:
@@ -23,7 +23,7 @@ def verdict(probability: float, unknown: float, thresholds: Thresholds) -> Verdi
     Publish only where "positive" is precise, hold where "negative" is, review between: a bad tweet let through is
     what costs, so a text the model cannot read is never waved through.
     """
-    warnings: list[Warning] = ["mostly_unknown_words"] if unknown > MOSTLY else []
+    warnings: list[Caution] = ["mostly_unknown_words"] if unknown > MOSTLY else []
     decision: Decision
     if probability <= thresholds.hold:
         decision = "hold"

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # so that `pytest` finds what `python -m pytest` does
 
 from devhost.tables import Azurite  # noqa: E402
+from infra.package import PACKAGES  # noqa: E402
 from sentiment.manifest import FILE, Manifest, describe  # noqa: E402
 from sentiment.model import Model  # noqa: E402
 from tests.tweets import invented  # noqa: E402
@@ -71,13 +72,22 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 
 @pytest.fixture(scope="session")
 def start_app(trained: train.Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
-    """Starts the real app behind the real runtime, in a process of its own; gives a client for it."""
+    """Starts the real app behind the real runtime, in a process of its own; gives a client for it.
+
+    BUZZGUARD_APP names the folder of an unpacked package to test in place of this checkout.
+    """
     folder = tmp_path_factory.mktemp("app")
-    for name in ("function_app.py", "host.json"):
-        shutil.copy(ROOT / name, folder)
+    log = folder / "app.log"
     model = export.write(trained, "tiny", "run", folder / "tiny", "float16")
+    environment = {"MODEL": str(model)}
+    if package := os.environ.get("BUZZGUARD_APP"):
+        folder = Path(package)
+        environment["PYTHONPATH"] = str(folder / PACKAGES)  # before what is installed here
+    else:
+        for name in ("function_app.py", "host.json"):
+            shutil.copy(ROOT / name, folder)
     with ExitStack() as stack:
-        yield lambda **environment: stack.enter_context(_running(folder, {"MODEL": str(model)} | environment))
+        yield lambda **settings: stack.enter_context(_running(folder, log, environment | settings))
 
 
 @pytest.fixture(scope="session")
@@ -87,23 +97,20 @@ def app(start_app: StartApp, azurite: Azurite) -> App:
 
 
 @contextmanager
-def _running(folder: Path, environment: dict[str, str]) -> Iterator[App]:
+def _running(folder: Path, log: Path, environment: dict[str, str]) -> Iterator[App]:
     settings = {"PORT": "0", "RECEIPT_KEY": "development-" + "k" * 32, "AUTH_LEVEL": "anonymous"} | environment
-    with (folder / "app.log").open("a+") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "devhost", "--no-tables", "--app", str(folder)],
-            cwd=ROOT,
-            env=os.environ | settings,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+    command = [sys.executable, "-m", "devhost", "--no-tables", "--app", str(folder)]
+    with (
+        log.open("a") as errors,
+        subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
         try:
             assert process.stdout
             address = re.search(r"http://\S+", process.stdout.readline())
-            assert address, (folder / "app.log").read_text()
+            assert address, log.read_text()
             with httpx.Client(base_url=address[0], timeout=20) as client:
-                yield App(client, folder / "app.log")
+                yield App(client, log)
         finally:
             process.terminate()
-            process.wait()

@@ -4,15 +4,34 @@ import random
 
 import pandas as pd
 
-_SUBJECTS = ["the crew", "my flight", "this airline", "the food on board", "our trip", "the new app", "check-in", "the seat"]
+_SUBJECTS = [
+    "the crew",
+    "my flight",
+    "this airline",
+    "the food on board",
+    "our trip",
+    "the new app",
+    "check-in",
+    "the seat",
+]
 _GOOD = ["was great", "is lovely", "made my day", "was so good !", "is the best", "never fails", "felt wonderful"]
-_BAD = ["was awful", "is broken again", "ruined my day", "was not good", "is the worst", "got cancelled", "felt terrible"]
+_BAD = [
+    "was awful",
+    "is broken again",
+    "ruined my day",
+    "was not good",
+    "is the worst",
+    "got cancelled",
+    "felt terrible",
+]
 _AROUND = ["@airparis {}", "{} http://example.org/x", "{} !!", "well , {}", "{} #travel", "omg {}", "{} today", "{}"]
 _PARTS = [
-    "love", "HATE", "soooo", "not", "n't", " ", "\t", "\n", "\u00a0", "\u2028", "é", "e\u0301", "İ", "ß", "中文", "ไทย", "🙂", "👍🏽",
-    "👨‍👩‍👧", "&amp;", "&#8203;", "&lt;3", "#GoTeam", "@x", "http://a.b/c", "www.q", ":-)", "):", "!!!", "...", "\x00", "\u200b",
-    "\ufeff", "\u202e", "0", "1e9", "’", "_", "<url>", "<b>", "각", "ᄀ", "ﬁ", "Ω", "a" * 50,
-]  # fmt: skip
+    *" |\t|\n|\u00a0|\u2028|\x00|\u200b|\ufeff|\u202e|é|e\u0301|İ|ß|中文|ไทย|각|ᄀ|ﬁ|Ω|🙂|👍🏽|👨‍👩‍👧|’|_|0|1e9".split(
+        "|"
+    ),
+    *"love HATE soooo not n't &amp; &#8203; &lt;3 #GoTeam @x http://a.b/c www.q :-) ): !!! ... <url> <b>".split(),
+    "a" * 50,
+]
 
 
 def invented(n: int, seed: int = 0) -> pd.DataFrame:

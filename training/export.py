@@ -1,8 +1,8 @@
 """`export`: a trained run becomes a model folder that `sentiment.model` loads. Nothing is written that fails a gate.
 
 Two folders are built. The reference, float32 weights and 64-bit hashes, must agree with the scikit-learn pipeline on
-every label and to 1e-5 in probability. The compact one, float16 and 32-bit, is what ships: it must agree on 99.9% of the
-labels. What compacting costs stands in the model card.
+every label and to 1e-5 in probability. The compact one, float16 and 32-bit, is what ships: it must agree on 99.9% of
+the labels. What compacting costs stands in the model card.
 """
 
 import argparse

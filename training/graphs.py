@@ -5,7 +5,7 @@ linear model over ids and counts is a Gather and a sum.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -19,7 +19,9 @@ IR_VERSION = 9
 type Weights = Literal["float32", "float16"]
 
 
-def linear(idf: NDArray[np.float64], weight: NDArray[np.float64], intercept: float, weights: Weights) -> onnx.ModelProto:
+def linear(
+    idf: NDArray[np.float64], weight: NDArray[np.float64], intercept: float, weights: Weights
+) -> onnx.ModelProto:
     """`ids` int32 [batch, n], `counts` float32 [batch, n] -> `logit` float32 [batch].
 
     The logit of a logistic regression on sublinear, l2-normalised TF-IDF; `idf` and `weight` [vocabulary]. The id
@@ -27,11 +29,11 @@ def linear(idf: NDArray[np.float64], weight: NDArray[np.float64], intercept: flo
     """
     nodes, constants = [], []
 
-    def constant(name: str, value: NDArray[np.generic]) -> str:
-        constants.append(numpy_helper.from_array(value, name))
+    def constant(name: str, value: NDArray[Any] | np.float32) -> str:
+        constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def node(operator: str, *inputs: str, output: str, **attributes: object) -> str:
+    def node(operator: str, *inputs: str, output: str, **attributes: Any) -> str:
         nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 

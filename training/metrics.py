@@ -15,7 +15,7 @@ type Labels = NDArray[np.int8]
 
 
 def evaluate(labels: Labels, probability: Floats, thresholds: Thresholds) -> dict[str, float]:
-    """Accuracy and precision at 0.5, ranking (AUC), calibration (Brier, ECE), and the decisions' precision and reach."""
+    """Accuracy and precision at 0.5, ranking (AUC), calibration (Brier, ECE), and how precise the decisions are."""
     precision, recall, f1, _ = precision_recall_fscore_support(labels, probability >= 0.5, average="binary")
     publish, hold = probability >= thresholds.publish, probability <= thresholds.hold
     values = {
@@ -42,18 +42,17 @@ def calibrate(labels: Labels, logit: Floats) -> Calibration:
 
 def probability(logit: Floats, calibration: Calibration) -> Floats:
     """Calibrated P(positive), as `sentiment.model` computes it."""
-    return expit(calibration.slope * logit + calibration.intercept)
+    return np.asarray(expit(calibration.slope * logit + calibration.intercept))
 
 
 def choose_thresholds(labels: Labels, probability: Floats) -> Thresholds:
-    """The widest publish and hold whose precision is at least PRECISION on these texts.
+    """The widest publish and hold, each on its own side of 0.5, whose precision is at least PRECISION on these texts.
 
     Where none is, publish is above 1 and hold below 0: everything is for review.
     """
-    return Thresholds(
-        publish=_widest(labels == 1, probability, above=1.0001),
-        hold=round(1 - _widest(labels == 0, 1 - probability, above=1.0001), 4),
-    )
+    publish = _widest(labels == 1, probability)
+    hold = 1 - _widest(labels == 0, 1 - probability)
+    return Thresholds(publish=round(max(publish, 0.5), 4), hold=round(min(hold, 0.4999), 4))
 
 
 def calibration_error(labels: Labels, probability: Floats, bins: int = 15) -> float:
@@ -66,12 +65,14 @@ def calibration_error(labels: Labels, probability: Floats, bins: int = 15) -> fl
     return float(sum(gaps) / len(labels))
 
 
-def _widest(right: NDArray[np.bool_], confidence: Floats, above: float) -> float:
-    """The lowest confidence from which on at least PRECISION of the texts are right; `above` if there is none."""
+def _widest(right: NDArray[np.bool_], confidence: Floats) -> float:
+    """The lowest confidence from which on at least PRECISION of the texts are right; above 1 if there is none."""
     order = np.argsort(-confidence, kind="stable")
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    reached = np.flatnonzero(precision >= PRECISION)
-    return round(float(np.ceil(confidence[order[reached[-1]]] * 1e4)) / 1e4, 4) if len(reached) else above
+    confidence = confidence[order]
+    separable = np.append(confidence[1:] < confidence[:-1], True)  # a threshold cannot part equals
+    reached = confidence[separable & (precision >= PRECISION)]
+    return float(np.ceil(reached[-1] * 1e4) / 1e4) if len(reached) else 1.0001
 
 
 def _share(of: NDArray[np.bool_]) -> float:

@@ -17,7 +17,7 @@ CHUNK = 20_000  # texts hashed at a time, and
 PENDING = 20_000_000  # hashes not yet counted: they bound the memory
 
 
-class NgramCounts(TransformerMixin, BaseEstimator):
+class NgramCounts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Texts -> CSR float32 [texts, vocabulary]: how often each known n-gram occurs.
 
     `vocabulary_` uint64: the sorted hashes of the n-grams that stand in at least `min_df` training texts.
@@ -29,7 +29,7 @@ class NgramCounts(TransformerMixin, BaseEstimator):
         self.longest = longest
         self.min_df = min_df
 
-    def fit(self, texts: Sequence[str], y: object = None) -> Self:
+    def fit(self, texts: Sequence[str], _: object = None) -> Self:
         seen, frequency = np.empty(0, np.uint64), np.empty(0, np.int64)
         words = np.empty(0, np.uint64)
         pending: list[NDArray[np.uint64]] = []

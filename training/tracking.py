@@ -5,7 +5,7 @@ from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-import mlflow  # noqa: E402 - reads the variable above when imported
+import mlflow
 
 EXPERIMENT = "buzzguard"
 HOME = Path(".local")

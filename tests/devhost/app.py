@@ -136,7 +136,9 @@ async def held(req: func.HttpRequest) -> str:
 
 
 @app.timer_trigger(schedule="0 0 3 * * *", arg_name="timer")
-def Nightly(timer: func.TimerRequest) -> None:
+def Nightly(  # noqa: N802 - Azure's names may be of any case
+    timer: func.TimerRequest,
+) -> None:
     ticks.append(timer.past_due)
 
 

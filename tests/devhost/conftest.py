@@ -1,7 +1,7 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,7 @@ type Ask = Callable[..., httpx.Response]
 
 
 @pytest.fixture(scope="session")
-def host_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
+def host_app(tmp_path_factory: pytest.TempPathFactory) -> Starlette:
     """`app.py` behind the host. The platform's runtime keeps its state in its modules, so all tests share one."""
     from devhost.host import create_app
 
@@ -27,7 +27,7 @@ def host_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
         patch.setenv("DEVHOST_MASTER_KEY", "master-key")
         patch.setenv("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "1000")
         patch.syspath_prepend(folder)
-        yield create_app(folder)
+        return create_app(folder)
 
 
 @pytest.fixture

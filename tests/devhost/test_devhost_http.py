@@ -363,11 +363,15 @@ def test_the_hosts_own_paths_need_the_master_key_if_there_is_one(ask: Ask, host_
 # Loading
 
 
-def test_loading_an_app_again_gives_the_same_runtime(host_app: Starlette, functions: ModuleType) -> None:
+def test_loading_an_app_again_gives_the_same_runtime(
+    host_app: Starlette, functions: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_SCRIPT_FILE_NAME", "devhost_test_app.py")
     assert load(Path(str(functions.__file__)).parent) is host_app.state.runtime
 
 
-def test_a_process_holds_one_app(host_app: Starlette, tmp_path: Path) -> None:
+def test_a_process_holds_one_app(host_app: Starlette, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_SCRIPT_FILE_NAME", "devhost_test_app.py")
     (tmp_path / "devhost_test_app.py").touch()
     with pytest.raises(HostError, match="this process holds another module devhost_test_app already"):
         load(tmp_path)

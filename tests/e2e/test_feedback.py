@@ -1,1 +1,108 @@
 """The whole story, through the host and the runtime into a real table: predict, say it was wrong, take it back."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from azure.data.tables import TableServiceClient
+
+from devhost.tables import Azurite
+from tests.conftest import App, StartApp
+
+TEXT = "the crew was great @bob http://example.org"
+
+
+def predict(app: App, text: str = TEXT) -> str:
+    return str(app.http.post("/api/predict", json={"text": text}).json()["predictions"][0]["prediction_id"])
+
+
+def rows(azurite: Azurite) -> list[dict[str, object]]:
+    """Every row of the feedback table."""
+    with TableServiceClient.from_connection_string(azurite.connection_string) as service:
+        service.create_table_if_not_exists("feedback")
+        return [dict(row) for row in service.get_table_client("feedback").list_entities()]
+
+
+def test_a_prediction_is_reported_once_and_erased(app: App, azurite: Azurite) -> None:
+    before = len(rows(azurite))
+    feedback = {
+        "prediction_id": predict(app),
+        "correct": False,
+        "text": TEXT,
+        "share_text": True,
+        "comment": "no, @eve",
+    }
+    first, again = (app.http.post("/api/feedback", json=feedback) for _ in range(2))
+    assert (first.status_code, first.json()) == (201, {"status": "created"})
+    assert (again.status_code, again.json()) == (200, {"status": "replayed"})
+    (row,) = rows(azurite)[before:]
+    assert row["text"] == "the crew was great <mention> <url>"
+    assert row["comment"] == "no, <mention>"
+    assert (row["correct"], row["label"]) == (False, "positive")
+    assert str(row["PartitionKey"]).startswith("20") and len(str(row["RowKey"])) == 32
+
+    conflict = app.http.post("/api/feedback", json=feedback | {"correct": True})
+    assert (conflict.status_code, conflict.json()["title"]) == (409, "Feedback conflict")
+
+    path = f"/api/feedback/{feedback['prediction_id']}"
+    assert [app.http.delete(path).status_code for _ in range(2)] == [204, 204]
+    assert len(rows(azurite)) == before
+    assert app.http.post("/api/feedback", json=feedback | {"correct": True}).status_code == 201
+
+
+def test_a_text_that_is_not_shared_is_not_stored(app: App, azurite: Azurite) -> None:
+    feedback = {"prediction_id": predict(app, "private plans"), "correct": True, "text": "private plans"}
+    assert app.http.post("/api/feedback", json=feedback).status_code == 201
+    assert "private" not in str(rows(azurite))
+
+
+@pytest.mark.parametrize("change", [{"text": "another text"}, {"prediction_id": "not.a.receipt"}])
+def test_what_is_not_ours_is_refused(app: App, azurite: Azurite, change: dict[str, str]) -> None:
+    before = rows(azurite)
+    response = app.http.post("/api/feedback", json={"prediction_id": predict(app), "correct": True} | change)
+    assert (response.status_code, response.json()["title"]) == (422, "Receipt not ours")
+    assert app.http.delete("/api/feedback/not.a.receipt").status_code == 422
+    assert rows(azurite) == before
+
+
+def test_a_rotated_key_is_honoured_and_a_foreign_one_is_not(app: App, start_app: StartApp, azurite: Azurite) -> None:
+    receipt = predict(app)
+    keys = {"RECEIPT_KEY": "n" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string}
+    rotated = start_app(RECEIPT_KEY_PREVIOUS="development-" + "k" * 32, **keys)
+    assert rotated.http.post("/api/feedback", json={"prediction_id": receipt, "correct": True}).status_code == 201
+    foreign = start_app(**keys)
+    assert foreign.http.post("/api/feedback", json={"prediction_id": receipt, "correct": True}).status_code == 422
+
+
+def test_nothing_acknowledged_is_lost_when_the_store_dies(start_app: StartApp, tmp_path: Path) -> None:
+    """Azurite is killed in the middle of 500 concurrent feedbacks: each 201 is a row when it is back, none is there
+    twice, everybody else is told to come again, and then it works."""
+    with Azurite(tmp_path) as azurite:
+        app = start_app(TABLES_CONNECTION_STRING=azurite.connection_string)
+        feedbacks = [
+            {"prediction_id": predict(app, f"tweet {n}"), "correct": False, "comment": str(n)} for n in range(500)
+        ]
+        stored = 0
+
+        def send(feedback: dict[str, object]) -> int:
+            nonlocal stored
+            response = app.http.post("/api/feedback", json=feedback)
+            if response.status_code == 201 and (stored := stored + 1) == 100:
+                azurite.kill()
+            if response.status_code == 503:
+                assert response.headers["retry-after"].isdigit()
+            return response.status_code
+
+        with ThreadPoolExecutor(16) as pool:
+            statuses = list(pool.map(send, feedbacks))
+        assert set(statuses) == {201, 503}
+        assert app.http.post("/api/predict", json={"text": TEXT}).status_code == 200
+
+        azurite.start()
+        comments = [row["comment"] for row in rows(azurite)]
+        acknowledged = {f["comment"] for f, status in zip(feedbacks, statuses, strict=True) if status == 201}
+        assert acknowledged <= set(comments) and len(comments) == len(set(comments))
+
+        with ThreadPoolExecutor(16) as pool:
+            assert set(pool.map(send, feedbacks)) <= {200, 201}
+        assert sorted(str(row["comment"]) for row in rows(azurite)) == sorted(str(n) for n in range(500))

@@ -17,7 +17,9 @@ from sentiment.model import Model
 def test_a_batch_is_one_run_of_the_graph(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
     session = model._session
-    monkeypatch.setattr(model, "_session", type("Counting", (), {"run": lambda _, *a: runs.append(a) or session.run(*a)})())
+    monkeypatch.setattr(
+        model, "_session", type("Counting", (), {"run": lambda _, *a: runs.append(a) or session.run(*a)})()
+    )
     texts = ["the crew was great", "worst flight"] * 32
     together = model.score(texts)
     assert len(runs) == 1

@@ -1,0 +1,41 @@
+# Two commands matter: `make serve` and `make test`. `make` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format bench package lock
+.SILENT:
+
+PYTHON := .venv/bin/python
+SERVED := function_app.py host.json requirements.txt $(wildcard functions/*.py sentiment/*.py cloud/*.py models/*.json models/*/*)
+
+help:  # list the commands
+	sed -n 's/^\([a-z]*\):.*# /make \1\t/p' Makefile
+
+serve: .venv/dev  # run everything on this machine: http://127.0.0.1:7071 (PORT= changes it)
+	exec $(PYTHON) -m devhost
+
+test: .venv/train  # run every test
+	$(PYTHON) -m pytest
+
+check: .venv/train  # run the linters
+	.venv/bin/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+
+format: .venv/train  # rewrite the code as `make check` wants it
+	.venv/bin/ruff check --fix --quiet .
+	.venv/bin/ruff format .
+
+bench: .venv/train build/buzzguard.zip  # measure; writes benchmarks/results/serving.json
+	$(PYTHON) -m benchmarks.serving
+
+package: build/buzzguard.zip  # build the zip that is deployed
+
+lock: .venv/dev  # resolve the dependencies in pyproject.toml into requirements*.txt
+	sh devhost/lock.sh
+
+build/buzzguard.zip: $(SERVED) infra/package.py | .venv/dev
+	$(PYTHON) -m infra.package $@
+
+.venv/dev .venv/train: .venv/%: requirements-%.txt devhost/package-lock.json devhost/install.sh .python-version
+	sh devhost/install.sh $*
+	touch $@

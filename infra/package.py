@@ -1,0 +1,109 @@
+"""`python -m infra.package ZIP`: the deployable app, for linux x86-64 and CPython 3.13. `make package` runs this.
+
+Inside: what is served, the champion and every other model, the locked packages without the parts that a function never
+loads, and bytecode instead of a first compilation at each cold start. The same input gives the same bytes.
+"""
+
+import compileall
+import py_compile
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVED = ["function_app.py", "host.json", "requirements.txt", "cloud", "functions", "models", "sentiment"]
+PACKAGES = ".python_packages/lib/site-packages"  # where the platform looks for them
+
+# Never loaded by a function; tests/e2e/test_package.py serves without them.
+UNUSED = [
+    "bin",
+    "onnxruntime/capi/libonnxruntime.so*",  # for programs in C; Python has its own copy
+    "onnxruntime/capi/libonnxruntime_providers_shared.so",
+    "onnxruntime/quantization",
+    "onnxruntime/tools",
+    "onnxruntime/transformers",
+    "onnxruntime/datasets",
+    "numpy/**/tests",
+    "numpy/f2py",
+    "numpy/_core/include",
+    "numpy/_core/lib",
+    "simplemma/strategies/dictionaries/data/*",  # every language; KEPT names the one that TextSpec uses
+    "**/*.pyi",
+]
+KEPT = ["simplemma/strategies/dictionaries/data/en.plzma"]
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date a zip can hold
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    target = Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        build(Path(folder))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pack(Path(folder), target)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+
+
+def build(folder: Path) -> None:
+    """Lay the app out in `folder`, as it will be on the platform."""
+    for name in SERVED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    install(folder / PACKAGES)
+    prune(folder / PACKAGES)
+    compile_all(folder)
+
+
+def install(folder: Path) -> None:
+    """The locked packages, as wheels for the platform; each must have the hash in requirements.txt."""
+    uv = Path(sysconfig.get_path("scripts")) / "uv"
+    platform = ["--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:"]
+    locked = ["--require-hashes", "-r", str(ROOT / "requirements.txt")]
+    subprocess.run([uv, "pip", "install", "--quiet", "--no-config", "--target", folder, *platform, *locked], check=True)
+
+
+def prune(folder: Path) -> None:
+    """Remove what is UNUSED. Raises SystemExit for a pattern that finds nothing: a package has changed its layout."""
+    kept = {folder / name for name in KEPT}
+    if missing := [name for name in KEPT if not (folder / name).exists()]:
+        raise SystemExit(f"not in the packages any more: {', '.join(missing)}")
+    for pattern in UNUSED:
+        found = [path for path in folder.glob(pattern) if path not in kept]
+        if not found:
+            raise SystemExit(f"nothing to prune by {pattern}: look at the packages again")
+        for path in found:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def compile_all(folder: Path) -> None:
+    """Bytecode beside every module, valid by its being there: a zip keeps no time to the second."""
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    if not compileall.compile_dir(folder, quiet=1, stripdir=str(folder), invalidation_mode=mode, workers=0):
+        raise SystemExit("a module does not compile")
+
+
+def pack(folder: Path, target: Path) -> None:
+    """All files of `folder` as one zip, in order, without times."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted(_files(folder)):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, path.read_bytes())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+if __name__ == "__main__":
+    main()

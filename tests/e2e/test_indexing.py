@@ -1,0 +1,44 @@
+"""The platform's own runtime finds every function of the app, and says why it refuses to start."""
+
+import os
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+INDEX = """
+from pathlib import Path
+from devhost.runtime import load
+for function in load(Path.cwd()).functions.values():
+    print(function.name, function.trigger, function.auth_level, function.binding.get("route"), sep="|")
+"""
+SETTINGS = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "UseDevelopmentStorage=true"}
+
+
+def index(**settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", INDEX], cwd=ROOT, env=os.environ | settings, capture_output=True, text=True
+    )
+
+
+def test_every_function_is_indexed_and_closed_unless_opened() -> None:
+    assert sorted(index(**SETTINGS).stdout.splitlines()) == [
+        "erase|httpTrigger|FUNCTION|api/feedback/{prediction_id}",
+        "feedback|httpTrigger|FUNCTION|api/feedback",
+        "live|httpTrigger|ANONYMOUS|api/health/live",
+        "models|httpTrigger|FUNCTION|api/models",
+        "not_found|httpTrigger|ANONYMOUS|{*path}",
+        "openapi|httpTrigger|ANONYMOUS|api/openapi.json",
+        "predict|httpTrigger|FUNCTION|api/predict",
+        "ready|httpTrigger|ANONYMOUS|api/health/ready",
+    ]
+    opened = index(**SETTINGS, AUTH_LEVEL="anonymous").stdout
+    assert "FUNCTION" not in opened and opened.count("ANONYMOUS") == 8
+
+
+def test_faulty_settings_are_named_all_together() -> None:
+    done = index(RECEIPT_KEY="short", AUTH_LEVEL="nobody")
+    assert done.returncode
+    for name in ("RECEIPT_KEY", "AUTH_LEVEL", "TABLES_CONNECTION_STRING"):
+        assert name in done.stderr
+    assert "short" not in done.stderr.splitlines()[-1]

@@ -1,0 +1,172 @@
+"""The service as its callers meet it: verdicts, bad input, a broken model, a store that is down."""
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import App, StartApp
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_a_verdict_has_everything_a_page_needs(app: App, explain: bool) -> None:
+    text = "@airparis the crew was GREAT"
+    response = app.http.post("/api/predict", json={"text": text, "explain": explain})
+    assert response.status_code == 200
+    body = response.json()
+    assert body["model"]["name"] == "tiny"
+    (prediction,) = body["predictions"]
+    assert (prediction["label"], prediction["decision"], prediction["warnings"]) == ("positive", "publish", [])
+    assert prediction["probability"] > 0.9
+    if explain:
+        strongest = max(prediction["explanation"], key=lambda part: part["weight"])
+        assert text[strongest["start"] : strongest["end"]] == "GREAT"
+    else:
+        assert "explanation" not in prediction
+
+
+def test_a_batch_is_answered_in_its_order(app: App) -> None:
+    texts = ["the crew was great", "the crew was awful"] * 32
+    predictions = app.http.post("/api/predict", json={"texts": texts}).json()["predictions"]
+    assert [p["label"] for p in predictions] == ["positive", "negative"] * 32
+    assert len({p["prediction_id"] for p in predictions}) == 64
+
+
+BAD = {
+    "not JSON": ("{", 400, "Not JSON", None),
+    "empty body": ("", 400, "Not JSON", None),
+    "not UTF-8": (b'{"text": "\xff"}', 400, "Not JSON", None),
+    "a lone surrogate": ('{"text": "\\ud800"}', 400, "Not JSON", None),
+    "a list": ("[]", 400, "Invalid input", ""),
+    "no text": ("{}", 400, "Invalid input", ""),
+    "text and texts": ('{"text": "a", "texts": ["b"]}', 400, "Invalid input", ""),
+    "an unknown field": ('{"text": "a", "txet": "b"}', 400, "Invalid input", ""),
+    "a number": ('{"text": 3}', 400, "Invalid input", "/text"),
+    "null": ('{"text": null}', 400, "Invalid input", "/text"),
+    "an empty text": ('{"text": ""}', 400, "Invalid input", "/text"),
+    "a blank text": ('{"text": " \\n\\t"}', 400, "Invalid input", "/text"),
+    "NUL": ('{"text": "a\\u0000b"}', 400, "Invalid input", "/text"),
+    "1,001 characters": (f'{{"text": "{"é" * 1001}"}}', 400, "Invalid input", "/text"),
+    "no texts": ('{"texts": []}', 400, "Invalid input", "/texts"),
+    "65 texts": (json.dumps({"texts": ["a"] * 65}), 400, "Invalid input", "/texts"),
+    "a bad text among texts": ('{"texts": ["a", ""]}', 400, "Invalid input", "/texts/1"),
+    "a word for a bool": ('{"text": "a", "explain": "yes"}', 400, "Invalid input", "/explain"),
+    "10 MB": (b" " * 10_000_000, 413, "Body too large", None),
+}
+
+
+@pytest.mark.parametrize(("body", "status", "title", "pointer"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_told_clearly(app: App, body: str | bytes, status: int, title: str, pointer: str | None) -> None:
+    response = app.http.post("/api/predict", content=body, headers={"content-type": "application/json"})
+    assert_problem(response, status, title)
+    assert [error["pointer"] for error in response.json().get("errors", [])] == ([] if pointer is None else [pointer])
+
+
+def test_the_largest_input_is_answered(app: App) -> None:
+    response = app.http.post("/api/predict", json={"texts": ["é" * 1000] * 64, "explain": True})
+    assert response.status_code == 200 and len(response.json()["predictions"]) == 64
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_another_content_type_is_refused(app: App, content_type: str) -> None:
+    response = app.http.post("/api/predict", content='{"text": "a"}', headers={"content-type": content_type})
+    assert_problem(response, 415, "Unsupported media type")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
+def test_json_is_json_however_it_is_written(app: App, content_type: str) -> None:
+    response = app.http.post("/api/predict", content='{"text": "a"}', headers={"content-type": content_type})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/api/predict", "OPTIONS, POST"),
+        ("PUT", "/api/feedback", "OPTIONS, POST"),
+        ("GET", "/api/feedback/abc", "DELETE, OPTIONS"),
+        ("POST", "/api/health/live", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_one(app: App, method: str, path: str, allow: str) -> None:
+    response = app.http.request(method, path)
+    assert_problem(response, 405, "Method not allowed")
+    assert response.headers["allow"] == allow
+    assert app.http.options(path).headers["allow"] == allow
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/nothing", "/api/predict/x", "/%00", "/" + "a/" * 100])
+def test_nothing_is_there(app: App, path: str) -> None:
+    assert_problem(app.http.get(path), 404, "Not found")
+
+
+def test_every_answer_carries_the_id_of_its_request(app: App) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    given = app.http.get("/api/health/live", headers={"x-request-id": "my-id.1"})
+    traced = app.http.get("/nothing", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    nonsense = app.http.get("/api/health/live", headers={"x-request-id": "no spaces, please"})
+    assert given.headers["x-request-id"] == "my-id.1"
+    assert traced.headers["x-request-id"] == trace
+    assert traced.json()["instance"] == f"urn:buzzguard:request:{trace}"
+    assert re.fullmatch("[0-9a-f]{32}", nonsense.headers["x-request-id"])
+
+
+def test_health_and_models(app: App) -> None:
+    assert app.http.get("/api/health/live").json() == {"status": "alive"}
+    assert app.http.get("/api/health/ready").json()["model"]["name"] == "tiny"
+    assert app.http.head("/api/health/ready").content == b""
+    assert app.http.get("/api/models").json()["served"]["thresholds"]["publish"] >= 0.5
+
+
+def test_a_function_key_opens_what_is_not_anonymous(start_app: StartApp) -> None:
+    app = start_app(AUTH_LEVEL="function", DEVHOST_FUNCTION_KEY="key", TABLES_CONNECTION_STRING="nowhere")
+    body = {"json": {"text": "a"}}
+    assert app.http.post("/api/predict", **body).status_code == 401
+    assert app.http.post("/api/predict", **body, headers={"x-functions-key": "key"}).status_code == 200
+    assert app.http.post("/api/predict?code=key", **body).status_code == 200
+    assert app.http.get("/api/health/ready").status_code == 200
+    document = app.http.get("/api/openapi.json").json()
+    assert document["paths"]["/api/predict"]["post"]["security"] == [{"functionKey": []}]
+    assert "security" not in document["paths"]["/api/health/ready"]["get"]
+
+
+def test_one_changed_byte_and_no_prediction_is_made(start_app: StartApp, model_folder: Path) -> None:
+    graph = model_folder / "model.onnx"
+    content = bytearray(graph.read_bytes())
+    content[-1] ^= 1
+    graph.write_bytes(content)
+    app = start_app(MODEL=str(model_folder), TABLES_CONNECTION_STRING="nowhere")
+    for response in (app.http.get("/api/health/ready"), app.http.post("/api/predict", json={"text": "a"})):
+        assert_problem(response, 503, "Model unavailable")
+        assert str(model_folder) not in response.text
+    assert app.http.get("/api/health/live").status_code == 200
+    assert f"{graph}: sha256 is" in app.log.read_text()
+
+
+def test_a_store_that_is_down_is_told_within_3_seconds_and_stops_no_prediction(start_app: StartApp) -> None:
+    """One store refuses connections, the other takes them and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as closing:
+        refusing = closing.getsockname()[1]
+        closing.close()
+        for port in (refusing, silent.getsockname()[1]):
+            account = f"AccountName=a;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:{port}/a;"
+            app = start_app(TABLES_CONNECTION_STRING=f"DefaultEndpointsProtocol=http;{account}")
+            receipt = app.http.post("/api/predict", json={"text": "a"}).json()["predictions"][0]["prediction_id"]
+            for method, path, body in (
+                ("POST", "/api/feedback", {"prediction_id": receipt, "correct": True}),
+                ("DELETE", f"/api/feedback/{receipt}", None),
+            ):
+                response = app.http.request(method, path, json=body, timeout=3)
+                assert_problem(response, 503, "Feedback store unavailable")
+                assert response.headers["retry-after"].isdigit()
+            assert app.http.post("/api/predict", json={"text": "a"}).status_code == 200
+
+
+def assert_problem(response: object, status: int, title: str) -> None:
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert (problem["status"], problem["title"]) == (status, title)
+    assert problem["detail"] and problem["type"].startswith("urn:buzzguard:problem:")

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentiment.manifest import Calibration, Thresholds
+from training import metrics
+
+RNG = np.random.default_rng(0)
+
+
+def noisy(n: int) -> tuple[metrics.Labels, metrics.Floats]:
+    """Labels and honest probabilities of them."""
+    probability = RNG.uniform(size=n)
+    return (RNG.uniform(size=n) < probability).astype(np.int8), probability
+
+
+def test_thresholds_reach_their_precision_and_no_wider_one_does() -> None:
+    labels, probability = noisy(20_000)
+    chosen = metrics.choose_thresholds(labels, probability)
+    assert (labels[probability >= chosen.publish] == 1).mean() >= metrics.PRECISION
+    assert (labels[probability <= chosen.hold] == 0).mean() >= metrics.PRECISION
+    assert (labels[probability >= chosen.publish - 0.01] == 1).mean() < metrics.PRECISION
+    assert 0.88 < chosen.publish < 0.92 and 0.08 < chosen.hold < 0.12  # P(right | p ≥ t) = (1 + t) / 2
+
+
+def test_a_perfect_model_still_leaves_each_side_its_own() -> None:
+    labels = np.array([0] * 100 + [1] * 100, np.int8)
+    assert metrics.choose_thresholds(labels, np.linspace(0, 1, 200)) == Thresholds(publish=0.5, hold=0.4999)
+
+
+def test_a_useless_model_decides_nothing() -> None:
+    labels = np.array([0, 1] * 100, np.int8)
+    assert metrics.choose_thresholds(labels, np.full(200, 0.9)) == Thresholds(publish=1.0001, hold=-0.0001)
+
+
+def test_calibration_finds_the_truth() -> None:
+    labels, probability = noisy(50_000)
+    logit = np.log(probability / (1 - probability))
+    found = metrics.calibrate(labels, 3 * logit + 1)
+    assert found.slope == pytest.approx(1 / 3, rel=0.05) and found.intercept == pytest.approx(-1 / 3, abs=0.05)
+    np.testing.assert_allclose(metrics.probability(logit, Calibration()), probability)
+
+
+def test_calibration_error_is_the_gap() -> None:
+    labels, probability = noisy(50_000)
+    assert metrics.calibration_error(labels, probability) < 0.02
+    assert metrics.calibration_error(labels, np.clip(probability + 0.2, 0, 1)) == pytest.approx(0.18, abs=0.02)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=2))
+def test_figures_are_shares(rows: list[tuple[bool, float]]) -> None:
+    labels = np.array([True, False] + [label for label, _ in rows]).astype(np.int8)
+    probability = np.array([0.6, 0.4] + [p for _, p in rows])
+    values = metrics.evaluate(labels, probability, Thresholds(0.9, 0.1))
+    assert all(0 <= value <= 1 for value in values.values())
+    assert values["accuracy"] == pytest.approx(((probability >= 0.5) == (labels == 1)).mean(), abs=1e-4)
