@@ -6,6 +6,7 @@ import azure.functions as func
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sentiment.explain import explain
+from sentiment.model import Model
 from sentiment.verdict import Caution, Decision, Label, verdict
 
 from .http import Answer, endpoint
@@ -89,6 +90,10 @@ async def predict(_: func.HttpRequest, request: PredictRequest) -> Answer:
         probability = round(float(score), 4)  # what is shown is what is decided on, signed and later reported
         label, decision, warnings = verdict(probability, float(unknown), about.thresholds)
         receipt = service.receipts.sign(f"{about.name}@{about.version}", probability, label, text)
-        explanation = [Explanation(*part) for part in explain(model, text)] if request.explain else UNSET
+        explanation = _explain(model, text) if request.explain else UNSET
         predictions.append(Prediction(receipt, label, probability, decision, warnings, explanation))
     return Answer(200, PredictResponse(predictions, ModelName(about.name, about.version)))
+
+
+def _explain(model: Model, text: str) -> list[Explanation]:
+    return [Explanation(part.start, part.end, part.token, round(part.weight, 4)) for part in explain(model, text)]

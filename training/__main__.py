@@ -1,24 +1,29 @@
-"""`python -m training VERB`: the offline half, from tweets to a model folder that the functions serve."""
+"""`python -m training VERB`: the offline half, from tweets to a model folder that the functions serve.
+
+VERB --help says more about each.
+"""
 
 import argparse
+from importlib import import_module
 
-from . import export, prepare, train
-
-VERBS = {"prepare": prepare, "train": train, "export": export}
+VERBS = {
+    "prepare": "a file of labelled tweets becomes a clean, split data set",
+    "train": "fit a model family, calibrate it, measure it, keep it in MLflow",
+    "export": "a trained run becomes a model folder, if it passes the gates",
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for name, module in VERBS.items():
-        summary = (module.__doc__ or "").partition("\n")[0].partition(": ")[2]
-        verb = verbs.add_parser(
-            name, help=summary, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        module.add_arguments(verb)
-        verb.set_defaults(verb=module.run)
-    arguments = parser.parse_args()
-    arguments.verb(arguments)
+    summaries = "\n".join(f"  {verb:8} {summary}" for verb, summary in VERBS.items())
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m training", description=__doc__, epilog=summaries, formatter_class=plain)
+    parser.add_argument("verb", choices=VERBS, metavar="VERB")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    module = import_module(f"training.{chosen.verb}")  # now, since MLflow takes seconds to load
+    verb = argparse.ArgumentParser(f"{parser.prog} {chosen.verb}", description=module.__doc__, formatter_class=plain)
+    module.add_arguments(verb)
+    module.run(verb.parse_args(chosen.arguments))
 
 
 main()
