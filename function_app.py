@@ -1,9 +1,16 @@
 """The front door: every trigger of `functions/` in one Function App. Nothing else happens here."""
 
-import azure.functions as func
+import gc
 
-from functions import feedback, health, models, notfound, openapi, predict
+gc.disable()  # what is imported stays: looking for garbage among it would only lengthen a cold start
+
+import azure.functions as func  # noqa: E402
+
+from functions import feedback, health, models, notfound, openapi, predict  # noqa: E402
 
 app = func.FunctionApp()
 for trigger in (predict, feedback, health, models, openapi, notfound):
     app.register_functions(trigger.blueprint)
+
+gc.freeze()
+gc.enable()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RETRY_AFTER = 5  # seconds
 
-# The SDK would try ten times, for minutes. A person waits: after two tries of at most a second each the answer is no.
+# The SDK would try for minutes. A person waits: a second for a connection, twice, and a second for an answer.
 _PATIENCE: dict[str, Any] = {
     "retry_total": 1,
     "retry_backoff_factor": 0.1,

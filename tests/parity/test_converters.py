@@ -1,4 +1,4 @@
-"""Our graph beside the converter's: skl2onnx turns the same logistic regression, over dense rows, into the same figures."""
+"""Our graph beside the converter's: skl2onnx turns the same logistic regression, over dense rows, into the same."""
 
 import numpy as np
 import onnxruntime as ort
