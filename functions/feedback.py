@@ -1,6 +1,8 @@
 """POST /api/feedback: was a prediction right? DELETE /api/feedback/{prediction_id}: forget that."""
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -36,6 +38,9 @@ class FeedbackResponse(Struct, frozen=True):
 
 blueprint = func.Blueprint()
 
+# One a request that may run at the same time (host.json): none waits for another when the store hangs.
+_THREADS = ThreadPoolExecutor(32, "feedback")
+
 
 @endpoint(
     blueprint,
@@ -55,7 +60,7 @@ async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
     row = record(
         receipt, request.correct, datetime.now(UTC), text if request.share_text else None, request.comment or None
     )
-    status = await asyncio.to_thread(service.store.add, row)
+    status = await _in_thread(service.store.add, row)
     return Answer(201 if status == "created" else 200, FeedbackResponse(status))
 
 
@@ -70,5 +75,9 @@ async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
 )
 async def erase(request: func.HttpRequest, _: None) -> Answer:
     receipt = service.receipts.read(request.route_params["prediction_id"])
-    await asyncio.to_thread(service.store.erase, hour_of(receipt), receipt.digest)
+    await _in_thread(service.store.erase, hour_of(receipt), receipt.digest)
     return Answer(204)
+
+
+async def _in_thread[T](call: Callable[..., T], *arguments: object) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, call, *arguments)

@@ -93,7 +93,7 @@ def test_nothing_acknowledged_is_lost_when_the_store_dies(start_app: StartApp, t
                 assert response.headers["retry-after"].isdigit()
             return response.status_code
 
-        with ThreadPoolExecutor(16) as pool:
+        with ThreadPoolExecutor(100) as pool:
             statuses = list(pool.map(send, feedbacks))
         assert set(statuses) == {201, 503}
         assert app.http.post("/api/predict", json={"text": TEXT}).status_code == 200
@@ -103,6 +103,6 @@ def test_nothing_acknowledged_is_lost_when_the_store_dies(start_app: StartApp, t
         acknowledged = {f["comment"] for f, status in zip(feedbacks, statuses, strict=True) if status == 201}
         assert acknowledged <= set(comments) and len(comments) == len(set(comments))
 
-        with ThreadPoolExecutor(16) as pool:
+        with ThreadPoolExecutor(100) as pool:
             assert set(pool.map(send, feedbacks)) <= {200, 201}
         assert sorted(str(row["comment"]) for row in rows(azurite)) == sorted(str(n) for n in range(500))

@@ -1,0 +1,54 @@
+"""The feedback store where no Azurite can go: managed identity, and faults of the SDK."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from azure.data.tables import TableClient
+
+from cloud.settings import read
+from cloud.tables import TableFeedbackStore
+from sentiment.errors import StoreUnavailable
+from sentiment.feedback import record
+from sentiment.receipt import Receipt
+from tests.conftest import ROOT
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+FEEDBACK = record(Receipt("lite@1", 0.9, "positive", "0" * 32, NOW, "id"), False, NOW)
+ENDPOINT = {"RECEIPT_KEY": "k" * 32, "TABLES_ENDPOINT": "https://account.table.core.example"}
+
+
+def test_an_endpoint_is_reached_by_managed_identity() -> None:
+    store = TableFeedbackStore(read(ENDPOINT | {"MANAGED_IDENTITY_CLIENT_ID": "an-id", "FEEDBACK_TABLE": "other"}))
+    with store._table as client:
+        assert client.url == "https://account.table.core.example"
+        assert client.table_name == "other"
+        assert type(client.credential).__name__ == "ManagedIdentityCredential"
+
+
+def test_the_sdk_is_imported_with_the_first_feedback() -> None:
+    code = f"""
+import sys
+from cloud.settings import read
+from cloud.tables import TableFeedbackStore
+store = TableFeedbackStore(read({ENDPOINT!r}))
+before = "azure.data.tables" in sys.modules, "azure.identity" in sys.modules
+store._table
+print(before, "azure.data.tables" in sys.modules, "azure.identity" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(False, False) True True"
+
+
+def test_a_reply_that_breaks_off_is_an_unavailable_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """azure-data-tables 12.7 then raises AttributeError from its own error handling."""
+    store = TableFeedbackStore(read(ENDPOINT))
+
+    def breaks_off(*_: object) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'http_response'")
+
+    monkeypatch.setattr(TableClient, "create_entity", breaks_off)
+    with pytest.raises(StoreUnavailable) as caught:
+        store.add(FEEDBACK)
+    assert caught.value.retry_after > 0
