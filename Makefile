@@ -1,6 +1,6 @@
 # Two commands matter: `make serve` and `make test`. `make` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench package lock
+.PHONY: help install serve test check format bench package lock
 .SILENT:
 
 PYTHON := .venv/bin/python
@@ -8,6 +8,8 @@ SERVED := function_app.py host.json requirements.txt $(wildcard functions/*.py s
 
 help:  # list the commands
 	sed -n 's/^\([a-z]*\):.*# /make \1\t/p' Makefile
+
+install: .venv/train  # install everything that the other commands need
 
 serve: .venv/dev  # run everything on this machine: http://127.0.0.1:7071 (PORT= changes it)
 	exec $(PYTHON) -m devhost

@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`. Raises SettingsError, which names every fault at once, one a line."""
-    in_azure = "WEBSITE_INSTANCE_ID" in environment
+    on_a_laptop = environment.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"  # set by Core Tools and by devhost
     faults: list[str] = []
 
     def get[T](name: str, parse: Callable[[str], T], default: T) -> T:
@@ -45,7 +45,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     def key(value: str) -> str:
         if len(value) < _SHORTEST_KEY:
             raise ValueError(f"must have at least {_SHORTEST_KEY} characters")
-        if in_azure and value.startswith(DEVELOPMENT):
+        if value.startswith(DEVELOPMENT) and not on_a_laptop:
             raise ValueError("is a development key: in Azure it must be a secret of your own")
         return value
 
@@ -56,17 +56,30 @@ def read(environment: Mapping[str, str]) -> Settings:
         auth_level=get("AUTH_LEVEL", _auth_level, "function"),
         model=get("MODEL", str, None),
         feedback_table=get("FEEDBACK_TABLE", str, "feedback"),
-        tables_connection_string=get("TABLES_CONNECTION_STRING", str, None),
-        tables_endpoint=get("TABLES_ENDPOINT", str, None),
+        tables_connection_string=get("TABLES_CONNECTION_STRING", _connection_string, None),
+        tables_endpoint=get("TABLES_ENDPOINT", _https, None),
         managed_identity_client_id=get("MANAGED_IDENTITY_CLIENT_ID", str, None),
     )
     if not environment.get("RECEIPT_KEY", "").strip():
         faults.append("RECEIPT_KEY is not set; it signs the prediction ids")
-    if (settings.tables_connection_string is None) == (settings.tables_endpoint is None):
+    stores = [name for name in ("TABLES_CONNECTION_STRING", "TABLES_ENDPOINT") if environment.get(name, "").strip()]
+    if len(stores) != 1:
         faults.append("TABLES_CONNECTION_STRING or TABLES_ENDPOINT must be set, and not both")
     if faults:
         raise SettingsError("\n".join(faults))
     return settings
+
+
+def _connection_string(value: str) -> str:
+    if "AccountName=" not in value:
+        raise ValueError("must be the connection string of a storage account: AccountName=…;…")
+    return value
+
+
+def _https(value: str) -> str:
+    if not value.startswith("https://"):
+        raise ValueError(f"must be a URL that starts with https://, not {value!r}")
+    return value
 
 
 def _days(value: str) -> int:

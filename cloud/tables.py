@@ -3,12 +3,9 @@
 The SDK costs 90 ms and 18 MB to import (azure.identity 75 ms more): the first feedback pays for it, not a cold start.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
-
-import msgspec
 
 from sentiment.errors import FeedbackConflict, StoreUnavailable
 from sentiment.feedback import Feedback
@@ -18,15 +15,12 @@ from .settings import Settings
 if TYPE_CHECKING:
     from azure.data.tables import TableClient
 
+TRIES = 2
 RETRY_AFTER = 5  # seconds
 
-# The SDK would try for minutes. A person waits: a second for a connection, twice, and a second for an answer.
-_PATIENCE: dict[str, Any] = {
-    "retry_total": 1,
-    "retry_backoff_factor": 0.1,
-    "connection_timeout": 1,
-    "read_timeout": 1,
-}
+# A person waits: no call may take more than TRIES times 1.4 s. The SDK's own retries would go on for minutes, and for
+# as long as the server's Retry-After asks.
+_PATIENCE: dict[str, Any] = {"retry_total": 0, "connection_timeout": 0.7, "read_timeout": 0.7}
 
 
 class TableFeedbackStore:
@@ -38,44 +32,37 @@ class TableFeedbackStore:
     def add(self, feedback: Feedback) -> Literal["created", "replayed"]:
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-        with _unavailable():
+        for _ in range(TRIES):
             try:
-                self._insert(feedback)
+                _patiently(lambda: self._table.create_entity(_row(feedback)))
             except ResourceNotFoundError:  # the table: the first feedback of a new account makes it
                 self._make_table()
-                return self.add(feedback)
             except ResourceExistsError:
-                return self._compare(feedback)
-        return "created"
+                if (there := self._find(feedback)) is not None:
+                    return _compare(feedback, there)
+            else:
+                return "created"
+        raise StoreUnavailable("The feedback table comes and goes.", RETRY_AFTER)
 
     def erase(self, hour: str, digest: str) -> None:
-        with _unavailable():
-            self._table.delete_entity(hour, digest)  # silent where there is none
+        _patiently(lambda: self._table.delete_entity(hour, digest))  # silent where there is none
 
-    def _insert(self, feedback: Feedback) -> None:
-        fields = msgspec.structs.asdict(feedback)
-        row = {"PartitionKey": fields.pop("hour"), "RowKey": fields.pop("digest")}
-        self._table.create_entity(row | {name: value for name, value in fields.items() if value is not None})
-
-    def _compare(self, feedback: Feedback) -> Literal["created", "replayed"]:
-        """A row is there already: the same feedback sent again, or a different one."""
+    def _find(self, feedback: Feedback) -> Feedback | None:
+        """What is stored for that prediction; None if it was erased in the meantime."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            row = self._table.get_entity(feedback.hour, feedback.digest)
-        except ResourceNotFoundError:  # erased between the two calls
-            return self.add(feedback)
+            row = _patiently(lambda: self._table.get_entity(feedback.hour, feedback.digest))
+        except ResourceNotFoundError:
+            return None
         columns = {name: row[name] for name in Feedback.__struct_fields__ if name in row}
-        there = Feedback(hour=row["PartitionKey"], digest=row["RowKey"], **columns)
-        if not feedback.says_the_same_as(there):
-            raise FeedbackConflict("A different feedback is already stored for this prediction; erase it first.")
-        return "replayed"
+        return Feedback(hour=row["PartitionKey"], digest=row["RowKey"], **columns)
 
     def _make_table(self) -> None:
         from azure.core.exceptions import ResourceExistsError
 
         try:
-            self._table.create_table()
+            _patiently(lambda: self._table.create_table())
         except ResourceExistsError:
             pass  # another call was faster
 
@@ -90,17 +77,37 @@ class TableFeedbackStore:
             )
         from azure.identity import ManagedIdentityCredential
 
-        credential = ManagedIdentityCredential(client_id=settings.managed_identity_client_id)
+        credential = ManagedIdentityCredential(client_id=settings.managed_identity_client_id, **_PATIENCE)
         assert settings.tables_endpoint  # settings.read sees to it that one of the two is set
         return TableClient(settings.tables_endpoint, settings.feedback_table, credential=credential, **_PATIENCE)
 
 
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    """Whatever keeps the store from answering becomes StoreUnavailable."""
-    from azure.core.exceptions import AzureError
+def _row(feedback: Feedback) -> dict[str, Any]:
+    columns = {name: getattr(feedback, name) for name in feedback.__struct_fields__}
+    row = {"PartitionKey": columns.pop("hour"), "RowKey": columns.pop("digest")}
+    return row | {name: value for name, value in columns.items() if value is not None}
 
-    try:
-        yield
-    except (AzureError, AttributeError) as error:  # the latter is the SDK's when a reply breaks off in the middle
-        raise StoreUnavailable(f"The feedback store does not answer: {type(error).__name__}.", RETRY_AFTER) from error
+
+def _compare(feedback: Feedback, there: Feedback) -> Literal["replayed"]:
+    if not feedback.says_the_same_as(there):
+        raise FeedbackConflict("A different feedback is already stored for this prediction; erase it first.")
+    return "replayed"
+
+
+def _patiently[T](call: Callable[[], T]) -> T:
+    """The result of a call of the SDK, tried again if it got no answer. Every write here is safe to repeat.
+
+    Raises what the store answered (ResourceExistsError, ResourceNotFoundError), or StoreUnavailable.
+    """
+    from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+
+    for remaining in reversed(range(TRIES)):
+        try:
+            return call()
+        except (ResourceExistsError, ResourceNotFoundError):
+            raise
+        except (AzureError, AttributeError) as error:  # the latter is the SDK's own, when a reply breaks off half-way
+            if not remaining:
+                message = f"The feedback store does not answer: {type(error).__name__}."
+                raise StoreUnavailable(message, RETRY_AFTER) from error
+    raise AssertionError("unreachable")

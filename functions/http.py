@@ -1,5 +1,6 @@
 """HTTP in, HTTP out: the one place that decodes requests, encodes answers and turns errors into problem+json."""
 
+import json
 import logging
 import re
 import uuid
@@ -66,7 +67,7 @@ class Operation(NamedTuple):
         return ["GET", "HEAD"] if self.method == "GET" else [self.method]
 
     def matches(self, path: str) -> bool:
-        return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", self.path), path) is not None
+        return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", self.path), path, re.IGNORECASE) is not None
 
 
 OPERATIONS: list[Operation] = []
@@ -92,47 +93,26 @@ def endpoint(
     route = blueprint.route(path.lstrip("/"), methods=operation.methods, auth_level=func.AuthLevel(auth_level))
 
     def register(handler: Handler) -> Handler:
-        route(_trigger(handler, body))
+        route(trigger(handler, body))
         return handler
 
     return register
 
 
-def catch_all(blueprint: func.Blueprint) -> None:
-    """Answer what no endpoint answers: 404, or 405 and OPTIONS with the methods that path does have."""
-
-    async def not_found(request: func.HttpRequest, _: None) -> Answer:
-        path = "/" + request.route_params.get("path", "")
-        allowed = {method for operation in OPERATIONS if operation.matches(path) for method in operation.methods}
-        if not allowed:
-            raise Problem(404, "Not found", f"There is nothing at {path}.")
-        headers = {"Allow": ", ".join(sorted({*allowed, "OPTIONS"}))}
-        if request.method == "OPTIONS":
-            return Answer(204, headers=headers)
-        raise Problem(405, "Method not allowed", f"{path} does not answer {request.method}.", headers=headers)
-
-    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-    blueprint.route("{*path}", methods=methods, auth_level=func.AuthLevel.ANONYMOUS)(_trigger(not_found, None))
-
-
-def _trigger(handler: Handler, body: Any) -> Trigger:
+def trigger(handler: Handler, body: Any = None) -> Trigger:
+    """`handler(request, decoded body)` as a function of Azure, whatever it raises turned into problem+json."""
     decoder = msgspec.json.Decoder(body) if body is not None else None
 
-    async def trigger(req: func.HttpRequest) -> func.HttpResponse:
+    async def answer_to(req: func.HttpRequest) -> func.HttpResponse:
         request_id = _request_id(req.headers)
         try:
             answer = await handler(req, _decode(req, decoder) if decoder else None)
-        except Problem as problem:
-            answer = _problem(problem, request_id)
-        except errors.BuzzguardError as error:
-            answer = _problem(_known(error), request_id)
-        except Exception:
-            log.exception("%s %s failed, request %s", req.method, handler.__name__, request_id)
-            answer = _problem(Problem(500, "Internal error", "The service failed; the fault is logged."), request_id)
+        except Exception as error:
+            answer = _problem(_told(error, request_id), request_id)
         return _encode(answer, request_id)
 
-    trigger.__name__ = handler.__name__  # the name of the function in Azure
-    return trigger
+    answer_to.__name__ = handler.__name__  # the name of the function in Azure
+    return answer_to
 
 
 def _decode(request: func.HttpRequest, decoder: msgspec.json.Decoder[Any]) -> Any:
@@ -149,8 +129,16 @@ def _decode(request: func.HttpRequest, decoder: msgspec.json.Decoder[Any]) -> An
         expectation, _, path = str(error).partition(" - at `$")
         raise Problem(400, "Invalid input", _plain(expectation), _pointer(path.rstrip("`"))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        fault = "a lone surrogate is not a character" if b"\\ud" in body.lower() else str(error)
-        raise Problem(400, "Not JSON", f"The body must be JSON in UTF-8: {fault}.") from error
+        raise Problem(400, "Not JSON", f"The body must be JSON in UTF-8: {_fault(body, error)}.") from error
+
+
+def _fault(body: bytes, error: Exception) -> str:
+    """What msgspec found; where Python's own parser finds nothing, it can only be half of a surrogate pair."""
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return str(error)
+    return "a lone surrogate is not a character"
 
 
 def _plain(expectation: str) -> str:
@@ -165,8 +153,11 @@ def _pointer(path: str) -> str:
     return re.sub(r"\.|\[", "/", path).replace("]", "")
 
 
-def _known(error: errors.BuzzguardError) -> Problem:
+def _told(error: Exception, request_id: str) -> Problem:
+    """What the caller is told of an error; what is ours to mend is logged, and its text is not shown."""
     match error:
+        case Problem():
+            return error
         case errors.FeedbackConflict():
             return Problem(409, "Feedback conflict", str(error))
         case errors.ExpiredReceipt():
@@ -174,14 +165,16 @@ def _known(error: errors.BuzzguardError) -> Problem:
         case errors.ForeignReceipt():
             return Problem(422, "Receipt not ours", str(error))
         case errors.StoreUnavailable():
-            log.error("%s", error, exc_info=error.__cause__)
+            log.error("request %s: %s", request_id, error, exc_info=error.__cause__)
             retry_after = {"Retry-After": str(error.retry_after)}
             return Problem(
                 503, "Feedback store unavailable", "Nothing was stored; please try again.", None, retry_after
             )
-        case errors.ModelError():  # logged when it was loaded; the message holds paths
-            return Problem(503, "Model unavailable", "No model is loaded; predictions are not possible.")
-    raise error
+        case errors.ModelError():
+            log.error("request %s: %s", request_id, error)
+            return Problem(503, "Model unavailable", "A model is missing or broken; the fault is logged.")
+    log.error("request %s failed", request_id, exc_info=error)
+    return Problem(500, "Internal error", "The service failed; the fault is logged.")
 
 
 def _problem(problem: Problem, request_id: str) -> Answer:

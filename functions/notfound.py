@@ -2,7 +2,22 @@
 
 import azure.functions as func
 
-from .http import catch_all
+from .http import OPERATIONS, Answer, Problem, trigger
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 blueprint = func.Blueprint()
-catch_all(blueprint)
+
+
+async def not_found(request: func.HttpRequest, _: None) -> Answer:
+    path = "/" + request.route_params.get("path", "")
+    allowed = {method for operation in OPERATIONS if operation.matches(path) for method in operation.methods}
+    if not allowed:
+        raise Problem(404, "Not found", f"There is nothing at {path}.")
+    headers = {"Allow": ", ".join(sorted({*allowed, "OPTIONS"}))}
+    if request.method == "OPTIONS":
+        return Answer(204, headers=headers)
+    raise Problem(405, "Method not allowed", f"{path} does not answer {request.method}.", headers=headers)
+
+
+blueprint.route("{*path}", methods=METHODS, auth_level=func.AuthLevel.ANONYMOUS)(trigger(not_found))

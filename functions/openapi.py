@@ -13,6 +13,7 @@ from .http import OPERATIONS, Answer, Operation, ProblemDetails, endpoint
 _REFERENCES = "#/components/schemas/{name}"
 _PROBLEMS = {
     400: "The body is not JSON, or not what the schema asks for",
+    401: "The function key is missing or wrong",
     409: "A different feedback is already stored for this prediction",
     410: "The receipt has expired",
     413: "The body is too large",
@@ -67,7 +68,7 @@ def document() -> bytes:
 def _describe(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     """An operation object: https://spec.openapis.org/oas/v3.1.0#operation-object"""
     responses = {str(status): _response("Done", payload, schema_of) for status, payload in operation.answers.items()}
-    for status in operation.problems:
+    for status in (*operation.problems, *((401,) if operation.secured else ())):
         responses[str(status)] = _response(_PROBLEMS[status], ProblemDetails, schema_of)
     described: dict[str, Any] = {
         "operationId": f"{operation.method.lower()}_{re.sub(r'\W+', '_', operation.path).strip('_')}",

@@ -58,7 +58,8 @@ def hash_ngrams(batch: Sequence[Tokens], longest: int) -> Hashed:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     spaces = np.flatnonzero(codes == ord(" "))
     starts, ends = spaces[:-1] + 1, spaces[1:]
-    document = np.cumsum(codes[starts] == ord(_START)) - 1
+    sizes = np.array([len(tokens) + 2 for tokens in batch], np.int64)
+    document = np.repeat(np.arange(len(batch)), sizes)
     prefix = np.zeros(len(codes) + 1, np.uint64)
     np.cumsum(codes * _powers(_BASE, len(codes)), out=prefix[1:])
     shift = _powers(_INVERSE, len(codes)) * _SPREAD
@@ -67,7 +68,8 @@ def hash_ngrams(batch: Sequence[Tokens], longest: int) -> Hashed:
         start, end = starts[first], ends[last]
         return (prefix[end] - prefix[start]) * shift[start]
 
-    words = np.flatnonzero((codes[starts] != ord(_START)) & (codes[starts] != ord(_END)))
+    last = np.cumsum(sizes) - 1
+    words = np.delete(np.arange(len(starts)), [last - sizes + 1, last])
     documents, found = [document[words]], [hashes(words, words)]
     for n in range(2, longest + 1):
         first = np.flatnonzero(document[: 1 - n] == document[n - 1 :])

@@ -78,6 +78,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     run_id: str  # of MLflow
     created: str  # ISO 8601, UTC
 
+    def __post_init__(self) -> None:
+        if strange := [name for name in self.files if Path(name).name != name]:
+            raise ValueError(f"files must be names within the folder, not {strange}")
+
 
 class Registry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`registry.json` beside the model folders: which of them is served unless a setting overrules it."""

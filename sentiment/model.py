@@ -34,12 +34,19 @@ class Model:
         description, files = manifest.read(folder)
         graph = folder / description.graph
         try:
-            session = ort.InferenceSession(files[description.graph], _options(), providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(
+                files[description.graph], session_options(), providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # onnxruntime has no exception tree of its own
             raise ModelError(f"{graph}: {error}") from error
         if [output.name for output in session.get_outputs()] != ["logit"]:
             raise ModelError(f"{graph}: must have one output, named logit")
-        return cls(description, encoder(description.input, files), session)
+        model = cls(description, encoder(description.input, files), session)
+        try:
+            model.score_tokens([[]])
+        except Exception as error:
+            raise ModelError(f"{graph}: does not take the input that the manifest describes: {error}") from error
+        return model
 
     def tokens(self, text: str) -> Tokens:
         return self.manifest.text.tokens(text)
@@ -57,7 +64,7 @@ class Model:
         return Scores(1 / (1 + np.exp(-np.clip(logit, -500, 500))), logit, unknown)
 
 
-def _options() -> ort.SessionOptions:
+def session_options() -> ort.SessionOptions:
     """One thread that does not spin: a call is a fraction of a millisecond, and an idle core costs money.
 
     The graph was optimised when it was exported; doing it again would only lengthen a cold start.

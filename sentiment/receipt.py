@@ -26,8 +26,12 @@ class Receipt(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """A name for this prediction that reveals nothing: 32 hexadecimal digits."""
-        return hashlib.sha256(self.id.encode()).hexdigest()[:32]
+        """A name for this prediction that reveals nothing: 32 hexadecimal digits.
+
+        Of what is signed, not of the signature: base64 can write the same signature in several ways.
+        """
+        signed, _, _ = self.id.rpartition(".")
+        return hashlib.sha256(signed.encode()).hexdigest()[:32]
 
 
 class Receipts:
@@ -45,9 +49,8 @@ class Receipts:
 
     def sign(self, model: str, probability: float, label: str, text: str) -> str:
         """A prediction id: URL-safe, different every time, even for the same text in the same second."""
-        payload = [model, round(probability, 6), label, _text_hash(self._keys[0], text), secrets.token_urlsafe(6)]
-        token = self._serializer.dumps(payload)
-        return token if isinstance(token, str) else token.decode()
+        payload = [model, probability, label, _text_hash(self._keys[0], text), secrets.token_urlsafe(6)]
+        return str(self._serializer.dumps(payload))
 
     def read(self, prediction_id: str) -> Receipt:
         """The receipt behind a prediction id, however old. Raises ForeignReceipt."""

@@ -78,7 +78,7 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [token for token, _, _ in self._scan(self.clean(text))]
 
     def normalise(self, text: str) -> str:
-        """The tokens joined by single spaces; idempotent."""
+        """The tokens joined by single spaces; idempotent, but for lemmas: a lemma may have one of its own."""
         return " ".join(self.tokens(text))
 
     def spans(self, text: str) -> list[Span]:
@@ -93,9 +93,11 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.printable and not text.isprintable():
             text = "".join(map(_printable, text))
         if self.nfc and not text.isascii():
-            text = unicodedata.normalize("NFC", text)
-        if self.lowercase:
-            text = text.replace("İ", "I")  # the one character whose lower case is longer than itself
+            text = unicodedata.normalize("NFC", _stream_safe(text))
+        if self.lowercase and "İ" in text:  # the one character whose lower case is longer than itself
+            text = text.replace("İ", "I")
+            if self.nfc:
+                text = unicodedata.normalize("NFC", text)  # without its dot it may compose with the next mark
         return text
 
     def _align(self, text: str) -> tuple[str, list[int], list[int]]:
@@ -113,21 +115,18 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def _clusters(self, text: str) -> Iterator[tuple[int, int]]:
         """Cut `text` where cleaning the parts is cleaning the whole: around entities, and before every character
         that does not compose with the one before it."""
+        alone = msgspec.structs.replace(self, nfc=False)  # cleans one character or entity without composing it
         entities = {m.start(): m.end() for m in _ENTITY.finditer(text)} if self.unescape else {}
         start = position = 0
         while position < len(text):
             end = entities.get(position, position + 1)
-            content = self._one(text[position:end])
+            content = alone.clean(text[position:end])
             if position > start and content and not _composes(content[0]):
                 yield start, position
                 start = position
             position = end
         if start < len(text):
             yield start, len(text)
-
-    def _one(self, piece: str) -> str:
-        """One character or entity, cleaned but not composed."""
-        return msgspec.structs.replace(self, nfc=False).clean(piece)
 
     def _scan(self, cleaned: str) -> Iterator[tuple[str, int, int]]:
         for match in _TOKEN.finditer(cleaned):
@@ -201,6 +200,16 @@ def _printable(character: str) -> str:
     if character.isprintable():
         return character
     return " " if character.isspace() else ""
+
+
+def _stream_safe(text: str) -> str:
+    """At most 30 combining marks in a row, which no language needs: sorting them is quadratic (UAX #15, section 13)."""
+    kept, run = [], 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= 30:
+            kept.append(character)
+    return "".join(kept)
 
 
 def _composes(character: str) -> bool:

@@ -26,4 +26,5 @@ def main() -> None:
     module.run(verb.parse_args(chosen.arguments))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sentiment.manifest import IdsCounts, Manifest
+from sentiment.manifest import IdsCounts, Manifest, Metrics
 
 if TYPE_CHECKING:
     from .export import Comparison
@@ -17,8 +17,8 @@ meant to judge people, to moderate what others write, or to decide anything alon
 - Family: {family}; {features:,} n-grams of {words} words at most; TF-IDF; Platt-calibrated on validation data.
 - Trained on Sentiment140 (Go, Bhayani and Huang, 2009): public tweets of April to June 2009, labelled by the emoticons
   their authors wrote, which were then removed. For research use; the tweets are not part of this project.
-- Thresholds, chosen on validation data for a precision of 0.95: publish at {publish:.4f} and above, hold at {hold:.4f}
-  and below.
+- Thresholds, chosen on validation data for a precision of 0.95 with 95% confidence: publish at {publish:.4f} and above,
+  hold at {hold:.4f} and below.
 
 ## Measured on the test split
 
@@ -27,9 +27,15 @@ meant to judge people, to moderate what others write, or to decide anything alon
 
 | | {columns} |
 |---|{rule}|
+| as trained | {trained} |
+| as shipped: float16, 32-bit hashes | {shipped} |
+
+What leaving n-grams out cost, on the {n_validation:,} texts of the validation split:
+
+| | {columns} |
+|---|{rule}|
 | every n-gram | {unpruned} |
-| pruned | {pruned} |
-| shipped: float16, 32-bit hashes | {shipped} |
+| those that were kept | {pruned} |
 
 The float32 export differs from the scikit-learn pipeline by {reference_difference:.1e} in probability at most, in
 {reference_flips} of {texts:,} labels; the shipped one in {flips} labels ({difference:.4f} at most).
@@ -44,8 +50,10 @@ The float32 export differs from the scikit-learn pipeline by {reference_differen
 """
 
 
-def render(manifest: Manifest, trained: "Trained", reference: "Comparison", compact: "Comparison") -> str:
-    """The card, as Markdown."""
+def render(
+    manifest: Manifest, trained: "Trained", before: Metrics, reference: "Comparison", compact: "Comparison"
+) -> str:
+    """The card, as Markdown. `before`: on test, before it was made compact."""
     assert isinstance(manifest.input, IdsCounts)
     shipped = manifest.metrics["test"]
     names = list(shipped.values)
@@ -65,8 +73,10 @@ def render(manifest: Manifest, trained: "Trained", reference: "Comparison", comp
         dataset=shipped.dataset_sha256,
         columns=" | ".join(name.replace("_", " ") for name in names),
         rule="|".join(["---"] * len(names)),
+        trained=row(before.values),
+        n_validation=trained.validation.n,
         unpruned=row(trained.unpruned.values),
-        pruned=row(trained.test.values),
+        pruned=row(trained.validation.values),
         shipped=row(shipped.values),
         reference_difference=reference.largest_difference,
         reference_flips=reference.flips,

@@ -7,6 +7,7 @@ the labels. What compacting costs stands in the model card.
 
 import argparse
 import hashlib
+import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from sentiment.manifest import FILE, IdsCounts, Manifest, Metrics, Registry
+from sentiment.manifest import FILE, IdsCounts, Manifest, Registry
 from sentiment.model import Model
 
 from . import card, graphs, metrics, tracking
@@ -54,10 +55,12 @@ def run(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         artifact = f"runs:/{arguments.run}/{ARTIFACT}"
         trained: Trained = joblib.load(mlflow.artifacts.download_artifacts(artifact, dst_path=folder))
-        manifest = export(trained, load("test", arguments.data), arguments.name, arguments.run, Path(folder) / "model")
+        test = load("test", arguments.data)
+        manifest = export(trained, test, arguments.name, arguments.run, Path(folder) / "model")
         with mlflow.start_run(arguments.run):
+            tracking.log_input("test", test)
             mlflow.log_artifacts(str(Path(folder) / "model"), "model")
-            mlflow.log_metrics({f"shipped_{name}": v for name, v in manifest.metrics["test"].values.items()})
+            mlflow.log_metrics({f"test_{name}": v for name, v in manifest.metrics["test"].values.items()})
         publish(Path(folder) / "model", arguments.models, arguments.name)
     console.print(f"{arguments.models / arguments.name}: {manifest.version}, {manifest.metrics['test'].values}")
 
@@ -74,11 +77,14 @@ def export(trained: Trained, test: pd.DataFrame, name: str, run_id: str, folder:
     comparison = compare(model, texts, expected)
     if comparison.flips > (1 - AGREEMENT) * len(texts):
         raise SystemExit(f"the compact export is too far from the pipeline: {comparison}")
-    values = metrics.evaluate(test.label.to_numpy(), model.score(texts).probability, trained.thresholds)
-    measured = Metrics(trained.test.n, trained.test.dataset_sha256, values)
-    manifest = msgspec.structs.replace(model.manifest, metrics={"test": measured})
+    measured = {
+        "validation": trained.validation,
+        "test": metrics.measure(test, model.score(texts).probability, trained.thresholds),
+    }
+    manifest = msgspec.structs.replace(model.manifest, metrics=measured)
     _write_manifest(compact, manifest)
-    (compact / "MODEL_CARD.md").write_text(card.render(manifest, trained, reference, comparison))
+    before = metrics.measure(test, expected, trained.thresholds)
+    (compact / "MODEL_CARD.md").write_text(card.render(manifest, trained, before, reference, comparison))
     if (size := sum(path.stat().st_size for path in compact.iterdir())) > SIZE:
         raise SystemExit(f"the compact export has {size:,} bytes, more than {SIZE:,}: train with fewer n-grams")
     return manifest
@@ -96,10 +102,9 @@ def write(trained: Trained, name: str, run_id: str, folder: Path, weights: graph
     (folder / VOCABULARY).write_bytes(hashes.astype(f"<u{bits // 8}").tobytes())
     graphs.optimise(graphs.linear(idf, weight, float(regression.intercept_[0]), weights), folder / GRAPH)
     files = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (GRAPH, VOCABULARY)}
-    now = datetime.now(UTC)
     manifest = Manifest(
         name=name,
-        version=f"{now:%Y%m%d}-{files[GRAPH][:8]}",
+        version="",
         family=trained.family,
         text=counts.text,
         input=IdsCounts(VOCABULARY, bits, counts.longest),
@@ -110,9 +115,12 @@ def write(trained: Trained, name: str, run_id: str, folder: Path, weights: graph
         thresholds=trained.thresholds,
         metrics={},
         run_id=run_id,
-        created=now.isoformat(timespec="seconds"),
+        created="",
     )
-    _write_manifest(folder, manifest)
+    now, digest = datetime.now(UTC), hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
+    version = f"{now:%Y%m%d}-{digest[:8]}"  # of everything that makes its answers
+    dated = msgspec.structs.replace(manifest, version=version, created=now.isoformat(timespec="seconds"))
+    _write_manifest(folder, dated)
     return folder
 
 
@@ -125,12 +133,11 @@ def compare(model: Model, texts: list[str], expected: metrics.Floats) -> Compari
 
 
 def publish(folder: Path, models: Path, name: str) -> None:
-    """Put the compact folder in its place in `models`; the first model there is the champion."""
-    models.mkdir(exist_ok=True)
-    target = models / name
-    target.mkdir(exist_ok=True)
-    for path in (folder / "compact").iterdir():
-        path.replace(target / path.name)
+    """Put the compact folder in its place in `models`, all of it or nothing; the first model there is the champion."""
+    target, new = models / name, models / f".{name}.new"
+    shutil.copytree(folder / "compact", new, dirs_exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    new.rename(target)
     registry = models / "registry.json"
     if not registry.exists():
         registry.write_bytes(msgspec.json.format(msgspec.json.encode(Registry(name))) + b"\n")

@@ -1,17 +1,26 @@
 """How good a probability is: the figures every model is compared by, and what is fitted on validation data."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
-from sentiment.manifest import Calibration, Thresholds
+from sentiment.manifest import Calibration, Metrics, Thresholds
+
+from .prepare import dataset_sha256
 
 PRECISION = 0.95  # what a decision that spares a person a look must reach
+Z = 1.645  # standard deviations: 95% of a normal distribution lie below
 
 type Floats = NDArray[np.float64]
 type Labels = NDArray[np.int8]
+
+
+def measure(rows: pd.DataFrame, probability: Floats, thresholds: Thresholds) -> Metrics:
+    """The figures of `evaluate` on labelled texts, with the digest that says which texts they were."""
+    return Metrics(len(rows), dataset_sha256(rows), evaluate(rows.label.to_numpy(), probability, thresholds))
 
 
 def evaluate(labels: Labels, probability: Floats, thresholds: Thresholds) -> dict[str, float]:
@@ -46,8 +55,9 @@ def probability(logit: Floats, calibration: Calibration) -> Floats:
 
 
 def choose_thresholds(labels: Labels, probability: Floats) -> Thresholds:
-    """The widest publish and hold, each on its own side of 0.5, whose precision is at least PRECISION on these texts.
+    """The widest publish and hold, each on its own side of 0.5, that are PRECISION precise with 95% confidence.
 
+    Confidence by the lower bound of Wilson's score interval (1927): a handful of texts that happen to be right is none.
     Where none is, publish is above 1 and hold below 0: everything is for review.
     """
     publish = _widest(labels == 1, probability)
@@ -66,9 +76,12 @@ def calibration_error(labels: Labels, probability: Floats, bins: int = 15) -> fl
 
 
 def _widest(right: NDArray[np.bool_], confidence: Floats) -> float:
-    """The lowest confidence from which on at least PRECISION of the texts are right; above 1 if there is none."""
+    """The lowest confidence from which on PRECISION of the texts are right, by the lower bound; above 1 if none is."""
     order = np.argsort(-confidence, kind="stable")
-    precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    n = np.arange(1, len(order) + 1)
+    share = np.cumsum(right[order]) / n
+    spread = Z * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
+    precision = (share + Z**2 / (2 * n) - spread) / (1 + Z**2 / n)
     confidence = confidence[order]
     separable = np.append(confidence[1:] < confidence[:-1], True)  # a threshold cannot part equals
     reached = confidence[separable & (precision >= PRECISION)]

@@ -16,7 +16,7 @@ import urllib.request
 import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 import pandas as pd
@@ -69,6 +69,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def prepare(source: Path, out: Path, holdout: float) -> Report:
     """Read `source`, split it, write it to `out`. Raises SystemExit with one line if nothing usable is in it."""
+    if not 0 <= holdout < 0.5:
+        raise SystemExit(f"--holdout {holdout}: must be at least 0 and less than 0.5")
+    if not source.is_file():
+        raise SystemExit(f"{source}: there is no such file")
     left_out: Counter[str] = Counter()
     rows = read_parquet(source, left_out) if source.suffix == ".parquet" else read_csv(source, left_out)
     total = len(rows) + left_out.total()
@@ -79,11 +83,11 @@ def prepare(source: Path, out: Path, holdout: float) -> Report:
     rows = _resolve(rows, left_out)
     out.mkdir(parents=True, exist_ok=True)
     report = Report(str(source), _file_sha256(source), total, dict(left_out), {}, {}, {})
-    for name, part in rows.groupby("split"):
-        part = part[["text", "label"]].reset_index(drop=True)
+    for name in get_args(Split.__value__):
+        part = rows.loc[rows.split == name, ["text", "label"]].reset_index(drop=True)
         part.to_parquet(out / f"{name}.parquet")
         report.splits[name] = len(part)
-        report.positive[name] = round(float(part.label.mean()), 4)
+        report.positive[name] = round(float(part.label.mean()), 4) if len(part) else 0.0
         report.dataset_sha256[name] = dataset_sha256(part)
     (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     return report
@@ -100,8 +104,9 @@ def load(split: Split, folder: Path = DATA) -> pd.DataFrame:
 def read_csv(path: Path, left_out: Counter[str]) -> pd.DataFrame:
     """The rows of a Sentiment140 file; what is no row is counted in `left_out`."""
     texts, labels = [], []
-    with path.open(encoding="latin-1", newline="") as file:
-        for row in csv.reader(file):
+    with path.open(encoding="latin-1", newline="\n") as file:
+        for line in file:  # one row each; a quote that is never closed must not swallow the next
+            row = _fields(line)
             if len(row) != COLUMNS:
                 left_out["not six columns"] += 1
             elif row[0] not in LABELS:
@@ -112,6 +117,13 @@ def read_csv(path: Path, left_out: Counter[str]) -> pd.DataFrame:
                 texts.append(row[5])
                 labels.append(LABELS[row[0]])
     return pd.DataFrame({"text": pd.Series(texts, dtype=object), "label": pd.Series(labels, dtype="int8")})
+
+
+def _fields(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line], strict=True), [])
+    except csv.Error:
+        return []
 
 
 def read_parquet(path: Path, left_out: Counter[str]) -> pd.DataFrame:

@@ -1,11 +1,12 @@
-"""`train`: fit one model family on the prepared data, calibrate it, measure it, and keep it in MLflow.
+"""`train`: fit one model family on the prepared data, calibrate it, measure it on validation, and keep it in MLflow.
 
-Calibration and thresholds are fitted on validation; test is looked at once, to report. Any setting of the family's
+Test is not looked at: that is for `export`, once, when everything has been chosen. Any setting of the family's
 Configuration can be given: --set C=1 --set longest=2 --set text.stop_words=true
 """
 
 import argparse
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from sentiment.manifest import Calibration, Metrics, Thresholds
 
 from . import metrics, tracking
 from .families import FAMILIES
-from .prepare import DATA, dataset_sha256, load
+from .prepare import DATA, Split, load
 
 ARTIFACT = "trained.joblib"
 
@@ -36,8 +37,8 @@ class Trained:
     pipeline: Pipeline
     calibration: Calibration
     thresholds: Thresholds
-    test: Metrics
-    unpruned: Metrics  # on test, before n-grams were left out
+    validation: Metrics
+    unpruned: Metrics  # on validation, before n-grams were left out, with a calibration and thresholds of its own
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,40 +50,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     family = FAMILIES[arguments.family]
     configuration = configure(family.Configuration, arguments.set)
-    data = {split: load(split, arguments.data) for split in ("train", "validation", "test")}
+    splits: tuple[Split, ...] = ("train", "validation")
+    data = {split: load(split, arguments.data) for split in splits}
     tracking.connect()
     with mlflow.start_run(run_name=arguments.family) as active:
         mlflow.log_params({"family": arguments.family, **_flat(msgspec.to_builtins(configuration))})
         for split, rows in data.items():
-            digest = dataset_sha256(rows)
-            floats = rows.astype({"label": float})  # MLflow warns of integers, which cannot be missing
-            mlflow.log_input(mlflow.data.from_pandas(floats, name=split, digest=digest[:36]), context=split)
+            tracking.log_input(split, rows)
         trained = fit(arguments.family, configuration, data)
-        mlflow.log_metrics({f"test_{name}": value for name, value in trained.test.values.items()})
+        mlflow.log_metrics({f"validation_{name}": value for name, value in trained.validation.values.items()})
         mlflow.log_metrics({f"unpruned_{name}": value for name, value in trained.unpruned.values.items()})
         with tempfile.TemporaryDirectory() as folder:
             joblib.dump(trained, Path(folder) / ARTIFACT)
             mlflow.log_artifact(str(Path(folder) / ARTIFACT))
-    console.print(trained.test.values)
+    console.print(trained.validation.values)
     print(active.info.run_id)
 
 
-def fit(family: str, configuration: Any, data: dict[str, pd.DataFrame]) -> Trained:
-    """Fit on train, calibrate and choose thresholds on validation, measure on test."""
+def fit(family: str, configuration: Any, data: Mapping[Split, pd.DataFrame]) -> Trained:
+    """Fit on train; calibrate, choose thresholds and measure on validation."""
     rows = data["train"]
     pipeline, full = FAMILIES[family].fit(configuration, rows.text.tolist(), rows.label.to_numpy())
-    validation, test = data["validation"], data["test"]
-    labels = validation.label.to_numpy()
-    logit = pipeline.decision_function(validation.text.tolist())
+    calibration, thresholds, measured = _judge(pipeline, data["validation"])
+    _, _, unpruned = _judge(full, data["validation"])
+    return Trained(family, pipeline, calibration, thresholds, measured, unpruned)
+
+
+def _judge(pipeline: Pipeline, rows: pd.DataFrame) -> tuple[Calibration, Thresholds, Metrics]:
+    """What the validation texts say of a pipeline."""
+    labels = rows.label.to_numpy()
+    logit = pipeline.decision_function(rows.text.tolist())
     calibration = metrics.calibrate(labels, logit)
-    thresholds = metrics.choose_thresholds(labels, metrics.probability(logit, calibration))
-
-    def measured(model: Pipeline) -> Metrics:
-        probability = metrics.probability(model.decision_function(test.text.tolist()), calibration)
-        values = metrics.evaluate(test.label.to_numpy(), probability, thresholds)
-        return Metrics(len(test), dataset_sha256(test), values)
-
-    return Trained(family, pipeline, calibration, thresholds, measured(pipeline), measured(full))
+    probability = metrics.probability(logit, calibration)
+    thresholds = metrics.choose_thresholds(labels, probability)
+    return calibration, thresholds, metrics.measure(rows, probability, thresholds)
 
 
 def configure[T](configuration: type[T], settings: list[str]) -> T:

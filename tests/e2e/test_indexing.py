@@ -12,7 +12,7 @@ from devhost.runtime import load
 for function in load(Path.cwd()).functions.values():
     print(function.name, function.trigger, function.auth_level, function.binding.get("route"), sep="|")
 """
-SETTINGS = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "UseDevelopmentStorage=true"}
+SETTINGS = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 
 
 def index(**settings: str) -> subprocess.CompletedProcess[str]:

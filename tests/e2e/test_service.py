@@ -123,7 +123,7 @@ def test_health_and_models(app: App) -> None:
 
 
 def test_a_function_key_opens_what_is_not_anonymous(start_app: StartApp) -> None:
-    app = start_app(AUTH_LEVEL="function", DEVHOST_FUNCTION_KEY="key", TABLES_CONNECTION_STRING="nowhere")
+    app = start_app(AUTH_LEVEL="function", DEVHOST_FUNCTION_KEY="key", TABLES_CONNECTION_STRING="AccountName=nobody")
     body = {"json": {"text": "a"}}
     assert app.http.post("/api/predict", **body).status_code == 401
     assert app.http.post("/api/predict", **body, headers={"x-functions-key": "key"}).status_code == 200
@@ -139,7 +139,7 @@ def test_one_changed_byte_and_no_prediction_is_made(start_app: StartApp, model_f
     content = bytearray(graph.read_bytes())
     content[-1] ^= 1
     graph.write_bytes(content)
-    app = start_app(MODEL=str(model_folder), TABLES_CONNECTION_STRING="nowhere")
+    app = start_app(MODEL=str(model_folder), TABLES_CONNECTION_STRING="AccountName=nobody")
     for response in (app.http.get("/api/health/ready"), app.http.post("/api/predict", json={"text": "a"})):
         assert_problem(response, 503, "Model unavailable")
         assert str(model_folder) not in response.text

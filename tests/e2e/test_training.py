@@ -57,7 +57,7 @@ def test_from_tweets_to_a_model_folder(folder: Path) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{folder / '.local' / 'mlflow.db'}")
     kept = client.get_run(run)
     assert (kept.data.params["C"], kept.data.params["text.stop_words"]) == ("1.5", "True")
-    assert kept.data.metrics["shipped_accuracy"] == about.metrics["test"].values["accuracy"]
+    assert kept.data.metrics["test_accuracy"] == about.metrics["test"].values["accuracy"]
     assert {source.dataset.name for source in kept.inputs.dataset_inputs} == {"train", "validation", "test"}
     assert {file.path for file in client.list_artifacts(run)} == {"model", "trained.joblib"}
 

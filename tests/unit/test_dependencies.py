@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT
 
+PLATFORM = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix"}
 LOCKS = {"serve": "requirements.txt", "dev": "requirements-dev.txt", "train": "requirements-train.txt"}
 
 
@@ -45,7 +46,7 @@ def closure(requirements: list[Requirement]) -> set[str]:
         seen.add((name, extra))
         for text in distribution(name).requires or ():
             needed = Requirement(text)
-            if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+            if needed.marker is None or needed.marker.evaluate(PLATFORM | {"extra": extra}):
                 todo += [(needed, e) for e in ("", *needed.extras)]
     return {name for name, _ in seen}
 
@@ -74,7 +75,7 @@ def test_the_way_of_a_tweet_imports_nothing_it_need_not() -> None:
     """What costs a cold start: the SDKs are loaded by the first feedback, training's libraries never."""
     code = """
 import os, sys
-os.environ |= {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "UseDevelopmentStorage=true"}
+os.environ |= {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 import function_app
 heavy = {"azure.data.tables", "azure.core", "azure.identity", "opentelemetry", "simplemma", "requests", "sklearn",
          "pandas", "scipy", "onnx", "mlflow", "starlette", "httpx"}

@@ -38,6 +38,10 @@ def test_a_hash_does_not_depend_on_its_company(batch: list[list[str]]) -> None:
         assert sorted(alone.hash) == sorted(together.hash[together.document == i])
 
 
+def test_a_token_may_look_like_a_mark() -> None:
+    assert len(hash_ngrams([["\2", "\3"], ["a"]], 3).hash) == 7 + 4
+
+
 def test_the_first_hashes_are_the_single_tokens() -> None:
     hashed = hash_ngrams([["a", "b"], [], ["a"]], 3)
     assert hashed.words == 3

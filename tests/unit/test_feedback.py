@@ -19,9 +19,11 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
         ("see https://example.org/u/alice?id=1 now", "see <url> now"),
         ("WWW.example.org!", "<url>"),
         ("mail alice.b+x@mail.example.org, please", "mail <email>, please"),
-        ("call +33 1 23 45 67 89 or (555) 010-9999", "call <phone> or <phone>"),
+        ("call +33 1 23 45 67 89 or (555) 010-9999", "call <number> or <number>"),
         ("flight AF1234 at 10:30, gate 12, 2 hours late", "flight AF1234 at 10:30, gate 12, 2 hours late"),
         ("paid 1,000,000 in 2009", "paid 1,000,000 in 2009"),
+        ("card 4111111111111111, example.org/alice or bit.ly/x1", "card <number>, <url> or <url>"),
+        ("bob&#64;example.org ＠bob", "<email> <mention>"),
         ("", ""),
     ],
 )

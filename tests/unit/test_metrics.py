@@ -20,8 +20,8 @@ def test_thresholds_reach_their_precision_and_no_wider_one_does() -> None:
     chosen = metrics.choose_thresholds(labels, probability)
     assert (labels[probability >= chosen.publish] == 1).mean() >= metrics.PRECISION
     assert (labels[probability <= chosen.hold] == 0).mean() >= metrics.PRECISION
-    assert (labels[probability >= chosen.publish - 0.01] == 1).mean() < metrics.PRECISION
-    assert 0.88 < chosen.publish < 0.92 and 0.08 < chosen.hold < 0.12  # P(right | p ≥ t) = (1 + t) / 2
+    assert (labels[probability >= chosen.publish - 0.05] == 1).mean() < metrics.PRECISION
+    assert 0.9 < chosen.publish < 0.95 and 0.05 < chosen.hold < 0.1  # P(right | p ≥ t) = (1 + t) / 2, and a margin
 
 
 def test_a_perfect_model_still_leaves_each_side_its_own() -> None:
@@ -32,6 +32,17 @@ def test_a_perfect_model_still_leaves_each_side_its_own() -> None:
 def test_a_useless_model_decides_nothing() -> None:
     labels = np.array([0, 1] * 100, np.int8)
     assert metrics.choose_thresholds(labels, np.full(200, 0.9)) == Thresholds(publish=1.0001, hold=-0.0001)
+
+
+def test_a_handful_of_lucky_texts_is_no_threshold() -> None:
+    """The best this model ever does is 70%; its first texts are right by chance, often several in a row."""
+    chosen = []
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        probability = random.uniform(size=2000)
+        labels = (random.uniform(size=2000) < 0.3 + 0.4 * probability).astype(np.int8)
+        chosen.append(metrics.choose_thresholds(labels, probability).publish <= 1)
+    assert sum(chosen) < 10
 
 
 def test_calibration_finds_the_truth() -> None:

@@ -88,6 +88,22 @@ def test_a_graph_that_is_none_is_named(model_folder: Path, edit_manifest) -> Non
         Model.load(model_folder)
 
 
+def test_a_graph_that_does_not_take_the_contracts_input_is_named(model_folder: Path, edit_manifest) -> None:
+    (model_folder / "ngrams.bin").write_bytes(b"<pad>\n<unk>\n")
+    files = {"ngrams.bin": _sha256(b"<pad>\n<unk>\n")}
+    edit_manifest(lambda m: replace(m, input=TokenIds("ngrams.bin", 8), files=m.files | files))
+    with pytest.raises(ModelError, match="model.onnx: does not take the input"):
+        Model.load(model_folder)
+
+
+def test_a_manifest_names_no_file_outside_its_folder(model_folder: Path) -> None:
+    described = json.loads((model_folder / FILE).read_bytes())
+    described["files"]["../secret"] = "0" * 64
+    (model_folder / FILE).write_text(json.dumps(described))
+    with pytest.raises(ModelError, match="names within the folder"):
+        Model.load(model_folder)
+
+
 def test_the_champion_is_what_the_registry_says(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="registry.json"):
         manifest.champion(tmp_path)

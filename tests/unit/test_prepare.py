@@ -46,14 +46,14 @@ def test_every_row_that_is_left_out_is_counted(tmp_path: Path) -> None:
         "exact duplicate": 1,
         "the same text with both labels": 2,
     }
-    assert report.rows == 8 and report.splits == {"train": 2}
+    assert report.rows == 8 and report.splits == {"train": 2, "validation": 0, "test": 0}
 
 
 def test_parquet_is_read_and_its_bad_rows_counted(tmp_path: Path) -> None:
     rows = pd.DataFrame({"text": ["a", None, "c", " "], "label": [0, 1, 7, 1]})
     rows.to_parquet(tmp_path / "tweets.parquet")
     report = prepare(tmp_path / "tweets.parquet", tmp_path / "out", 0.0)
-    assert report.left_out == {"label neither 0 nor 1": 1, "empty text": 2} and report.splits == {"train": 1}
+    assert report.left_out == {"label neither 0 nor 1": 1, "empty text": 2} and report.splits["train"] == 1
     rows[["text"]].to_parquet(tmp_path / "tweets.parquet")
     with pytest.raises(SystemExit, match="has no column label"):
         prepare(tmp_path / "tweets.parquet", tmp_path / "out", 0.0)
@@ -87,8 +87,33 @@ def test_the_split_depends_on_the_content_alone(tmp_path: Path) -> None:
         assert others.isdisjoint(two[name].text.map(content))
 
 
+def test_a_quote_that_is_never_closed_costs_one_row(tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "tweets.csv", [("0", "one")], broken='"0","1","d","q","u","no end\n')
+    source.write_bytes(
+        source.read_bytes() + ROW.format(target="4", text="three").encode() + b'"\0"\n' + b'"' + b"x" * 200_000
+    )
+    report = prepare(source, tmp_path / "out", 0.0)
+    assert (report.rows, report.splits["train"], report.left_out) == (5, 2, {"not six columns": 3})
+
+
+def test_preparing_again_leaves_nothing_of_the_first_time(tmp_path: Path) -> None:
+    invented(500).to_parquet(tmp_path / "tweets.parquet")
+    prepare(tmp_path / "tweets.parquet", tmp_path / "out", 0.2)
+    assert len(load("test", tmp_path / "out"))
+    prepare(tmp_path / "tweets.parquet", tmp_path / "out", 0.0)
+    assert not len(load("test", tmp_path / "out"))
+
+
+@pytest.mark.parametrize("holdout", [-0.1, 0.5, 1.0, float("nan")])
+def test_a_holdout_that_leaves_nothing_is_refused(tmp_path: Path, holdout: float) -> None:
+    with pytest.raises(SystemExit, match="must be at least 0 and less than 0.5"):
+        prepare(tmp_path / "tweets.csv", tmp_path / "out", holdout)
+
+
 def test_nothing_usable_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no usable row"):
         prepare(write_csv(tmp_path / "tweets.csv", [], broken="hello\n"), tmp_path / "out", 0.1)
+    with pytest.raises(SystemExit, match="there is no such file"):
+        prepare(tmp_path / "nothing.csv", tmp_path / "out", 0.1)
     with pytest.raises(SystemExit, match="run `python -m training prepare"):
         load("train", tmp_path / "nothing")

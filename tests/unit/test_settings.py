@@ -3,7 +3,7 @@ import pytest
 from cloud.settings import read
 from sentiment.errors import SettingsError
 
-GOOD = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "UseDevelopmentStorage=true"}
+GOOD = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 
 
 def test_what_need_not_be_set_has_a_safe_value() -> None:
@@ -41,6 +41,8 @@ def test_what_is_set_is_read() -> None:
         ({"AUTH_LEVEL": "admin"}, "AUTH_LEVEL must be anonymous or function"),
         ({"TABLES_CONNECTION_STRING": ""}, "TABLES_CONNECTION_STRING or TABLES_ENDPOINT must be set"),
         ({"TABLES_ENDPOINT": "https://x.example"}, "and not both"),
+        ({"TABLES_CONNECTION_STRING": "nowhere"}, "TABLES_CONNECTION_STRING must be the connection string"),
+        ({"TABLES_CONNECTION_STRING": "", "TABLES_ENDPOINT": "http://x.example"}, "TABLES_ENDPOINT must be a URL"),
     ],
 )
 def test_a_fault_is_named(change: dict[str, str], fault: str) -> None:
@@ -65,8 +67,9 @@ def test_a_fault_does_not_repeat_a_secret() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_azure_refuses_the_key_of_a_laptop() -> None:
+def test_the_key_of_a_laptop_is_refused_anywhere_else() -> None:
     laptop = GOOD | {"RECEIPT_KEY": "development-" + "k" * 32}
-    assert read(laptop).receipt_key.startswith("development-")
-    with pytest.raises(SettingsError, match="RECEIPT_KEY is a development key"):
-        read(laptop | {"WEBSITE_INSTANCE_ID": "1"})
+    assert read(laptop | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}).receipt_key.startswith("development-")
+    for environment in ({}, {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"}):
+        with pytest.raises(SettingsError, match="RECEIPT_KEY is a development key"):
+            read(laptop | environment)

@@ -1,8 +1,12 @@
 """The feedback store where no Azurite can go: managed identity, and faults of the SDK."""
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 from azure.data.tables import TableClient
@@ -52,3 +56,43 @@ def test_a_reply_that_breaks_off_is_an_unavailable_store(monkeypatch: pytest.Mon
     with pytest.raises(StoreUnavailable) as caught:
         store.add(FEEDBACK)
     assert caught.value.retry_after > 0
+
+
+class Answering(BaseHTTPRequestHandler):
+    """A store that gives every request the same answer."""
+
+    status, code = 503, "ServerBusy"
+    requests: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        Answering.requests.append(self.path)
+        creates_table = self.path.rstrip("/").endswith("Tables")
+        status, code = (409, "TableAlreadyExists") if creates_table else (self.status, self.code)
+        body = json.dumps({"odata.error": {"code": code, "message": {"lang": "en", "value": "no"}}}).encode()
+        self.send_response(status)
+        for name, value in (("Retry-After", "60"), ("Content-Type", "application/json"), ("Content-Length", len(body))):
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "ServerBusy"), (404, "TableNotFound"), (403, "Forbidden")])
+def test_a_store_that_will_not_is_given_up_soon(monkeypatch: pytest.MonkeyPatch, status: int, code: str) -> None:
+    """However long it asks us to wait, and however often its table comes and goes."""
+    monkeypatch.setattr(Answering, "status", status)
+    monkeypatch.setattr(Answering, "code", code)
+    monkeypatch.setattr(Answering, "requests", [])
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        Thread(target=server.serve_forever).start()
+        account = f"AccountName=a;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:{server.server_port}/a;"
+        store = TableFeedbackStore(
+            read({"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": f"DefaultEndpointsProtocol=http;{account}"})
+        )
+        with store._table, pytest.raises(StoreUnavailable):
+            store.add(FEEDBACK)
+        server.shutdown()
+    assert 2 <= len(Answering.requests) <= 4

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import fields, replace
 
+from sentiment.feedback import scrub
 from sentiment.text import STOP_WORDS, TextSpec
 
 SPEC = TextSpec()
@@ -115,6 +116,13 @@ def test_nothing_a_person_reads_as_a_word_is_lost(text: str) -> None:
     assert [c for c in "".join(spec.tokens(text)) if c.isalnum()] == letters
 
 
+@pytest.mark.parametrize("text", ["İSTANBUL", "http://İ\u200d\u0301", "i\u0307"])
+def test_a_dotted_capital_i_is_a_plain_i(text: str) -> None:
+    for spec in (SPEC, replace(SPEC, urls=False)):
+        once = spec.normalise(text)
+        assert "İ" not in once and spec.normalise(once) == once
+
+
 def test_the_original_is_found_behind_entities_marks_and_emoji() -> None:
     text = "&lt;3 cafe\u0301 👍🏽 #BigDay!!!"
     spans = {span.token: text[span.start : span.end] for span in SPEC.spans(text)}
@@ -150,6 +158,7 @@ HOSTILE = [
     "é",
     "😀",
     "\u0301",
+    "\u0301\u0327",
     "\ud800",
 ]
 
@@ -166,6 +175,7 @@ def test_no_text_is_a_catastrophe(part: str) -> None:
     signal.alarm(30)
     try:
         tokens = SPEC.tokens(text)
+        scrub(text)
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)

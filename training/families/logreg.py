@@ -33,7 +33,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def fit(configuration: Configuration, texts: Sequence[str], labels: NDArray[np.int8]) -> tuple[Pipeline, Pipeline]:
-    """The model that ships, and the unpruned one it was cut from: pipelines from texts to P(positive)."""
+    """The model that ships, and the unpruned one it was cut from: pipelines from texts to log-odds."""
     counts = NgramCounts(configuration.text, configuration.longest, configuration.min_df).fit(texts)
     features = counts.transform(texts)
     full = _fit(configuration, counts, features, labels)
