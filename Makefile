@@ -9,7 +9,9 @@ SERVED := function_app.py host.json requirements.txt $(wildcard functions/*.py s
 help:  # list the commands
 	sed -n 's/^\([a-z]*\):.*# /make \1\t/p' Makefile
 
-install: .venv/train  # install everything that the other commands need
+install:  # install everything that the other commands need, also what was lost
+	sh devhost/install.sh train
+	touch .venv/dev .venv/train
 
 serve: .venv/dev  # run everything on this machine: http://127.0.0.1:7071 (PORT= changes it)
 	exec $(PYTHON) -m devhost

@@ -5,13 +5,15 @@ PORT chooses the port (0: any free one); otherwise local.settings.json does.
 
 import argparse
 import errno
+import fcntl
 import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -73,7 +75,9 @@ def serve(app_dir: Path, own_tables: bool) -> None:
         listener = stack.enter_context(_listen(port))
         start = None
         if own_tables and emulated:
-            azurite = tables.Azurite(app_dir / ".local" / "azurite", _free_port(tables.DEVELOPMENT_PORT))
+            folder = app_dir / ".local" / "azurite"
+            stack.enter_context(_locked(folder))
+            azurite = tables.Azurite(folder, _free_port(tables.DEVELOPMENT_PORT))
             os.environ[_TABLES_SETTING] = azurite.connection_string
             stack.callback(azurite.kill)
             # Node and Python both take a while to import things: let them do it side by side.
@@ -94,6 +98,18 @@ def serve(app_dir: Path, own_tables: bool) -> None:
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
         _Server(config, _welcome(listener.getsockname()[1], app.state.runtime)).run(sockets=[listener])
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds the tables in `folder` for this process: two Azurites would write over each other. Raises HostError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HostError(f"another `make serve` runs in this folder: it holds {folder}") from error
+        yield
 
 
 class _Server(uvicorn.Server):

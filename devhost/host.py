@@ -20,7 +20,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from devhost.configuration import NO_CORS, Cors, HostJson
@@ -57,7 +56,9 @@ def front(host: "Host", cors: Cors) -> Starlette:
         expose_headers=["*"],
         allow_credentials=cors.credentials,
     )
-    return Starlette(routes=[Route("/{path:path}", host)], middleware=[allowing] if cors.origins else [])
+    app = Starlette(middleware=[allowing] if cors.origins else [])
+    app.router.default = host  # a route of starlette's would not match a path with a newline in it
+    return app
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,10 +166,9 @@ def _told(error: Exception, request_id: str) -> Problem:
             return Problem(422, "Receipt not ours", str(error))
         case errors.StoreUnavailable():
             log.error("request %s: %s", request_id, error, exc_info=error.__cause__)
-            retry_after = {"Retry-After": str(error.retry_after)}
-            return Problem(
-                503, "Feedback store unavailable", "Nothing was stored; please try again.", None, retry_after
-            )
+            again = {"Retry-After": str(error.retry_after)}
+            detail = "The feedback store does not answer; please try again."
+            return Problem(503, "Feedback store unavailable", detail, headers=again)
         case errors.ModelError():
             log.error("request %s: %s", request_id, error)
             return Problem(503, "Model unavailable", "A model is missing or broken; the fault is logged.")

@@ -91,7 +91,7 @@ class IdsCountsEncoder:
     """
 
     def __init__(self, contract: IdsCounts, vocabulary: bytes) -> None:
-        if contract.bits not in (32, 64) or len(vocabulary) % (contract.bits // 8) or not vocabulary:
+        if not vocabulary or len(vocabulary) % (contract.bits // 8):
             raise ModelError(f"{contract.vocabulary}: not a table of {contract.bits}-bit hashes")
         self.longest = contract.longest
         self.hashes = np.frombuffer(vocabulary, f"<u{contract.bits // 8}")

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,8 +19,8 @@ class IdsCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     """
 
     vocabulary: str
-    bits: int
-    longest: int  # n-grams have 1 … longest tokens
+    bits: Literal[32, 64]
+    longest: Annotated[int, msgspec.Meta(ge=1)]  # n-grams have 1 … longest tokens
 
 
 class TokenIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="token_ids"):

@@ -7,23 +7,26 @@ the labels. What compacting costs stands in the model card.
 
 import argparse
 import hashlib
+import re
 import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import joblib
 import mlflow
 import msgspec
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from sentiment.manifest import FILE, IdsCounts, Manifest, Registry
 from sentiment.model import Model
 
 from . import card, graphs, metrics, tracking
-from .prepare import DATA, load
+from .prepare import DATA, dataset_sha256, load
 from .train import ARTIFACT, Trained
 
 MODELS = Path("models")
@@ -51,10 +54,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if not re.fullmatch("[a-z0-9][a-z0-9_-]{0,40}", arguments.name):
+        raise SystemExit(f"--name {arguments.name!r}: must be small letters, digits, - and _")
     tracking.connect()
     with tempfile.TemporaryDirectory() as folder:
         artifact = f"runs:/{arguments.run}/{ARTIFACT}"
-        trained: Trained = joblib.load(mlflow.artifacts.download_artifacts(artifact, dst_path=folder))
+        try:
+            downloaded = mlflow.artifacts.download_artifacts(artifact, dst_path=folder)
+        except (MlflowException, OSError) as error:
+            raise SystemExit(f"{arguments.run}: there is no such run, or `train` did not end ({error})") from error
+        trained: Trained = joblib.load(downloaded)
+        if dataset_sha256(load("validation", arguments.data)) != trained.validation.dataset_sha256:
+            raise SystemExit(f"{arguments.data}: not the data this run was trained on; give its folder as --data")
         test = load("test", arguments.data)
         manifest = export(trained, test, arguments.name, arguments.run, Path(folder) / "model")
         with mlflow.start_run(arguments.run):
@@ -95,7 +106,8 @@ def write(trained: Trained, name: str, run_id: str, folder: Path, weights: graph
     folder.mkdir(parents=True)
     counts, tfidf, regression = (trained.pipeline[step] for step in ("counts", "tfidf", "regression"))
     idf, weight = tfidf.idf_, regression.coef_[0]
-    hashes, bits = counts.vocabulary_, 64
+    bits: Literal[32, 64] = 64
+    hashes = counts.vocabulary_
     if weights == "float16":  # the high half of a hash is enough; of two that share it, the first stays
         hashes, first = np.unique(hashes >> np.uint64(32), return_index=True)
         idf, weight, bits = idf[first], weight[first], 32

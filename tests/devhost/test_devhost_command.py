@@ -163,3 +163,12 @@ def test_the_traceback_of_an_import_is_logged_for_debugging(tmp_path: Path) -> N
         arguments, env=environment(), cwd=tmp_path, text=True, capture_output=True, check=False, timeout=60
     )
     assert "Traceback" in ended.stderr
+
+
+def test_two_of_them_do_not_share_their_tables(tmp_path: Path) -> None:
+    with running(write(tmp_path, APP)):
+        second = subprocess.run(
+            command("--app", str(tmp_path)), env=environment(), cwd=tmp_path, text=True, capture_output=True, timeout=60
+        )
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr.startswith("another `make serve` runs in this folder") and second.stderr.count("\n") == 1

@@ -1,12 +1,16 @@
 """The whole story, through the host and the runtime into a real table: predict, say it was wrong, take it back."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from azure.data.tables import TableServiceClient
 
 from devhost.tables import Azurite
+from sentiment.receipt import Receipts
 from tests.conftest import App, StartApp
 
 TEXT = "the crew was great @bob http://example.org"
@@ -63,6 +67,50 @@ def test_what_is_not_ours_is_refused(app: App, azurite: Azurite, change: dict[st
     assert (response.status_code, response.json()["title"]) == (422, "Receipt not ours")
     assert app.http.delete("/api/feedback/not.a.receipt").status_code == 422
     assert rows(azurite) == before
+
+
+def test_an_expired_receipt_takes_no_feedback_but_can_be_erased(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    receipts = Receipts(["development-" + "k" * 32], timedelta(days=30))
+    now = time.time()
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now - 31 * 86400)
+    old = receipts.sign("tiny@1", 0.9, "positive", TEXT)
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now - 29 * 86400)
+    recent = receipts.sign("tiny@1", 0.9, "positive", TEXT)
+    monkeypatch.undo()
+    expired = app.http.post("/api/feedback", json={"prediction_id": old, "correct": True})
+    assert (expired.status_code, expired.json()["title"]) == (410, "Receipt expired")
+    assert app.http.delete(f"/api/feedback/{old}").status_code == 204
+    assert app.http.post("/api/feedback", json={"prediction_id": recent, "correct": True}).status_code == 201
+
+
+def test_another_spelling_of_a_receipt_is_the_same_prediction(app: App, azurite: Azurite) -> None:
+    receipt = predict(app)
+    feedback = {"prediction_id": receipt, "correct": False}
+    assert app.http.post("/api/feedback", json=feedback).status_code == 201
+    before = len(rows(azurite))
+    for spelling in (receipt + "=", receipt + "!!!!"):
+        again = app.http.post("/api/feedback", json=feedback | {"prediction_id": spelling})
+        assert again.status_code == 200
+        assert app.http.post("/api/feedback", json={"prediction_id": spelling, "correct": True}).status_code == 409
+    assert len(rows(azurite)) == before
+
+
+def test_consent_needs_the_text(app: App) -> None:
+    response = app.http.post("/api/feedback", json={"prediction_id": predict(app), "correct": True, "share_text": True})
+    assert (response.status_code, response.json()["detail"]) == (400, "share_text needs the text.")
+
+
+def test_every_answer_to_feedback_is_in_the_document(app: App) -> None:
+    """schemathesis cannot guess a receipt; here are those that it would need."""
+    document = app.http.get("/api/openapi.json").json()
+    feedback = {"prediction_id": predict(app), "correct": False}
+    sent = [feedback, feedback, feedback | {"correct": True}, feedback | {"prediction_id": "foreign"}]
+    answers = [app.http.post("/api/feedback", json=body) for body in sent]
+    assert [answer.status_code for answer in answers] == [201, 200, 409, 422]
+    for answer in answers:
+        described = document["paths"]["/api/feedback"]["post"]["responses"][str(answer.status_code)]["content"]
+        schema = described[answer.headers["content-type"]]["schema"] | {"components": document["components"]}
+        assert jsonschema_rs.is_valid(schema, answer.json())
 
 
 def test_a_rotated_key_is_honoured_and_a_foreign_one_is_not(app: App, start_app: StartApp, azurite: Azurite) -> None:

@@ -22,6 +22,7 @@ def test_a_verdict_has_everything_a_page_needs(app: App, explain: bool) -> None:
     (prediction,) = body["predictions"]
     assert (prediction["label"], prediction["decision"], prediction["warnings"]) == ("positive", "publish", [])
     assert prediction["probability"] > 0.9
+    assert prediction["probability"] == round(prediction["probability"], 4)
     if explain:
         strongest = max(prediction["explanation"], key=lambda part: part["weight"])
         assert text[strongest["start"] : strongest["end"]] == "GREAT"
@@ -99,7 +100,7 @@ def test_a_wrong_method_is_told_the_right_one(app: App, method: str, path: str, 
     assert app.http.options(path).headers["allow"] == allow
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/nothing", "/api/predict/x", "/%00", "/" + "a/" * 100])
+@pytest.mark.parametrize("path", ["/", "/api", "/api/nothing", "/api/predict/x", "/%00", "/%0a", "/" + "a/" * 100])
 def test_nothing_is_there(app: App, path: str) -> None:
     assert_problem(app.http.get(path), 404, "Not found")
 
@@ -119,7 +120,9 @@ def test_health_and_models(app: App) -> None:
     assert app.http.get("/api/health/live").json() == {"status": "alive"}
     assert app.http.get("/api/health/ready").json()["model"]["name"] == "tiny"
     assert app.http.head("/api/health/ready").content == b""
-    assert app.http.get("/api/models").json()["served"]["thresholds"]["publish"] >= 0.5
+    models = app.http.get("/api/models").json()
+    assert models["served"]["name"] == "tiny"
+    assert [model["name"] for model in models["shipped"]] == ["lite"]
 
 
 def test_a_function_key_opens_what_is_not_anonymous(start_app: StartApp) -> None:

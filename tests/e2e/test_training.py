@@ -68,9 +68,22 @@ def test_a_mistake_is_one_clear_line(folder: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_run_that_is_none_and_data_of_another_are_refused(folder: Path, tmp_path: Path) -> None:
+    done = training(folder, "export", "0" * 32, "--name", "mine")
+    assert done.returncode == 1 and "there is no such run" in done.stderr
+    done = training(folder, "export", "0" * 32, "--name", "../mine")
+    assert done.returncode == 1 and "must be small letters" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("setting", "line"),
-    [("D=1", "Object contains unknown field `D`"), ("C", "C: must be KEY=VALUE"), ("C=x", "Expected `float`")],
+    [
+        ("D=1", "Object contains unknown field `D`"),
+        ("C", "C: must be KEY=VALUE"),
+        ("C=x", "Expected `float`"),
+        ("C=0", "Expected `float` > 0"),
+        ("longest=0", "`int` >= 1"),
+    ],
 )
 def test_a_wrong_setting_is_one_clear_line(setting: str, line: str) -> None:
     with pytest.raises(SystemExit, match=f"--set.*{line}"):

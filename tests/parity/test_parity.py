@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sentiment.manifest import champion
 from sentiment.model import Model
 from tests.tweets import hostile, invented
 from training import export, metrics, prepare
@@ -71,6 +72,31 @@ def test_an_export_that_is_not_the_pipeline_is_refused(
     monkeypatch.setattr(export.graphs, "linear", lambda idf, weight, *rest: linear(idf, weight * 1.01, *rest))
     with pytest.raises(SystemExit, match="the reference export is not the pipeline"):
         export.export(trained, invented(500, seed=9), "broken", "run", tmp_path)
+
+
+def test_a_compact_export_that_turns_labels_is_refused(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linear = export.graphs.linear
+
+    def turned(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: str) -> object:
+        return linear(idf, weight, intercept - (3 if weights == "float16" else 0), weights)
+
+    monkeypatch.setattr(export.graphs, "linear", turned)
+    with pytest.raises(SystemExit, match="the compact export is too far from the pipeline"):
+        export.export(trained, invented(500, seed=9), "turned", "run", tmp_path)
+
+
+def test_a_second_model_does_not_dethrone_the_champion(trained: Trained, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        export.export(trained, invented(500, seed=9), name, "run", tmp_path / name)
+        export.publish(tmp_path / name, tmp_path / "models", name)
+    assert champion(tmp_path / "models") == "first"
+    (tmp_path / "models" / "second" / "stale.txt").touch()
+    export.export(trained, invented(500, seed=9), "second", "run", tmp_path / "again")
+    export.publish(tmp_path / "again", tmp_path / "models", "second")
+    assert not (tmp_path / "models" / "second" / "stale.txt").exists()
+    assert Model.load(tmp_path / "models" / "second").manifest.name == "second"
 
 
 def test_an_export_that_is_too_large_is_refused(

@@ -27,6 +27,7 @@ def test_it_is_one_run_however_long_the_text(model: Model, monkeypatch: pytest.M
     parts = explain(model, text)
     assert rows == [len(parts) + 1] and len(parts) <= ROWS
     assert " ".join(part.token for part in parts) == model.manifest.text.normalise(text)
+    assert "".join(text[part.start : part.end].replace(" ", "") for part in parts) == text.replace(" ", "")
 
 
 def test_a_text_without_tokens_has_no_explanation(model: Model) -> None:

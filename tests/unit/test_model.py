@@ -96,6 +96,28 @@ def test_a_graph_that_does_not_take_the_contracts_input_is_named(model_folder: P
         Model.load(model_folder)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"thresholds": {"publish": 0.4, "hold": 0.1}},
+        {"thresholds": {"publish": 0.9, "hold": 0.5}},
+        {"input": {"kind": "ids_counts", "vocabulary": "ngrams.bin", "bits": 16, "longest": 3}},
+        {"input": {"kind": "ids_counts", "vocabulary": "ngrams.bin", "bits": 32, "longest": 0}},
+        {"input": {"kind": "something_else"}},
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(model_folder: Path, change: dict[str, object]) -> None:
+    described = json.loads((model_folder / FILE).read_bytes())
+    (model_folder / FILE).write_text(json.dumps(described | change))
+    with pytest.raises(ModelError, match=FILE):
+        Model.load(model_folder)
+
+
+def test_an_extreme_calibration_still_gives_a_probability(model: Model, model_folder: Path, edit_manifest) -> None:
+    edit_manifest(lambda m: replace(m, calibration=manifest.Calibration(1e6)))
+    assert set(Model.load(model_folder).score(["was great", "was awful"]).probability.round(6)) == {0.0, 1.0}
+
+
 def test_a_manifest_names_no_file_outside_its_folder(model_folder: Path) -> None:
     described = json.loads((model_folder / FILE).read_bytes())
     described["files"]["../secret"] = "0" * 64

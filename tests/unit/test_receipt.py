@@ -84,6 +84,13 @@ def test_an_old_one_expires_but_can_still_be_read() -> None:
     assert impatient.read(token).id == token
 
 
+def test_the_hash_of_a_text_needs_the_key() -> None:
+    """Else anybody who holds a receipt could guess its text."""
+    tokens = [sign(Receipts([key], MONTH)) for key in (KEY, OLD_KEY)]
+    payloads = [json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "==")) for token in tokens]
+    assert payloads[0][3] != payloads[1][3]
+
+
 def test_only_the_text_that_was_predicted_verifies() -> None:
     for key in (KEY, OLD_KEY):
         receipt = RECEIPTS.read(sign(Receipts([key], MONTH), "my text"))

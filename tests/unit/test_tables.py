@@ -9,6 +9,7 @@ from threading import Thread
 from typing import ClassVar
 
 import pytest
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableClient
 
 from cloud.settings import read
@@ -96,3 +97,20 @@ def test_a_store_that_will_not_is_given_up_soon(monkeypatch: pytest.MonkeyPatch,
             store.add(FEEDBACK)
         server.shutdown()
     assert 2 <= len(Answering.requests) <= 4
+
+
+def test_feedback_that_is_erased_between_two_calls_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The insert finds a row, the look finds none: it must not be called a replay."""
+    outcomes: list[Exception | None] = [ResourceExistsError(), None]
+
+    def create(*_: object) -> None:
+        if (outcome := outcomes.pop(0)) is not None:
+            raise outcome
+
+    def gone(*_: object) -> None:
+        raise ResourceNotFoundError
+
+    monkeypatch.setattr(TableClient, "create_entity", create)
+    monkeypatch.setattr(TableClient, "get_entity", gone)
+    assert TableFeedbackStore(read(ENDPOINT)).add(FEEDBACK) == "created"
+    assert outcomes == []

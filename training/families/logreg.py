@@ -5,10 +5,12 @@ what is missing. Wang and Manning, "Baselines and bigrams", 2012, show how far s
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 import numpy as np
 import scipy.sparse as sp
+from msgspec import Meta
 from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.feature_extraction.text import TfidfTransformer
@@ -25,11 +27,11 @@ FREQUENT = 5  # a word in that many texts stays in the vocabulary, whatever its 
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: TextSpec = TextSpec()
-    longest: int = 3  # n-grams have 1 … longest tokens
-    min_df: int = 3  # an n-gram in fewer texts is no feature
-    keep: int = 450_000  # n-grams that survive the first training
-    C: float = 2.0  # inverse strength of the L2 penalty
-    max_iter: int = 300  # of L-BFGS
+    longest: Annotated[int, Meta(ge=1, le=9)] = 3  # n-grams have 1 … longest tokens
+    min_df: Annotated[int, Meta(ge=1)] = 3  # an n-gram in fewer texts is no feature
+    keep: Annotated[int, Meta(ge=1)] = 450_000  # n-grams that survive the first training
+    C: Annotated[float, Meta(gt=0)] = 2.0  # inverse strength of the L2 penalty
+    max_iter: Annotated[int, Meta(ge=1)] = 300  # of L-BFGS
 
 
 def fit(configuration: Configuration, texts: Sequence[str], labels: NDArray[np.int8]) -> tuple[Pipeline, Pipeline]:
