@@ -3,9 +3,10 @@
 import json
 import os
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from devhost import tables
 from devhost.errors import HostError
@@ -32,8 +33,7 @@ def _object(path: Path, where: str, value: Any) -> dict[str, Any]:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class HostJson:
+class HostJson(Struct, frozen=True):
     """What host.json says of HTTP."""
 
     route_prefix: str = "api"
@@ -63,8 +63,7 @@ def _limit(http: dict[str, Any], name: str, default: int) -> int:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Cors:
+class Cors(Struct, frozen=True):
     """Which pages of other origins may call."""
 
     origins: tuple[str, ...] = ()  # ("*",): all
@@ -74,8 +73,7 @@ class Cors:
 NO_CORS = Cors()
 
 
-@dataclass(frozen=True, slots=True)
-class LocalSettings:
+class LocalSettings(Struct, frozen=True):
     """local.settings.json."""
 
     values: dict[str, str]

@@ -5,8 +5,9 @@ The grammar is ASP.NET's ({x}, {x:int}, {x?}, {*rest}); the order is the Functio
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from devhost.errors import HostError
 
@@ -25,8 +26,7 @@ def split_path(path: str) -> list[str]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(Struct, frozen=True):
     """`int`, `length(2,5)` and so on: what the text of a parameter must be."""
 
     name: str
@@ -76,8 +76,7 @@ def _within(text: str, low: int, high: int) -> bool:
     return re.fullmatch(r"-?[0-9]+", text) is not None and low <= int(text) <= high
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """What stands between two slashes of a template: literal text, parameters, or both."""
 
     pattern: re.Pattern[str]
@@ -131,8 +130,7 @@ def _constraints(text: str) -> tuple[Constraint, ...]:
     return rules
 
 
-@dataclass(frozen=True, slots=True)
-class RouteTemplate:
+class RouteTemplate(Struct, frozen=True):
     """A whole route, for instance `api/feedback/{prediction_id}`."""
 
     text: str
@@ -176,8 +174,7 @@ class RouteTemplate:
         return parameters if len(path) == len(self.segments) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """A template and the methods it takes (none named: all), with the name of the function behind it."""
 
     template: RouteTemplate

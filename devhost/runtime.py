@@ -13,7 +13,6 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from typing import Any
 import azure_functions_runtime as platform
 from azure_functions_runtime.bindings.datumdef import Datum
 from azure_functions_runtime.native_invocation import invocation_request_native
+from msgspec import Struct
 
 from devhost.configuration import HostJson
 from devhost.errors import HostError, InvocationError
@@ -52,8 +52,7 @@ class _Protos:
         return SimpleNamespace
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """One indexed function."""
 
     name: str
@@ -68,8 +67,7 @@ class Function:
         return str(self.binding.get("authLevel", "FUNCTION")).upper()
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCall:
+class HttpCall(Struct, frozen=True):
     """An HTTP request as the host hands it to a function."""
 
     method: str
@@ -82,8 +80,7 @@ class HttpCall:
     tracestate: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpReply:
+class HttpReply(Struct, frozen=True):
     """What a function answered. Fit to be sent: status 200 to 599, headers that HTTP allows."""
 
     status: int

@@ -55,7 +55,8 @@ class Azurite:
     @property
     def pid(self) -> int | None:
         """None while it does not run."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
+        process = self._process  # another thread may kill it meanwhile
+        return process.pid if process is not None and process.poll() is None else None
 
     def start(self) -> None:
         """Returns once it listens; does nothing if it does already. Raises HostError."""

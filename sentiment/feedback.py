@@ -3,21 +3,13 @@
 import re
 import unicodedata
 from datetime import datetime
+from functools import cache
 from typing import Literal, Protocol
 
 import msgspec
 
 from .receipt import Receipt
 from .text import TextSpec
-
-# In this order: an e-mail address holds an "@name", a link may hold anything.
-_PERSONAL = (
-    ("<url>", re.compile(r"(?:https?://|www\.)\S+|\b(?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,12}/\S*", re.IGNORECASE)),
-    ("<email>", re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")),
-    ("<mention>", re.compile(r"@\w+")),
-    ("<number>", re.compile(r"\+?\(?\d(?:[ ()./-]{0,2}\d){6,}+")),  # of a phone, a card, a booking
-)
-_PLAIN = TextSpec(lowercase=False)
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +69,20 @@ def scrub(text: str | None) -> str | None:
     """`text` with links, e-mail addresses, @names and long numbers masked, however they are written."""
     if text is None:
         return None
-    text = unicodedata.normalize("NFKC", _PLAIN.clean(text))  # an "&#64;" and a "＠" are an "@"
-    for mask, pattern in _PERSONAL:
+    text = TextSpec(lowercase=False).clean(text)
+    text = unicodedata.normalize("NFKC", text)  # an "&#64;" and a "＠" are an "@"
+    for mask, pattern in _personal():
         text = pattern.sub(mask, text)
     return text
+
+
+@cache
+def _personal() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """What masks what, compiled with the first feedback. In this order: an e-mail address holds an "@name", a link may
+    hold anything."""
+    return (
+        ("<url>", re.compile(r"(?:https?://|www\.)\S+|\b(?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,12}/\S*", re.IGNORECASE)),
+        ("<email>", re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")),
+        ("<mention>", re.compile(r"@\w+")),
+        ("<number>", re.compile(r"\+?\(?\d(?:[ ()./-]{0,2}\d){6,}+")),  # of a phone, a card, a booking
+    )
