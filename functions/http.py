@@ -36,7 +36,7 @@ class FieldError(msgspec.Struct, frozen=True):
     pointer: str  # JSON pointer (RFC 6901) into the body; "" is the whole
 
 
-class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=False):
+class ProblemDetails(msgspec.Struct, frozen=True):
     type: str
     title: str
     status: int
@@ -145,7 +145,7 @@ def _plain(expectation: str) -> str:
     """A fault as msgspec words it, for people: a regular expression says nothing to them."""
     if "matching regex" in expectation:
         return "Must hold at least one visible character, and no NUL."
-    return expectation.replace("`", "") + "."
+    return expectation.replace("`", "")[:200] + "."  # it may name a field of any length
 
 
 def _pointer(path: str) -> str:
@@ -189,11 +189,10 @@ def _problem(problem: Problem, request_id: str) -> Answer:
 
 
 def _encode(answer: Answer, request_id: str) -> func.HttpResponse:
-    body = answer.payload if isinstance(answer.payload, bytes) else b""
-    if answer.payload is not None and not body:
-        body = msgspec.json.encode(answer.payload)
     headers = {"x-request-id": request_id, "Cache-Control": "no-store", **answer.headers}
-    if body:
+    body = b""
+    if answer.payload is not None:
+        body = answer.payload if isinstance(answer.payload, bytes) else msgspec.json.encode(answer.payload)
         headers.setdefault("Content-Type", "application/json")
     return func.HttpResponse(body, status_code=answer.status, headers=headers)
 

@@ -146,7 +146,7 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return raw.lower() if self.lowercase else raw
 
     def _fold(self, raw: str) -> str:
-        return _ELONGATION.sub(r"\1\1", raw) if self.elongations else raw
+        return _ELONGATION.sub(r"\1\1", raw) if self.elongations and len(raw) > 2 else raw
 
     def _url(self, raw: str) -> str:
         return URL if self.urls else self._case(raw)

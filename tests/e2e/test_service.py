@@ -46,6 +46,7 @@ BAD = {
     "no text": ("{}", 400, "Invalid input", ""),
     "text and texts": ('{"text": "a", "texts": ["b"]}', 400, "Invalid input", ""),
     "an unknown field": ('{"text": "a", "txet": "b"}', 400, "Invalid input", ""),
+    "a field with a long name": (json.dumps({"x" * 100_000: 1}), 400, "Invalid input", ""),
     "a number": ('{"text": 3}', 400, "Invalid input", "/text"),
     "null": ('{"text": null}', 400, "Invalid input", "/text"),
     "an empty text": ('{"text": ""}', 400, "Invalid input", "/text"),
@@ -64,6 +65,7 @@ BAD = {
 def test_bad_input_is_told_clearly(app: App, body: str | bytes, status: int, title: str, pointer: str | None) -> None:
     response = app.http.post("/api/predict", content=body, headers={"content-type": "application/json"})
     assert_problem(response, status, title)
+    assert len(response.content) < 1000
     assert [error["pointer"] for error in response.json().get("errors", [])] == ([] if pointer is None else [pointer])
 
 
