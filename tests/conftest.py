@@ -13,6 +13,7 @@ from typing import NamedTuple
 import httpx
 import msgspec
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # so that `pytest` finds what `python -m pytest` does
@@ -24,6 +25,10 @@ from sentiment.model import Model  # noqa: E402
 from tests.tweets import invented  # noqa: E402
 from training import export, train  # noqa: E402
 from training.families.logreg import Configuration  # noqa: E402
+
+# The same examples every time, however slow the machine is.
+settings.register_profile("buzzguard", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("buzzguard")
 
 
 class App(NamedTuple):
@@ -87,7 +92,7 @@ def start_app(trained: train.Trained, tmp_path_factory: pytest.TempPathFactory) 
         for name in ("function_app.py", "host.json"):
             shutil.copy(ROOT / name, folder)
     with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(_running(folder, log, environment | settings))
+        yield lambda **changes: stack.enter_context(_running(folder, log, environment | changes))
 
 
 @pytest.fixture(scope="session")
@@ -98,12 +103,12 @@ def app(start_app: StartApp, azurite: Azurite) -> App:
 
 @contextmanager
 def _running(folder: Path, log: Path, environment: dict[str, str]) -> Iterator[App]:
-    settings = {"PORT": "0", "RECEIPT_KEY": "development-" + "k" * 32, "AUTH_LEVEL": "anonymous"} | environment
+    laptop = {"PORT": "0", "RECEIPT_KEY": "development-" + "k" * 32, "AUTH_LEVEL": "anonymous"}
     command = [sys.executable, "-m", "devhost", "--no-tables", "--app", str(folder)]
     with (
         log.open("a") as errors,
         subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, stderr=errors, text=True
+            command, cwd=ROOT, env=os.environ | laptop | environment, stdout=subprocess.PIPE, stderr=errors, text=True
         ) as process,
     ):
         try:
