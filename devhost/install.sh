@@ -9,7 +9,7 @@ log=.local/install.log
 mkdir -p .local
 
 fail() {
-    echo "install: $1 failed: $(grep -v '^ *$' "$log" | tail -n 1) (all of it: $log)" >&2
+    echo "install: $1 failed: $(grep -v -e '^ *$' -e 'complete log' "$log" | tail -n 1) (all of it: $log)" >&2
     exit 1
 }
 
