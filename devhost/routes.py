@@ -110,7 +110,7 @@ class Segment(Struct, frozen=True):
 
     @property
     def rank(self) -> tuple[int, ...]:
-        """Sorts the more specific first: literal text, then the most constraints, then catch-alls."""
+        """Sorts the more specific first: literal text, most constraints, parameter, catch-all."""
         return (1, -sum(map(len, self.constraints.values())), self.catch_all) if self.constraints else (0,)
 
     def take(self, text: str) -> dict[str, str] | None:

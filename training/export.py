@@ -145,10 +145,13 @@ def compare(model: Model, texts: list[str], expected: metrics.Floats) -> Compari
 
 
 def publish(folder: Path, models: Path, name: str) -> None:
-    """Put the compact folder in its place in `models`, all of it or nothing; the first model there is the champion."""
+    """Put the compact folder in its place in `models`, never half of it; the first model there is the champion."""
     target, new = models / name, models / f".{name}.new"
-    shutil.copytree(folder / "compact", new, dirs_exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
+    if new.exists():  # of an export that was interrupted
+        shutil.rmtree(new)
+    shutil.copytree(folder / "compact", new)
+    if target.exists():
+        shutil.rmtree(target)
     new.rename(target)
     registry = models / "registry.json"
     if not registry.exists():
