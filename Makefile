@@ -1,9 +1,10 @@
 # Two commands matter: `make serve` and `make test`. `make` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check format bench package lock
+.PHONY: help install serve test check format bench package lock train mlflow
 .SILENT:
 
 PYTHON := .venv/bin/python
+FAMILY := transformer
 SERVED := function_app.py host.json requirements.txt $(wildcard functions/*.py sentiment/*.py cloud/*.py models/*.json models/*/*)
 
 help:  # list the commands
@@ -33,6 +34,16 @@ bench: .venv/train build/buzzguard.zip  # measure; writes benchmarks/results/ser
 	$(PYTHON) -m benchmarks.serving
 
 package: build/buzzguard.zip  # build the zip that is deployed
+
+train: .venv/train  # from DATA=a file of labelled tweets to a model of your own (FAMILY=logreg is quicker)
+	$(PYTHON) -m training prepare $(DATA) --out .local/yours --holdout 0.05
+	$(PYTHON) -m training train --family $(FAMILY) --data .local/yours >.local/yours/run
+	$(PYTHON) -m training export $$(cat .local/yours/run) --data .local/yours --name yours
+	$(PYTHON) -m training promote --data .local/yours --models .local/models
+	echo "serve it: MODEL=$(CURDIR)/.local/models/yours make serve"
+
+mlflow: .venv/train  # look at every training: http://127.0.0.1:5000
+	.venv/bin/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///.local/mlflow.db}
 
 lock: .venv/dev  # resolve the dependencies in pyproject.toml into requirements*.txt
 	sh devhost/lock.sh

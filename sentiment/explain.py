@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .model import Model
 
-ROWS = 128  # texts in the one run; the tokens of a longer text are taken away in stretches
+ROWS = 128  # texts that are scored; the tokens of a longer text are taken away in stretches
 
 
 class Contribution(NamedTuple):
@@ -19,7 +19,7 @@ class Contribution(NamedTuple):
 
 
 def explain(model: Model, text: str) -> list[Contribution]:
-    """The contribution of every token of `text`, in reading order, from one batched run of at most ROWS + 1 texts."""
+    """The contribution of every token of `text`, in reading order, from the scores of at most ROWS + 1 texts."""
     spans = model.manifest.text.spans(text)
     tokens = [span.token for span in spans]
     stride = max(1, -(-len(spans) // ROWS))

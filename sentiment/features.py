@@ -1,13 +1,16 @@
 """Tokens become the arrays an ONNX graph takes, by the input contract of the manifest."""
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
-from .manifest import IdsCounts, TokenIds
+from .manifest import IdsCounts, Input, TokenIds, WordPieces
 
 type Tokens = list[str]
 
@@ -21,7 +24,7 @@ class Encoder(Protocol):
     def __call__(self, batch: Sequence[Tokens]) -> Encoded: ...
 
 
-def encoder(contract: IdsCounts | TokenIds, files: Mapping[str, bytes]) -> Encoder:
+def encoder(contract: Input, files: Mapping[str, bytes]) -> Encoder:
     """The encoder of a contract. `files` holds the vocabulary. Raises ModelError if it is not one."""
     vocabulary = files[contract.vocabulary]
     match contract:
@@ -29,6 +32,8 @@ def encoder(contract: IdsCounts | TokenIds, files: Mapping[str, bytes]) -> Encod
             return IdsCountsEncoder(contract, vocabulary)
         case TokenIds():
             return TokenIdsEncoder(contract, vocabulary)
+        case WordPieces():
+            return WordPiecesEncoder(contract, vocabulary, files[contract.words])
 
 
 # --- n-grams ---------------------------------------------------------------------------------------------------------
@@ -125,26 +130,93 @@ class TokenIdsEncoder:
     """`token_ids` int32 [batch, n], n the longest text (1 … `max_length`), and `lengths` int32 [batch]."""
 
     def __init__(self, contract: TokenIds, vocabulary: bytes) -> None:
-        try:
-            lines = vocabulary.decode().splitlines()
-        except UnicodeDecodeError as error:
-            raise ModelError(f"{contract.vocabulary}: {error}") from error
-        if not 0 <= max(contract.padding, contract.unknown) < len(lines):
-            raise ModelError(f"{contract.vocabulary}: has no line for padding or unknown")
         self.contract = contract
-        self.ids = {token: i for i, token in enumerate(lines)}
+        self.ids = _lines(contract.vocabulary, vocabulary, contract.padding, contract.unknown)
 
     def __call__(self, batch: Sequence[Tokens]) -> Encoded:
         contract = self.contract
         texts = [[self.ids.get(t, contract.unknown) for t in tokens[: contract.max_length]] for tokens in batch]
-        lengths = np.array([len(ids) for ids in texts], np.int32)
-        width = max(1, int(lengths.max(initial=0)))
-        token_ids = np.full((len(batch), width), contract.padding, np.int32)
-        inside = np.arange(width) < lengths[:, None]
-        token_ids[inside] = [i for ids in texts for i in ids]
-        document = np.repeat(np.arange(len(batch)), lengths)
-        unknown = _share(token_ids[inside] == contract.unknown, document, len(batch))
-        return Encoded({"token_ids": token_ids, "lengths": lengths}, unknown)
+        arrays = _padded(texts, contract.padding)
+        inside = np.arange(arrays["token_ids"].shape[1]) < arrays["lengths"][:, None]
+        document = np.repeat(np.arange(len(batch)), arrays["lengths"])
+        unknown = _share(arrays["token_ids"][inside] == contract.unknown, document, len(batch))
+        return Encoded(arrays, unknown)
+
+
+_PART = re.compile(r"[^\W_]+|[^\w\s]|_")  # what BERT calls a word: punctuation stands alone
+_LONGEST_WORD = 100  # characters; what is longer is no word
+
+
+class WordPiecesEncoder:
+    """As `TokenIdsEncoder`, with every token cut into the longest pieces that the vocabulary has.
+
+    WordPiece as in Devlin et al., "BERT", 2019: pieces that continue a word are written with ## in the vocabulary;
+    `start` and `end` frame a text. A token like <red_apple> is read as its words.
+    """
+
+    def __init__(self, contract: WordPieces, vocabulary: bytes, words: bytes) -> None:
+        self.contract = contract
+        self.ids = _lines(contract.vocabulary, vocabulary, *contract.marks)
+        self._words = IdsCountsEncoder(IdsCounts(contract.words, 32, 1), words)
+        self.pieces = lru_cache(2**16)(self._pieces)
+
+    def __call__(self, batch: Sequence[Tokens]) -> Encoded:
+        hashed = hash_ngrams(batch, 1)
+        _, known = self._words.lookup(hashed.hash)
+        return Encoded(
+            _padded([self.text(tokens) for tokens in batch], self.contract.padding),
+            _share(~known, hashed.document, len(batch)),
+        )
+
+    def text(self, tokens: Tokens) -> list[int]:
+        """The ids of one text, framed, at most `max_length`."""
+        ids = [self.contract.start]
+        for token in tokens:
+            ids += self.pieces(token)
+            if len(ids) >= self.contract.max_length:
+                break
+        return [*ids[: self.contract.max_length - 1], self.contract.end]
+
+    def _pieces(self, token: str) -> list[int]:
+        if token[0] == "<" and token[-1] == ">":
+            token = token[1:-1].replace("_", " ")
+        if not token.isascii():
+            decomposed = unicodedata.normalize("NFD", token)
+            token = "".join(character for character in decomposed if unicodedata.category(character) != "Mn")
+        return [piece for part in _PART.findall(token) for piece in self._longest_first(part)]
+
+    def _longest_first(self, word: str) -> list[int]:
+        if len(word) > _LONGEST_WORD:
+            return [self.contract.unknown]
+        found: list[int] = []
+        start, end = 0, len(word)
+        while start < end:
+            piece = self.ids.get(("##" if start else "") + word[start:end])
+            if piece is None:
+                end -= 1
+            else:
+                found.append(piece)
+                start, end = end, len(word)
+        return found if start == len(word) else [self.contract.unknown]
+
+
+def _lines(file: str, vocabulary: bytes, *needed: int) -> dict[str, int]:
+    """The id of every line. Raises ModelError if it is no text or has no line for a needed id."""
+    try:
+        lines = vocabulary.decode().removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{file}: {error}") from error
+    if not 0 <= max(needed) < len(lines):
+        raise ModelError(f"{file}: has {len(lines)} lines, none for the ids {needed}")
+    return {token: i for i, token in enumerate(lines)}
+
+
+def _padded(texts: Sequence[Sequence[int]], padding: int) -> dict[str, NDArray[np.int32]]:
+    """`token_ids` [batch, n], n the longest text or 1, and `lengths` [batch]."""
+    lengths = np.array([len(ids) for ids in texts], np.int32)
+    token_ids = np.full((len(texts), max(1, int(lengths.max(initial=0)))), padding, np.int32)
+    token_ids[np.arange(token_ids.shape[1]) < lengths[:, None]] = [i for ids in texts for i in ids]
+    return {"token_ids": token_ids, "lengths": lengths}
 
 
 def _share(of: NDArray[np.bool_], document: NDArray[np.int64], documents: int) -> NDArray[np.float64]:

@@ -22,6 +22,10 @@ class IdsCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     bits: Literal[32, 64]
     longest: Annotated[int, msgspec.Meta(ge=1)]  # n-grams have 1 … longest tokens
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.vocabulary,)
+
 
 class TokenIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="token_ids"):
     """The graph takes `token_ids` int32 [batch, n], padded with `padding`, and `lengths` int32 [batch].
@@ -33,6 +37,37 @@ class TokenIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     max_length: int
     padding: int = 0
     unknown: int = 1
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.vocabulary,)
+
+
+class WordPieces(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="word_pieces"):
+    """As `TokenIds`; the lines of `vocabulary` are WordPieces and every text stands between `start` and `end`.
+
+    `words` holds the sorted 32-bit hashes of the tokens that training data knew: pieces can spell anything, so they
+    cannot say which words are unknown.
+    """
+
+    vocabulary: str
+    words: str
+    max_length: Annotated[int, msgspec.Meta(ge=3)]
+    padding: int
+    unknown: int
+    start: int
+    end: int
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.vocabulary, self.words)
+
+    @property
+    def marks(self) -> tuple[int, int, int, int]:
+        return self.padding, self.unknown, self.start, self.end
+
+
+type Input = IdsCounts | TokenIds | WordPieces
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +104,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     version: str
     family: str
     text: TextSpec
-    input: IdsCounts | TokenIds
+    input: Input
     graph: str  # the file of the ONNX graph; its output `logit` is float32 [batch]
     opset: int
     files: dict[str, str]  # file name -> sha256, hexadecimal
@@ -116,7 +151,7 @@ def read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     """
     manifest = describe(folder)
     contents = {name: _verified(folder / name, sha256) for name, sha256 in manifest.files.items()}
-    for name in (manifest.graph, manifest.input.vocabulary):
+    for name in (manifest.graph, *manifest.input.files):
         if name not in contents:
             raise ModelError(f"{folder / FILE}: {name} is used but has no sha256 in files")
     return manifest, contents

@@ -1,8 +1,8 @@
 """A verified model folder, ready to score. Loading is all or nothing: there is no fallback model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import onnxruntime as ort
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from . import manifest
 from .errors import ModelError
 from .features import Encoder, Tokens, encoder
-from .manifest import Manifest
+from .manifest import IdsCounts, Manifest
 
 
 class Scores(NamedTuple):
@@ -51,16 +51,26 @@ class Model:
     def tokens(self, text: str) -> Tokens:
         return self.manifest.text.tokens(text)
 
+    def arrays(self, texts: Sequence[str]) -> Mapping[str, NDArray[Any]]:
+        """What the graph takes for these texts."""
+        return self._encode([self.tokens(text) for text in texts]).arrays
+
     def score(self, texts: Sequence[str]) -> Scores:
-        """The scores of any number of texts, in one run of the graph."""
+        """The scores of any number of texts, at least one."""
         return self.score_tokens([self.tokens(text) for text in texts])
 
     def score_tokens(self, batch: Sequence[Tokens]) -> Scores:
-        """As `score`, for texts already cut into tokens."""
-        arrays, unknown = self._encode(batch)
-        (raw,) = self._session.run(["logit"], arrays)
+        """As `score`, for texts already cut into tokens.
+
+        A graph that reads sequences gets them one by one: on one thread a batch is no faster, it costs padding and
+        memory, and where activations are quantised a text's score would depend on its neighbours.
+        """
+        parts = [batch] if isinstance(self.manifest.input, IdsCounts) else [[tokens] for tokens in batch]
+        encoded = [self._encode(part) for part in parts]
+        raw = np.concatenate([self._session.run(["logit"], part.arrays)[0] for part in encoded])
         calibration = self.manifest.calibration
         logit = calibration.slope * raw.astype(np.float64) + calibration.intercept
+        unknown = np.concatenate([part.unknown for part in encoded])
         return Scores(1 / (1 + np.exp(-np.clip(logit, -500, 500))), logit, unknown)
 
 

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import httpx
 import msgspec
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -24,7 +26,8 @@ from sentiment.manifest import FILE, Manifest, describe  # noqa: E402
 from sentiment.model import Model  # noqa: E402
 from tests.tweets import invented  # noqa: E402
 from training import export, train  # noqa: E402
-from training.families.logreg import Configuration  # noqa: E402
+from training.families import Desk, logreg  # noqa: E402
+from training.prepare import Split  # noqa: E402
 
 # The same examples every time, however slow the machine is.
 settings.register_profile("buzzguard", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -42,16 +45,23 @@ type EditManifest = Callable[[Edit], None]
 
 
 @pytest.fixture(scope="session")
-def trained() -> train.Trained:
-    """Logistic regression on a thousand invented tweets."""
-    data = {split: invented(1000, seed) for seed, split in enumerate(("train", "validation", "test"))}
-    return train.fit("logreg", Configuration(min_df=1, keep=300), data)
+def data() -> dict[Split, pd.DataFrame]:
+    """Three thousand invented tweets."""
+    return {split: invented(1000, seed) for seed, split in enumerate(get_args(Split.__value__))}
+
+
+@pytest.fixture(scope="session")
+def trained(data: dict[Split, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> train.Trained:
+    """Logistic regression on a thousand of them."""
+    desk = Desk(tmp_path_factory.mktemp("desk"), lambda step, figures: None)
+    configuration = logreg.Configuration(min_df=1, keep=300)
+    return train.fit("logreg", configuration, data, data["train"].label.to_numpy(np.float32), desk)
 
 
 @pytest.fixture
 def model_folder(trained: train.Trained, tmp_path: Path) -> Path:
     """A model folder of one's own, to use or to break."""
-    return export.write(trained, "tiny", "run", tmp_path / "tiny", "float16")
+    return export.write(trained, "tiny", "run", tmp_path / "tiny", compact=True)
 
 
 @pytest.fixture
@@ -83,7 +93,7 @@ def start_app(trained: train.Trained, tmp_path_factory: pytest.TempPathFactory) 
     """
     folder = tmp_path_factory.mktemp("app")
     log = folder / "app.log"
-    model = export.write(trained, "tiny", "run", folder / "tiny", "float16")
+    model = export.write(trained, "tiny", "run", folder / "tiny", compact=True)
     environment = {"MODEL": str(model)}
     if package := os.environ.get("BUZZGUARD_APP"):
         folder = Path(package)

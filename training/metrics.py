@@ -16,6 +16,7 @@ Z = 1.645  # standard deviations: 95% of a normal distribution lie below
 
 type Floats = NDArray[np.float64]
 type Labels = NDArray[np.int8]
+type Targets = NDArray[np.float32]  # P(positive)
 
 
 def measure(rows: pd.DataFrame, probability: Floats, thresholds: Thresholds) -> Metrics:
@@ -41,6 +42,16 @@ def evaluate(labels: Labels, probability: Floats, thresholds: Thresholds) -> dic
         "hold_recall": _share(hold[labels == 0]),
     }
     return {name: round(float(value), 4) for name, value in values.items()}
+
+
+def break_even(labels: Labels, score: Floats) -> float:
+    """The precision of as many texts as are positive, those with the highest scores: there it equals the recall.
+
+    The precision by which models in training are told apart. At a threshold it could be had by calling little positive.
+    `score` is [texts], or [texts, 2] of probabilities.
+    """
+    order = np.argsort(-(score if score.ndim == 1 else score[:, 1]), kind="stable")
+    return float(labels[order[: int(labels.sum())]].mean())
 
 
 def calibrate(labels: Labels, logit: Floats) -> Calibration:

@@ -1,10 +1,12 @@
 """`prepare`: a file of labelled tweets becomes a clean, split data set, and nothing is dropped without being counted.
 
 Reads the format of Sentiment140 (no header, six quoted columns, latin-1, target 0 or 4) or a parquet file with `text`
-and `label` (0 or 1). Writes train.parquet, validation.parquet, test.parquet and report.json into one folder.
+and `label` (0 or 1). Writes train.parquet, validation.parquet, test.parquet and, for people, report.json and plots
+into one folder; the report, the plots and which texts they are go to MLflow, too.
 
 The split is a function of the content alone: texts that differ only in mentions, links, digits, punctuation, case or
 elongation hash alike, so near-duplicates stay on one side. Validation and test keep one text of each such group.
+--sample keeps what the split gave in every split and class in its proportion; which texts, depends on them and --seed.
 """
 
 import argparse
@@ -19,11 +21,15 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
 from sentiment.text import TextSpec
+
+from . import survey
+from .survey import CLASSES, Survey
 
 DATA = Path(".local/data")
 
@@ -39,6 +45,7 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 console = Console(stderr=True)
 
 type Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split.__value__)
 
 
 class Report(msgspec.Struct):
@@ -51,6 +58,7 @@ class Report(msgspec.Struct):
     splits: dict[str, int]  # split -> texts
     positive: dict[str, float]  # split -> share of label 1
     dataset_sha256: dict[str, str]  # split -> digest of its texts and labels
+    survey: Survey  # of all splits together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,38 +67,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--download", action="store_true", help=f"fetch {ARCHIVE} first")
     parser.add_argument("--out", type=Path, default=DATA, help="the folder to write (default: %(default)s)")
     parser.add_argument("--holdout", type=float, default=0.02, help="share of validation, and of test (%(default)s)")
+    parser.add_argument("--sample", type=int, metavar="N", help="keep N texts in all (default: every one)")
+    parser.add_argument("--seed", type=int, default=20, help="of the sample (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:
     source = download(arguments.out) if arguments.download else arguments.source
-    report = prepare(source, arguments.out, arguments.holdout)
+    report = prepare(source, arguments.out, arguments.holdout, arguments.sample, arguments.seed)
     console.print_json(msgspec.json.encode(report).decode())
+    _keep(report, arguments)
 
 
-def prepare(source: Path, out: Path, holdout: float) -> Report:
-    """Read `source`, split it, write it to `out`. Raises SystemExit with one line if nothing usable is in it."""
+def prepare(source: Path, out: Path, holdout: float, sample: int | None = None, seed: int = 20) -> Report:
+    """Read `source`, split it, write it to `out`. Raises SystemExit with one line if no model can be trained on it."""
     if not 0 <= holdout < 0.5:
         raise SystemExit(f"--holdout {holdout}: must be at least 0 and less than 0.5")
-    if not source.is_file():
-        raise SystemExit(f"{source}: there is no such file")
+    if out.exists() and not out.is_dir():
+        raise SystemExit(f"--out {out}: is a file")
     left_out: Counter[str] = Counter()
-    rows = read_parquet(source, left_out) if source.suffix == ".parquet" else read_csv(source, left_out)
+    rows = read(source, left_out)
     total = len(rows) + left_out.total()
-    if not len(rows):
-        raise SystemExit(f"{source}: no usable row among {total} ({dict(left_out)})")
-    rows["content"] = [content(text) for text in track(rows.text, "content", console=console)]
-    rows["split"] = [split_of(key, holdout) for key in rows.content]
-    rows = _resolve(rows, left_out)
+    rows = _resolve(_split(rows, holdout), left_out)
+    if sample is not None:
+        whole, rows = rows, sampled(rows, sample, seed)
+        _count(left_out, "not in the sample", len(whole) - sample)
+    _refuse_one_class(rows, holdout, sample)
     out.mkdir(parents=True, exist_ok=True)
-    report = Report(str(source), _file_sha256(source), total, dict(left_out), {}, {}, {})
-    for name in get_args(Split.__value__):
+    surveyed = survey.survey(rows)
+    report = Report(str(source), _file_sha256(source), total, dict(left_out), {}, {}, {}, surveyed)
+    for name in SPLITS:
         part = rows.loc[rows.split == name, ["text", "label"]].reset_index(drop=True)
         part.to_parquet(out / f"{name}.parquet")
         report.splits[name] = len(part)
         report.positive[name] = round(float(part.label.mean()), 4) if len(part) else 0.0
         report.dataset_sha256[name] = dataset_sha256(part)
+    survey.draw(rows, surveyed, out)
     (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     return report
+
+
+def _keep(report: Report, arguments: argparse.Namespace) -> None:
+    """Into MLflow: what was made of what, and what it looks like."""
+    import mlflow  # takes seconds to load, which nobody waits for who made a mistake
+
+    from . import tracking
+
+    tracking.connect()
+    settings = {"holdout": arguments.holdout, "sample": arguments.sample, "seed": arguments.seed}
+    with mlflow.start_run(run_name="prepare"):
+        mlflow.log_params(settings | {"source": report.source, "sha256": report.sha256})
+        mlflow.log_metrics({"rows": report.rows} | {f"texts_{split}": n for split, n in report.splits.items()})
+        mlflow.log_artifact(str(arguments.out / "report.json"))
+        for plot in survey.PLOTS:
+            mlflow.log_artifact(str(arguments.out / f"{plot}.png"), "plots")
+        for split in SPLITS:
+            if report.splits[split]:
+                tracking.log_input(split, load(split, arguments.out))
 
 
 def load(split: Split, folder: Path = DATA) -> pd.DataFrame:
@@ -99,6 +131,20 @@ def load(split: Split, folder: Path = DATA) -> pd.DataFrame:
     if not path.exists():
         raise SystemExit(f"{path} is missing: run `python -m training prepare FILE --out {folder}` first")
     return pd.read_parquet(path)
+
+
+def read(source: Path, left_out: Counter[str]) -> pd.DataFrame:
+    """The rows of a file, of both classes: columns text and label. Raises SystemExit with one line."""
+    if not source.is_file():
+        raise SystemExit(f"{source}: there is no such file")
+    if not source.stat().st_size:
+        raise SystemExit(f"{source}: is empty")
+    rows = read_parquet(source, left_out) if source.suffix == ".parquet" else read_csv(source, left_out)
+    if not len(rows):
+        raise SystemExit(f"{source}: no usable row among {left_out.total()} ({dict(left_out)})")
+    if rows.label.nunique() == 1:
+        raise SystemExit(f"{source}: every text is {CLASSES[rows.label[0]]}; a model needs both classes")
+    return rows
 
 
 def read_csv(path: Path, left_out: Counter[str]) -> pd.DataFrame:
@@ -128,25 +174,27 @@ def _fields(line: str) -> list[str]:
 
 def read_parquet(path: Path, left_out: Counter[str]) -> pd.DataFrame:
     """The rows of a parquet file with text and label; what is no row is counted in `left_out`."""
-    rows = pd.read_parquet(path)
+    try:
+        rows = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # Arrow's own are among them
+        raise SystemExit(f"{path}: cannot be read as parquet: {str(error).splitlines()[0]}") from error
     if missing := {"text", "label"} - set(rows.columns):
         raise SystemExit(f"{path}: has no column {', '.join(sorted(missing))}")
-    labelled = rows.label.isin([0, 1])
-    filled = rows.text.map(lambda text: isinstance(text, str) and bool(text.strip()))
-    _count(left_out, "label neither 0 nor 1", (~labelled).sum())
-    _count(left_out, "empty text", (labelled & ~filled).sum())
+    labelled = np.array([isinstance(label, int | float) and label in (0, 1) for label in rows.label], np.bool_)
+    filled = np.array([isinstance(text, str) and bool(text.strip()) for text in rows.text], np.bool_)
+    _count(left_out, "label neither 0 nor 1", int((~labelled).sum()))
+    _count(left_out, "empty text", int((labelled & ~filled).sum()))
     return rows.loc[labelled & filled, ["text", "label"]].astype({"label": "int8"}).reset_index(drop=True)
 
 
 def content(text: str) -> str:
     """What near-duplicates share: the letters of the words, in order."""
-    tokens = (token for token in TextSpec().tokens(text) if token[0] != "<")
-    return " ".join(_LETTERS.findall(" ".join(tokens)))
+    return _letters(TextSpec().tokens(text))
 
 
 def split_of(key: str, holdout: float) -> Split:
     """The side a content belongs to, the same on every machine and in every version of the data."""
-    position = int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]) / 2**64
+    position = _position(key)
     return "test" if position < holdout else "validation" if position < 2 * holdout else "train"
 
 
@@ -161,12 +209,54 @@ def dataset_sha256(rows: pd.DataFrame) -> str:
 def download(folder: Path) -> Path:
     """Fetch and unpack the public archive. Raises SystemExit unless it is the pinned one, byte for byte."""
     console.print(f"fetching {ARCHIVE}")
-    with urllib.request.urlopen(ARCHIVE, timeout=60) as response:
-        archive = response.read()
+    try:
+        with urllib.request.urlopen(ARCHIVE, timeout=60) as response:
+            archive = response.read()
+    except OSError as error:
+        raise SystemExit(f"{ARCHIVE}: {error}") from error
     if (actual := hashlib.sha256(archive).hexdigest()) != ARCHIVE_SHA256:
         raise SystemExit(f"{ARCHIVE}: sha256 is {actual}, expected {ARCHIVE_SHA256}")
     folder.mkdir(parents=True, exist_ok=True)
     return Path(zipfile.ZipFile(io.BytesIO(archive)).extract(ARCHIVE_MEMBER, folder))
+
+
+def sampled(rows: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """n of the rows, every split and class in its proportion. Raises SystemExit if there are not as many.
+
+    Those whose digest with the seed comes first: the order of the rows does not matter, and what is added to them later
+    takes few of their places.
+    """
+    if not 0 < n <= len(rows):
+        raise SystemExit(f"--sample {n}: must be at least 1 and at most {len(rows)}, which is how many texts there are")
+    strata = rows.groupby(["split", "label"])
+    exact = strata.size() * n / len(rows)
+    take = exact.astype(int)
+    take[(exact - take).sort_values(kind="stable", ascending=False).index[: n - take.sum()]] += 1
+    place = rows.text.map(lambda text: _position(f"{seed}\t{text}")).groupby([rows.split, rows.label]).rank("first")
+    return rows[place <= take.to_numpy()[strata.ngroup()]]
+
+
+def _split(rows: pd.DataFrame, holdout: float) -> pd.DataFrame:
+    """With columns content, tokens (how many) and split."""
+    spec = TextSpec()
+    contents, tokens = [], []
+    for text in track(rows.text, "content", console=console):
+        cut = spec.tokens(text)
+        contents.append(_letters(cut))
+        tokens.append(len(cut))
+    return rows.assign(content=contents, tokens=tokens, split=[split_of(key, holdout) for key in contents])
+
+
+def _refuse_one_class(rows: pd.DataFrame, holdout: float, sample: int | None) -> None:
+    """Raises SystemExit unless every split has both classes; nothing may be held out on purpose only."""
+    for name in SPLITS if holdout else SPLITS[:1]:
+        labels = rows.label[rows.split == name]
+        if labels.nunique() < 2:
+            more = "more rows" if sample is None else "a larger --sample"
+            raise SystemExit(
+                f"{name} would have {(labels == 0).sum()} negative and {(labels == 1).sum()} positive texts, but needs "
+                f"both: give {more}" + (" or a larger --holdout" if name != "train" else "")
+            )
 
 
 def _resolve(rows: pd.DataFrame, left_out: Counter[str]) -> pd.DataFrame:
@@ -180,6 +270,15 @@ def _resolve(rows: pd.DataFrame, left_out: Counter[str]) -> pd.DataFrame:
     again = (rows.split != "train") & rows.duplicated("content")
     _count(left_out, "near-duplicate within validation or test", again.sum())
     return rows[~again]
+
+
+def _letters(tokens: list[str]) -> str:
+    return " ".join(_LETTERS.findall(" ".join(token for token in tokens if token[0] != "<")))
+
+
+def _position(key: str) -> float:
+    """Where a text falls between 0 and 1, by nothing but itself."""
+    return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]) / 2**64
 
 
 def _count(left_out: Counter[str], reason: str, number: int) -> None:

@@ -1,16 +1,21 @@
 """MLflow: where runs are kept. A local SQLite file, unless MLFLOW_TRACKING_URI names a server."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 import pandas as pd
 
-from .prepare import Split, dataset_sha256
+from .prepare import dataset_sha256
 
 EXPERIMENT = "buzzguard"
+MODEL = "buzzguard"  # in the registry
+CHALLENGER, CHAMPION = "challenger", "champion"  # its aliases
 HOME = Path(".local")
 
 
@@ -25,7 +30,48 @@ def connect() -> None:
     mlflow.set_experiment(EXPERIMENT)
 
 
-def log_input(split: Split, rows: pd.DataFrame) -> None:
+@contextmanager
+def resumed(folder: Path, name: str) -> Iterator[str]:
+    """The run that is at work in `folder`, a new one if none is; gives its id."""
+    note = folder / "run"
+    with mlflow.start_run(note.read_text() if note.exists() else None, run_name=name) as active:
+        folder.mkdir(parents=True, exist_ok=True)
+        note.write_text(active.info.run_id)
+        yield active.info.run_id
+
+
+def report(step: int, figures: dict[str, float]) -> None:
+    """What a training says of itself on its way, into the active run."""
+    mlflow.log_metrics(figures, step=step)
+
+
+def spent(seconds: float) -> None:
+    """How long the training of the active run took, all its parts together."""
+    run = mlflow.active_run()
+    assert run is not None
+    known = mlflow.MlflowClient().get_run(run.info.run_id).data.metrics
+    mlflow.log_metric("seconds", max(seconds, known.get("seconds", 0.0)))
+
+
+def history() -> dict[str, list[tuple[int, float]]]:
+    """What `report` was told in the active run: (step, value) by name of the figure, those with several steps."""
+    run = mlflow.active_run()
+    assert run is not None
+    client = mlflow.MlflowClient()
+    names = client.get_run(run.info.run_id).data.metrics
+    histories = {name: client.get_metric_history(run.info.run_id, name) for name in names}
+    return {name: [(m.step, m.value) for m in found] for name, found in histories.items() if len(found) > 1}
+
+
+def exported() -> list[mlflow.entities.Run]:
+    """The runs that `export` has put into the registry, the last of every name."""
+    client = mlflow.MlflowClient()
+    versions = client.search_model_versions(f"name = '{MODEL}'")
+    runs = [client.get_run(v.run_id) for v in sorted(versions, key=lambda v: int(v.version))]
+    return list({run.info.run_name: run for run in runs}.values())
+
+
+def log_input(split: str, rows: pd.DataFrame) -> None:
     """Say in the active run which texts it has seen."""
     floats = rows.astype({"label": float})  # MLflow warns of integers, which cannot be missing
     dataset = mlflow.data.from_pandas(floats, name=split, digest=dataset_sha256(rows)[:36])

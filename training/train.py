@@ -1,11 +1,20 @@
 """`train`: fit one model family on the prepared data, calibrate it, measure it on validation, and keep it in MLflow.
 
 Test is not looked at: that is for `export`, once, when everything has been chosen. Any setting of the family's
-Configuration can be given: --set C=1 --set longest=2 --set text.stop_words=true
+Configuration can be given: --set C=1 --set longest=2 --set text.stop_words=true, and several
+where a tuple is meant: --set 'C=[0.5,1,2]'.
+
+A training that was stopped goes on where it was when the same command is given again.
+
+With --teacher FILE, a file of the training texts that `score` wrote, the family learns the teacher's probabilities
+in place of the labels (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015).
 """
 
 import argparse
+import hashlib
+import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,99 +23,147 @@ from typing import Any
 import joblib
 import mlflow
 import msgspec
+import numpy as np
 import pandas as pd
 from rich.console import Console
-from sklearn.pipeline import Pipeline
 
 from sentiment.manifest import Calibration, Metrics, Thresholds
 
-from . import metrics, tracking
-from .families import FAMILIES
-from .prepare import DATA, Split, load
+from . import metrics, plots, tracking
+from .families import FAMILIES, Desk, Examples, Fitted, family
+from .prepare import DATA, Split, dataset_sha256, load
 
 ARTIFACT = "trained.joblib"
+SPLITS: tuple[Split, ...] = ("train", "validation")
 
 console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What `export` needs: the fitted pipeline and what was learnt on validation."""
+    """What `export` needs: the fitted model and what was learnt on validation."""
 
     family: str
-    pipeline: Pipeline
+    fitted: Fitted
     calibration: Calibration
     thresholds: Thresholds
     validation: Metrics
-    unpruned: Metrics  # on validation, before n-grams were left out, with a calibration and thresholds of its own
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", choices=FAMILIES, required=True)
     parser.add_argument("--data", type=Path, default=DATA, help="what `prepare` wrote (default: %(default)s)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the family")
+    parser.add_argument("--run-name", help="what `compare` calls it (default: the family and what is set)")
+    parser.add_argument("--texts", type=int, metavar="N", help="train on the first N texts of the split only")
+    parser.add_argument("--teacher", type=Path, metavar="FILE", help="the training texts with a teacher's probability")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    family = FAMILIES[arguments.family]
-    configuration = configure(family.Configuration, arguments.set)
-    splits: tuple[Split, ...] = ("train", "validation")
-    data = {split: load(split, arguments.data) for split in splits}
+    module = family(arguments.family)
+    configuration = configure(module.Configuration, arguments.set)
+    data = {split: load(split, arguments.data) for split in SPLITS}
+    data["train"] = data["train"][: arguments.texts]
+    target = taught(data["train"], arguments.teacher)
+    settings = {"family": arguments.family, **flat(msgspec.to_builtins(configuration))}
+    name = arguments.run_name or " ".join([arguments.family, *arguments.set])
     tracking.connect()
-    with mlflow.start_run(run_name=arguments.family) as active:
-        mlflow.log_params({"family": arguments.family, **_flat(msgspec.to_builtins(configuration))})
+    folder = tracking.HOME / "trainings" / _identity(settings, data, target)
+    with tracking.resumed(folder, name) as run_id:
+        mlflow.log_params(settings | {"texts": len(target), "teacher": str(arguments.teacher or "")})
         for split, rows in data.items():
             tracking.log_input(split, rows)
-        trained = fit(arguments.family, configuration, data)
+        started = time.monotonic()
+        trained = fit(arguments.family, configuration, data, target, Desk(folder, tracking.report))
+        tracking.spent(time.monotonic() - started)
         mlflow.log_metrics({f"validation_{name}": value for name, value in trained.validation.values.items()})
-        mlflow.log_metrics({f"unpruned_{name}": value for name, value in trained.unpruned.values.items()})
-        with tempfile.TemporaryDirectory() as folder:
-            joblib.dump(trained, Path(folder) / ARTIFACT)
-            mlflow.log_artifact(str(Path(folder) / ARTIFACT))
+        _keep(trained, data["validation"])
+    shutil.rmtree(folder)
     console.print(trained.validation.values)
-    print(active.info.run_id)
+    print(run_id)
 
 
-def fit(family: str, configuration: Any, data: Mapping[Split, pd.DataFrame]) -> Trained:
-    """Fit on train; calibrate, choose thresholds and measure on validation."""
-    rows = data["train"]
-    pipeline, full = FAMILIES[family].fit(configuration, rows.text.tolist(), rows.label.to_numpy())
-    calibration, thresholds, measured = _judge(pipeline, data["validation"])
-    _, _, unpruned = _judge(full, data["validation"])
-    return Trained(family, pipeline, calibration, thresholds, measured, unpruned)
-
-
-def _judge(pipeline: Pipeline, rows: pd.DataFrame) -> tuple[Calibration, Thresholds, Metrics]:
-    """What the validation texts say of a pipeline."""
-    labels = rows.label.to_numpy()
-    logit = pipeline.decision_function(rows.text.tolist())
-    calibration = metrics.calibrate(labels, logit)
+def fit(
+    name: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: metrics.Targets, desk: Desk
+) -> Trained:
+    """Fit on train, whose texts are positive with probability `target`; calibrate and measure on validation."""
+    train, validation = (Examples(data[s].text.tolist(), data[s].label.to_numpy(np.float32)) for s in SPLITS)
+    fitted = family(name).fit(configuration, train._replace(target=target), validation, desk)
+    logit = fitted.logit(validation.texts)
+    calibration = metrics.calibrate(validation.label, logit)
     probability = metrics.probability(logit, calibration)
-    thresholds = metrics.choose_thresholds(labels, probability)
-    return calibration, thresholds, metrics.measure(rows, probability, thresholds)
+    thresholds = metrics.choose_thresholds(validation.label, probability)
+    measured = metrics.measure(data["validation"], probability, thresholds)
+    return Trained(name, fitted, calibration, thresholds, measured)
 
 
-def configure[T](configuration: type[T], settings: list[str]) -> T:
+def taught(rows: pd.DataFrame, teacher: Path | None) -> metrics.Targets:
+    """P(positive) of every text: its label, or what a teacher said. Raises SystemExit if the texts are not the same."""
+    if teacher is None:
+        return np.asarray(rows.label, np.float32)
+    if not teacher.is_file():
+        raise SystemExit(f"{teacher}: there is no such file; `score` makes it")
+    said = pd.read_parquet(teacher, columns=["text", "probability"])[: len(rows)]
+    if said.text.tolist() != rows.text.tolist():
+        raise SystemExit(f"{teacher}: not the texts that are trained on, in their order")
+    return np.asarray(said.probability, np.float32)
+
+
+def configure[T: msgspec.Struct](configuration: type[T], settings: list[str]) -> T:
     """The configuration with `settings`, each KEY=VALUE with dots for nesting. Raises SystemExit with one line."""
-    nested: dict[str, Any] = {}
+    nested = msgspec.to_builtins(configuration())
     for setting in settings:
         key, equals, value = setting.partition("=")
+        read = _value(value)
         *parents, name = key.split(".")
         place = nested
         for parent in parents:
-            place = place.setdefault(parent, {})
+            place = place.setdefault(parent, {}) if isinstance(place, dict) else place
         if not equals or not isinstance(place, dict):
             raise SystemExit(f"--set {setting}: must be KEY=VALUE")
-        place[name] = value
+        place[name] = [read] if isinstance(place.get(name), tuple) and not isinstance(read, list) else read
+    return convert(configuration, nested)
+
+
+def convert[T: msgspec.Struct](configuration: type[T], settings: Mapping[str, Any]) -> T:
+    """The configuration with `settings`. Raises SystemExit with one line."""
     try:
-        return msgspec.convert(nested, configuration, strict=False)
+        return msgspec.convert(settings, configuration, strict=False)
     except msgspec.ValidationError as error:
         raise SystemExit(f"--set: {error}") from error
 
 
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _value(text: str) -> Any:
+    """A value as JSON, or the words it is."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings as MLflow wants them: {"text.urls": True}."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
+def _identity(settings: dict[str, Any], data: Mapping[Split, pd.DataFrame], target: metrics.Targets) -> str:
+    """What makes two trainings the same one."""
+    digest = hashlib.sha256(msgspec.json.encode(settings))
+    for rows in data.values():
+        digest.update(dataset_sha256(rows).encode())
+    digest.update(target.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _keep(trained: Trained, validation: pd.DataFrame) -> None:
+    """Into the active run: the model, and what it looks like on validation."""
+    labels = validation.label.to_numpy()
+    probability = metrics.probability(trained.fitted.logit(validation.text.tolist()), trained.calibration)
+    plots.log(plots.judgement(labels, probability), "plots/validation")
+    plots.log(plots.learning_curves(tracking.history()), "plots")
+    with tempfile.TemporaryDirectory() as folder:
+        joblib.dump(trained, Path(folder) / ARTIFACT, compress=1)
+        mlflow.log_artifact(str(Path(folder) / ARTIFACT))

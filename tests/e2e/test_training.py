@@ -1,9 +1,11 @@
 """The offline half as its user runs it: a CSV in, a model folder out, everything in MLflow."""
 
-import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import mlflow
 import pytest
@@ -12,67 +14,104 @@ from sentiment import manifest
 from sentiment.model import Model
 from tests.conftest import ROOT
 from tests.tweets import invented
+from training.__main__ import VERBS, main
 from training.families.logreg import Configuration
 from training.train import configure
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, and those of what it stands on
 
-def training(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    environment["PYTHONPATH"] = str(ROOT)
-    command = [sys.executable, "-m", "training", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+class Done(NamedTuple):
+    out: str
+    error: str  # what it ended with; "" if it ended well
+
+
+type Training = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which tweets have been prepared."""
+    """A folder with tweets."""
     folder = tmp_path_factory.mktemp("training")
     rows = invented(6000)
     rows.text += [
         f" {n:x}".replace("0", "zero").translate(str.maketrans("123456789", "ghijklmno")) for n in range(6000)
     ]
     rows.to_parquet(folder / "tweets.parquet")
-    done = training(folder, "prepare", "tweets.parquet", "--holdout", "0.2")
-    assert done.returncode == 0, done.stderr
-    assert '"rows": 6000' in done.stderr
     return folder
 
 
-@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")  # MLflow's own
-def test_from_tweets_to_a_model_folder(folder: Path) -> None:
+@pytest.fixture
+def training(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Training:
+    """`python -m training …` in `folder`, but in this process: MLflow takes seconds to load."""
+    monkeypatch.chdir(folder)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # which connecting sets
+        capfd.readouterr()
+        try:
+            main(arguments)
+        except SystemExit as end:
+            return Done(capfd.readouterr().out, str(end.code))
+        return Done(capfd.readouterr().out, "")
+
+    return run
+
+
+def well(done: Done) -> str:
+    assert not done.error
+    return done.out.strip()
+
+
+def test_from_tweets_to_a_model_that_is_served(folder: Path, training: Training) -> None:
+    well(training("prepare", "tweets.parquet", "--holdout", "0.2"))
     settings = ["--set", "C=1.5", "--set", "longest=2", "--set", "text.stop_words=true", "--set", "keep=400"]
-    trained = training(folder, "train", "--family", "logreg", *settings)
-    assert trained.returncode == 0, trained.stderr
-    run = trained.stdout.split()[-1]
-    exported = training(folder, "export", run, "--name", "mine")
-    assert exported.returncode == 0, exported.stderr
+    run = well(training("train", "--family", "logreg", *settings)).split()[-1]
+    version = well(training("export", run, "--name", "mine"))
+    well(training("promote"))
 
     model = Model.load(folder / "models" / "mine")
     about = model.manifest
     assert (about.name, about.run_id, about.text.stop_words) == ("mine", run, True)
     assert about.metrics["test"].values["accuracy"] > 0.95
     assert manifest.champion(folder / "models") == "mine"
-    assert about.version in (folder / "models" / "mine" / "MODEL_CARD.md").read_text()
+    assert about.version in well(training("card", "models/mine"))
 
     client = mlflow.MlflowClient(f"sqlite:///{folder / '.local' / 'mlflow.db'}")
     kept = client.get_run(run)
-    assert (kept.data.params["C"], kept.data.params["text.stop_words"]) == ("1.5", "True")
+    assert (kept.data.params["C"], kept.data.params["text.stop_words"]) == ("(1.5,)", "True")
     assert kept.data.metrics["test_accuracy"] == about.metrics["test"].values["accuracy"]
     assert {source.dataset.name for source in kept.inputs.dataset_inputs} == {"train", "validation", "test"}
-    assert {file.path for file in client.list_artifacts(run)} == {"model", "trained.joblib"}
+    artifacts = {file.path for file in client.list_artifacts(run)}
+    assert artifacts == {"model", "trained.joblib", "predictions.parquet", "export.json", "plots"}
+    champion = client.get_model_version_by_alias("buzzguard", "champion")
+    assert (champion.run_id, str(champion.version)) == (run, version)
+    assert [output.name for output in mlflow.onnx.load_model(champion.source).graph.output] == ["logit"]
+
+    well(training("compare"))
+    assert f"| `logreg {' '.join(settings[1::2])}` |" in (folder / "docs" / "models.md").read_text()
 
 
-def test_a_mistake_is_one_clear_line(folder: Path) -> None:
-    done = training(folder, "train", "--family", "logreg", "--data", "nowhere")
-    assert done.returncode == 1 and done.stderr.startswith("nowhere/train.parquet is missing: run ")
-    assert len(done.stderr.splitlines()) == 1
+def test_a_worse_challenger_is_refused_and_told_why(folder: Path, training: Training) -> None:
+    run = well(training("train", "--family", "naive_bayes", "--texts", "12", "--set", "min_df=1")).split()[-1]
+    well(training("export", run, "--name", "mine"))
+    before = (folder / "models" / "mine" / "manifest.json").read_bytes()
+    done = training("promote")
+    assert re.search(r"version 2 is not promoted:\nthe test split: accuracy is worse than mine's by 0\.\d+", done.error)
+    done = training("promote", "--megabytes", "0.001")
+    assert "MB on disk; 0.001 are allowed" in done.error
+    assert (folder / "models" / "mine" / "manifest.json").read_bytes() == before
 
 
-def test_a_run_that_is_none_and_data_of_another_are_refused(folder: Path, tmp_path: Path) -> None:
-    done = training(folder, "export", "0" * 32, "--name", "mine")
-    assert done.returncode == 1 and "there is no such run" in done.stderr
-    done = training(folder, "export", "0" * 32, "--name", "../mine")
-    assert done.returncode == 1 and "must be small letters" in done.stderr
+def test_a_mistake_is_one_clear_line(training: Training) -> None:
+    done = training("train", "--family", "logreg", "--data", "nowhere")
+    assert done.error.startswith("nowhere/train.parquet is missing: run ") and len(done.error.splitlines()) == 1
+
+
+def test_a_run_that_is_none_and_a_name_that_is_none_are_refused(training: Training) -> None:
+    assert "there is no such run" in training("export", "0" * 32, "--name", "mine").error
+    assert "must be small letters" in training("export", "0" * 32, "--name", "../mine").error
+    assert "there is no such version" in training("promote", "99").error
 
 
 @pytest.mark.parametrize(
@@ -90,6 +129,13 @@ def test_a_wrong_setting_is_one_clear_line(setting: str, line: str) -> None:
         configure(Configuration, [setting])
 
 
-def test_the_verbs_are_listed(folder: Path) -> None:
-    assert "prepare" in training(folder, "--help").stdout
-    assert "--holdout" in training(folder, "prepare", "--help").stdout
+def test_the_verbs_are_listed_and_explained_without_tensorflow() -> None:
+    code = "import sys; from training.__main__ import main; main(['--help'])"
+    code = f"import atexit, sys; atexit.register(lambda: print('tensorflow' in sys.modules)); {code}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "prepare" in done.stdout and done.stdout.split()[-1] == "False"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, training: Training) -> None:
+    assert VERBS[verb] and "--help" in training(verb, "--help").out

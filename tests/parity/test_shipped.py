@@ -5,20 +5,24 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from sentiment import manifest
 from sentiment.model import Model
 from sentiment.verdict import verdict
 from tests.conftest import ROOT
 from training.prepare import content, split_of
+from training.score import predict
 
 DATA = os.environ.get("BUZZGUARD_DATA")
-LITE = ROOT / "models" / "lite"
+MODELS = ROOT / "models"
+# What every model that ships must reach on the test split: accuracy, AUC, and bytes on disk at most.
+PROMISED = {"lite": (0.830, 0.908, 4_000_000)}
 
 
-@pytest.fixture(scope="module")
-def lite() -> Model:
-    return Model.load(LITE)
+@pytest.fixture(scope="module", params=PROMISED)
+def shipped(request: pytest.FixtureRequest) -> Model:
+    return Model.load(MODELS / request.param)
 
 
 @pytest.mark.parametrize(
@@ -28,34 +32,43 @@ def lite() -> Model:
         ("my flight was cancelled and nobody answers, worst airline ever", "negative", 0.9, "hold"),
     ],
 )
-def test_the_seed_sentences_behave(lite: Model, text: str, label: str, at_least: float, decision: str) -> None:
-    scores = lite.score([text])
+def test_the_seed_sentences_behave(shipped: Model, text: str, label: str, at_least: float, decision: str) -> None:
+    scores = shipped.score([text])
     probability = float(scores.probability[0])
-    read = verdict(probability, float(scores.unknown[0]), lite.manifest.thresholds)
+    read = verdict(probability, float(scores.unknown[0]), shipped.manifest.thresholds)
     assert (read.label, read.decision, read.warnings) == (label, decision, [])
     assert (probability if label == "positive" else 1 - probability) > at_least
 
 
-def test_negation_turns_the_score(lite: Model) -> None:
-    good, not_good, like, dislike = lite.score(["good", "not good", "I like it", "I don't like it"]).probability
+def test_negation_turns_the_score(shipped: Model) -> None:
+    good, not_good, like, dislike = shipped.score(["good", "not good", "I like it", "I don't like it"]).probability
     assert good > 0.5 > not_good and like > 0.5 > dislike
 
 
-def test_it_is_small_and_what_its_card_says() -> None:
-    assert sum(path.stat().st_size for path in LITE.iterdir()) <= 4_000_000
-    about = manifest.describe(LITE)
-    card = (LITE / "MODEL_CARD.md").read_text()
+def test_it_is_small_and_what_its_card_says(shipped: Model) -> None:
+    about = shipped.manifest
+    accuracy, auc, size = PROMISED[about.name]
+    folder = MODELS / about.name
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= size
+    card = (folder / "MODEL_CARD.md").read_text()
     assert about.version in card and f"{about.metrics['test'].values['accuracy']:.4f}" in card
-    assert about.metrics["test"].values["accuracy"] >= 0.830 and about.metrics["test"].values["auc"] >= 0.908
-    assert manifest.champion(ROOT / "models") == "lite"
+    assert about.metrics["test"].values["accuracy"] >= accuracy and about.metrics["test"].values["auc"] >= auc
+
+
+def test_the_best_of_them_is_served() -> None:
+    described = [manifest.describe(MODELS / name) for name in PROMISED]
+    best = max(described, key=lambda about: about.metrics["test"].values["auc"])
+    assert manifest.champion(MODELS) == best.name
 
 
 @pytest.mark.skipif(DATA is None, reason="BUZZGUARD_DATA names no folder of real tweets")
-def test_its_accuracy_is_what_its_card_says(lite: Model) -> None:
+def test_its_figures_are_what_its_card_says(shipped: Model) -> None:
     """On the part of the test split that a tenth of the tweets holds: within three standard errors of the card."""
     tweets = pd.read_parquet(Path(str(DATA)) / "sentiment140.parquet")[::10]
     held_out = tweets[[split_of(content(text), 0.02) == "test" for text in tweets.text]]
-    right = (lite.score(held_out.text.tolist()).probability >= 0.5) == (held_out.label == 1)
-    claimed = lite.manifest.metrics["test"].values["accuracy"]
-    assert len(right) > 2000
-    assert abs(right.mean() - claimed) < 3 * (claimed * (1 - claimed) / len(right)) ** 0.5
+    probability = predict(shipped, held_out.text.tolist()).probability
+    claimed = shipped.manifest.metrics["test"].values
+    assert len(held_out) > 2000
+    right = (probability >= 0.5) == (held_out.label == 1)
+    assert abs(right.mean() - claimed["accuracy"]) < 3 * (claimed["accuracy"] * (1 - claimed["accuracy"]) / 2000) ** 0.5
+    assert abs(roc_auc_score(held_out.label, probability) - claimed["auc"]) < 0.02

@@ -25,6 +25,13 @@ def locked(group: str) -> dict[str, tuple[str, frozenset[str]]]:
     }
 
 
+def needs(name: str) -> list[str]:
+    """What an installed distribution requires, or what pyproject.toml says it does."""
+    overrides = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["dependency-metadata"]
+    said = {override["name"]: override["requires-dist"] for override in overrides}
+    return said[name] if name in said else distribution(name).requires or []
+
+
 def asked(group: str) -> list[Requirement]:
     """The direct requirements of a group, those of the groups it includes too."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
@@ -44,7 +51,7 @@ def closure(requirements: list[Requirement]) -> set[str]:
         if (name, extra) in seen:
             continue
         seen.add((name, extra))
-        for text in distribution(name).requires or ():
+        for text in needs(name):
             needed = Requirement(text)
             if needed.marker is None or needed.marker.evaluate(PLATFORM | {"extra": extra}):
                 todo += [(needed, e) for e in ("", *needed.extras)]
@@ -78,7 +85,7 @@ import os, sys
 os.environ |= {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 import function_app
 heavy = {"azure.data.tables", "azure.core", "azure.identity", "opentelemetry", "simplemma", "requests", "sklearn",
-         "pandas", "scipy", "onnx", "mlflow", "starlette", "httpx"}
+         "pandas", "scipy", "onnx", "mlflow", "starlette", "httpx", "keras", "tensorflow", "optuna", "training"}
 print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

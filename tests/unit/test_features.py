@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.errors import ModelError
-from sentiment.features import IdsCountsEncoder, TokenIdsEncoder, encoder, hash_ngrams
-from sentiment.manifest import IdsCounts, TokenIds
+from sentiment.features import IdsCountsEncoder, TokenIdsEncoder, WordPiecesEncoder, encoder, hash_ngrams
+from sentiment.manifest import IdsCounts, TokenIds, WordPieces
 
 tokens = st.lists(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=4), max_size=8)
 batches = st.lists(tokens, min_size=1, max_size=5)
@@ -92,3 +92,53 @@ def test_token_ids_and_lengths() -> None:
 def test_a_vocabulary_that_is_none_is_refused(lines: bytes) -> None:
     with pytest.raises(ModelError, match="vocabulary.txt"):
         encoder(TokenIds("vocabulary.txt", 3), {"vocabulary.txt": lines})
+
+
+PIECES = "[PAD] [UNK] [CLS] [SEP] un ##aff ##able a ##f cafe red apple don ' t ! < > 3".split()
+PAD, UNK, CLS, SEP = range(4)
+
+
+def word_pieces(longest: int = 12) -> WordPiecesEncoder:
+    known = np.unique(hash_ngrams([["unaffable", "don't", "!"]], 1).hash >> np.uint64(32)).astype("<u4")
+    files = {"p": "\n".join(PIECES).encode(), "w": known.tobytes()}
+    encode = encoder(WordPieces("p", "w", longest, PAD, UNK, CLS, SEP), files)
+    assert isinstance(encode, WordPiecesEncoder)
+    return encode
+
+
+@pytest.mark.parametrize(
+    ("token", "pieces"),
+    [
+        ("unaffable", "un ##aff ##able"),  # the longest first
+        ("aff", "a ##f ##f"),
+        ("café", "cafe"),  # accents are not read
+        ("don't", "don ' t"),
+        ("<red_apple>", "red apple"),  # an emoji is its name
+        ("<3", "< 3"),
+        ("<", "<"),
+        ("unb", "[UNK]"),  # a word with one strange piece is strange as a whole
+        ("中", "[UNK]"),
+        ("a" + "f" * 99, " ".join(["a", *["##f"] * 99])),
+        ("a" + "f" * 100, "[UNK]"),
+        ("\u0301", ""),  # a mark alone
+    ],
+)
+def test_a_token_is_cut_into_pieces(token: str, pieces: str) -> None:
+    assert word_pieces().pieces(token) == [PIECES.index(piece) for piece in pieces.split()]
+
+
+def test_texts_in_pieces_are_framed_cut_and_padded() -> None:
+    arrays, unknown = word_pieces(6)([["!", "a"], [], ["unaffable", "don't", "!"]])
+    a, mark = PIECES.index("a"), PIECES.index("!")
+    assert arrays["token_ids"].tolist() == [
+        [CLS, mark, a, SEP, PAD, PAD],
+        [CLS, SEP, PAD, PAD, PAD, PAD],
+        [CLS, 4, 5, 6, PIECES.index("don"), SEP],
+    ]
+    assert arrays["lengths"].tolist() == [4, 2, 6]
+    assert unknown.tolist() == [0.5, 1, 0]
+
+
+def test_pieces_without_their_marks_are_refused() -> None:
+    with pytest.raises(ModelError, match="p: has 2 lines"):
+        encoder(WordPieces("p", "w", 9, 0, 1, 2, 3), {"p": b"[PAD]\n[UNK]", "w": b"1234"})

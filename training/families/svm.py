@@ -1,0 +1,28 @@
+"""A linear support vector machine on TF-IDF n-grams.
+
+Its margins are no probabilities; as every family's they become such by Platt scaling on validation data, which is
+what Platt, "Probabilistic outputs for support vector machines", 1999, is about.
+"""
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+from sklearn.svm import LinearSVC
+
+from training import linear
+from training.families import Desk, Examples
+from training.linear import LinearModel, Positive
+
+
+class Configuration(linear.Configuration, frozen=True):
+    C: tuple[Positive, ...] = (0.15,)  # inverse strength of the L2 penalty; of several, cross-validation takes one
+    max_iter: Annotated[int, Meta(ge=1)] = 1000  # of coordinate descent
+
+
+def fit(configuration: Configuration, train: Examples, _: Examples, desk: Desk) -> LinearModel:
+    machine = LinearSVC(max_iter=configuration.max_iter, random_state=0)
+    return linear.fit(configuration, machine, {"C": configuration.C}, train, desk, tfidf=True)
+
+
+def space(trial: Any) -> dict[str, Any]:
+    return linear.space(trial) | {"C": [trial.suggest_float("C", 0.01, 2, log=True)]}

@@ -1,0 +1,123 @@
+"""`promote`: the challenger takes its place in models/, if it is not worse than the model it would replace.
+
+It is held against the model of the same name, or, where there is none, against the one that is served, on the test
+split and on every file given with --on. On each, neither accuracy nor AUC may be worse with 95% confidence (paired
+bootstrap). It must be small and fast enough, too. A model with a new name that passes is served from now on, and
+MLflow's alias `champion` is its.
+"""
+
+import argparse
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import mlflow
+import msgspec
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from rich.console import Console
+
+from sentiment import manifest
+from sentiment.manifest import Registry
+from sentiment.model import Model
+
+from . import bootstrap, tracking
+from .evaluate import read
+from .export import FOLDER, milliseconds
+from .prepare import DATA, load
+from .score import predict
+
+MODELS = Path("models")
+STATISTICS = {"accuracy": bootstrap.accuracy, "AUC": bootstrap.auc}
+
+console = Console(stderr=True)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("version", nargs="?", help="of the registered model (default: the challenger)")
+    parser.add_argument("--data", type=Path, default=DATA, help="what `prepare` wrote (default: %(default)s)")
+    parser.add_argument("--on", type=Path, action="append", default=[], metavar="FILE", help="another labelled file")
+    parser.add_argument("--models", type=Path, default=MODELS, help="where models are kept (default: %(default)s)")
+    parser.add_argument("--megabytes", type=float, default=25, help="the most it may take on disk (default: 25)")
+    parser.add_argument("--milliseconds", type=float, default=5, help="the most for a tweet of 30 tokens (default: 5)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    tracking.connect()
+    version = _version(arguments.version)
+    gated = {"the test split": load("test", arguments.data)} | {
+        str(path): read(path, Counter()) for path in arguments.on
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{FOLDER}", dst_path=scratch))
+        challenger = Model.load(folder)
+        rival = incumbent(challenger.manifest.name, arguments.models)
+        faults = too_large_or_slow(folder, challenger, arguments.megabytes, arguments.milliseconds)
+        faults += worse(challenger, rival, gated) if rival else []
+        if faults:
+            raise SystemExit(f"version {version.version} is not promoted:\n" + "\n".join(faults))
+        served = install(folder, arguments.models)
+    if served:
+        mlflow.MlflowClient().set_registered_model_alias(tracking.MODEL, tracking.CHAMPION, version.version)
+    name = challenger.manifest.name
+    console.print(f"{arguments.models / name} is version {version.version}" + (", and is served" if served else ""))
+
+
+def incumbent(name: str, models: Path) -> Model | None:
+    """The model that a new one of that name has to stand up to; None where `models` has none."""
+    if (models / name).exists():
+        return Model.load(models / name)
+    return Model.load(models / manifest.champion(models)) if (models / "registry.json").exists() else None
+
+
+def too_large_or_slow(folder: Path, model: Model, megabytes: float, budget: float) -> list[str]:
+    """What the budgets have against a model."""
+    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    took = milliseconds(model)
+    faults = [f"{size:.1f} MB on disk; {megabytes:g} are allowed"] if size > megabytes else []
+    return faults + ([f"{took:.2f} ms for a tweet; {budget:g} are allowed"] if took > budget else [])
+
+
+def worse(challenger: Model, rival: Model, gated: Mapping[str, pd.DataFrame]) -> list[str]:
+    """On what, and by how much, the challenger is worse than its rival with 95% confidence."""
+    faults = []
+    for name, rows in gated.items():
+        texts, labels = rows.text.tolist(), rows.label.to_numpy()
+        new, old = predict(challenger, texts).probability, predict(rival, texts).probability
+        for figure, statistic in STATISTICS.items():
+            low, high = bootstrap.difference(statistic, labels, new, old)
+            console.print(f"{name}, {len(rows):,} texts: {figure} differs by {low:+.4f} to {high:+.4f}")
+            if high < 0:
+                faults.append(f"{name}: {figure} is worse than {rival.manifest.name}'s by {-high:.4f} to {-low:.4f}")
+    return faults
+
+
+def install(folder: Path, models: Path) -> bool:
+    """Put a model folder in its place in `models`, never half of it; whether it is served from now on.
+
+    A name that was there keeps its part, served or not.
+    """
+    name = manifest.describe(folder).name
+    target, new = models / name, models / f".{name}.new"
+    known = target.exists()
+    if new.exists():  # of a promotion that was interrupted
+        shutil.rmtree(new)
+    shutil.copytree(folder, new)
+    if known:
+        shutil.rmtree(target)
+    new.rename(target)
+    if not known:
+        (models / "registry.json").write_bytes(msgspec.json.format(msgspec.json.encode(Registry(name))) + b"\n")
+    return manifest.champion(models) == name
+
+
+def _version(number: str | None) -> mlflow.entities.model_registry.ModelVersion:
+    client = mlflow.MlflowClient()
+    try:
+        if number is None:
+            return client.get_model_version_by_alias(tracking.MODEL, tracking.CHALLENGER)
+        return client.get_model_version(tracking.MODEL, number)
+    except MlflowException as error:
+        raise SystemExit(f"there is no such version: run `export` first ({error.message})") from error
