@@ -55,7 +55,7 @@ def trained(data: dict[Split, pd.DataFrame], tmp_path_factory: pytest.TempPathFa
     """Logistic regression on a thousand of them."""
     desk = Desk(tmp_path_factory.mktemp("desk"), lambda step, figures: None)
     configuration = logreg.Configuration(min_df=1, keep=300)
-    return train.fit("logreg", configuration, data, data["train"].label.to_numpy(np.float32), desk)
+    return train.fit("logreg", configuration, data, data["train"].label.to_numpy(np.float32), desk)[0]
 
 
 @pytest.fixture

@@ -94,6 +94,7 @@ class State(msgspec.Struct):
 def use(precision: Precision) -> str:
     """Set the arithmetic of the layers made from now on; returns the Keras policy."""
     policy = "mixed_bfloat16" if precision == "bfloat16" or (precision == "auto" and _bfloat16()) else "float32"
+    keras.utils.clear_session()  # what models of the past have left
     keras.config.set_dtype_policy(policy)
     return policy
 

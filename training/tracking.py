@@ -25,7 +25,8 @@ def connect() -> None:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(uri or f"sqlite:///{HOME / 'mlflow.db'}")  # sets the variable, too
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        artifacts = None if uri else (HOME / "mlflow-artifacts").absolute().as_uri()
+        server = uri and uri.startswith("http")  # which knows where it keeps artefacts
+        artifacts = None if server else (HOME / "mlflow-artifacts").absolute().as_uri()
         mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
     mlflow.set_experiment(EXPERIMENT)
 

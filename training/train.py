@@ -74,10 +74,10 @@ def run(arguments: argparse.Namespace) -> None:
         for split, rows in data.items():
             tracking.log_input(split, rows)
         started = time.monotonic()
-        trained = fit(arguments.family, configuration, data, target, Desk(folder, tracking.report))
+        trained, logit = fit(arguments.family, configuration, data, target, Desk(folder, tracking.report))
         tracking.spent(time.monotonic() - started)
         mlflow.log_metrics({f"validation_{name}": value for name, value in trained.validation.values.items()})
-        _keep(trained, data["validation"])
+        _keep(trained, data["validation"].label.to_numpy(), logit)
     shutil.rmtree(folder)
     console.print(trained.validation.values)
     print(run_id)
@@ -85,8 +85,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 def fit(
     name: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: metrics.Targets, desk: Desk
-) -> Trained:
-    """Fit on train, whose texts are positive with probability `target`; calibrate and measure on validation."""
+) -> tuple[Trained, metrics.Floats]:
+    """Fit on train, whose texts are positive with probability `target`; calibrate and measure on validation.
+
+    Also returns the logit of every validation text, not calibrated.
+    """
     train, validation = (Examples(data[s].text.tolist(), data[s].label.to_numpy(np.float32)) for s in SPLITS)
     fitted = family(name).fit(configuration, train._replace(target=target), validation, desk)
     logit = fitted.logit(validation.texts)
@@ -94,7 +97,7 @@ def fit(
     probability = metrics.probability(logit, calibration)
     thresholds = metrics.choose_thresholds(validation.label, probability)
     measured = metrics.measure(data["validation"], probability, thresholds)
-    return Trained(name, fitted, calibration, thresholds, measured)
+    return Trained(name, fitted, calibration, thresholds, measured), logit
 
 
 def taught(rows: pd.DataFrame, teacher: Path | None) -> metrics.Targets:
@@ -158,10 +161,9 @@ def _identity(settings: dict[str, Any], data: Mapping[Split, pd.DataFrame], targ
     return digest.hexdigest()[:16]
 
 
-def _keep(trained: Trained, validation: pd.DataFrame) -> None:
+def _keep(trained: Trained, labels: metrics.Labels, logit: metrics.Floats) -> None:
     """Into the active run: the model, and what it looks like on validation."""
-    labels = validation.label.to_numpy()
-    probability = metrics.probability(trained.fitted.logit(validation.text.tolist()), trained.calibration)
+    probability = metrics.probability(logit, trained.calibration)
     plots.log(plots.judgement(labels, probability), "plots/validation")
     plots.log(plots.learning_curves(tracking.history()), "plots")
     with tempfile.TemporaryDirectory() as folder:

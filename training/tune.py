@@ -257,9 +257,8 @@ def judge(name: str, configuration: Any, data: Data, desk: Desk) -> float:
     Precision at 0.5 could be had by calling little positive, and the share that can be published hangs on the few texts
     that score highest; this one tells how well the texts are ranked around the place where the decision falls.
     """
-    trained = fit(name, configuration, data, data["train"].label.to_numpy(np.float32), desk)
-    labels, texts = data["validation"].label.to_numpy(), data["validation"].text.tolist()
-    value = metrics.break_even(labels, trained.fitted.logit(texts))
+    trained, logit = fit(name, configuration, data, data["train"].label.to_numpy(np.float32), desk)
+    value = metrics.break_even(data["validation"].label.to_numpy(), logit)
     figures = trained.validation.values | {"break_even": value}
     mlflow.log_metrics({f"validation_{name}": figure for name, figure in figures.items()})
     return value

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import joblib
 import mlflow
+import pandas as pd
 import pytest
 
 from sentiment import manifest
 from sentiment.model import Model
 from tests.conftest import ROOT
 from tests.tweets import invented
+from training import tracking
 from training.__main__ import VERBS, main
 from training.families.logreg import Configuration
 from training.train import configure
@@ -101,6 +104,42 @@ def test_a_worse_challenger_is_refused_and_told_why(folder: Path, training: Trai
     done = training("promote", "--megabytes", "0.001")
     assert "MB on disk; 0.001 are allowed" in done.error
     assert (folder / "models" / "mine" / "manifest.json").read_bytes() == before
+
+
+def test_a_training_that_was_killed_goes_on_in_its_own_run(
+    folder: Path, training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = "cell=simple units=4 embedding.dimension=8 max_length=16 schedule.round=2000 schedule.batch=100".split()
+    command = ["train", "--family", "recurrent", *(word for setting in quick for word in ("--set", setting))]
+
+    def killed(step: int, figures: dict[str, float]) -> None:
+        mlflow.log_metrics(figures, step=step)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tracking, "report", killed)
+        with pytest.raises(KeyboardInterrupt):
+            training(*command)
+    (left,) = (folder / ".local" / "trainings").iterdir()
+    run = well(training(*command)).split()[-1]
+    assert not left.exists()
+    client = mlflow.MlflowClient(f"sqlite:///{folder / '.local' / 'mlflow.db'}")
+    steps = [metric.step for metric in client.get_metric_history(run, "auc")]
+    assert steps == list(range(1, len(steps) + 1)) and len(steps) > 1
+    (only,) = client.search_runs(["1"], "params.family = 'recurrent'")
+    assert (only.info.run_id, only.info.status) == (run, "FINISHED")
+
+
+def test_what_a_teacher_said_is_learnt(folder: Path, training: Training) -> None:
+    said = pd.read_parquet(folder / ".local" / "data" / "train.parquet")
+    said["probability"] = 1.0 - said.label  # a teacher who is always wrong
+    said.to_parquet(folder / "taught.parquet")
+    run = well(training("train", "--family", "naive_bayes", "--teacher", "taught.parquet")).split()[-1]
+    trained = joblib.load(folder / ".local" / "mlflow-artifacts" / run / "artifacts" / "trained.joblib")
+    assert trained.calibration.slope < 0  # it learnt the contrary, and validation turned it round
+    said[1:].to_parquet(folder / "taught.parquet")
+    done = training("train", "--family", "naive_bayes", "--teacher", "taught.parquet")
+    assert done.error == "taught.parquet: not the texts that are trained on, in their order"
 
 
 def test_a_mistake_is_one_clear_line(training: Training) -> None:

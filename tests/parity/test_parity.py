@@ -36,7 +36,7 @@ def trained_on_real(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     data = {split: prepare.load(split, folder) for split in splits}
     target = data["train"].label.to_numpy(np.float32)
     desk = Desk(folder, lambda step, figures: None)
-    return fit("logreg", logreg.Configuration(min_df=2, keep=30_000), data, target, desk)
+    return fit("logreg", logreg.Configuration(min_df=2, keep=30_000), data, target, desk)[0]
 
 
 class Case(NamedTuple):
