@@ -12,7 +12,7 @@ import pytest
 from infra import package
 from tests.conftest import ROOT
 
-LIMIT = 60_000_000  # bytes
+LIMIT = 70_000_000  # bytes: 45 of code, 25 of models, which hardly compress
 
 PREDICT = """
 import asyncio, json, sys

@@ -124,7 +124,7 @@ def test_health_and_models(app: App) -> None:
     assert app.http.head("/api/health/ready").content == b""
     models = app.http.get("/api/models").json()
     assert models["served"]["name"] == "tiny"
-    assert [model["name"] for model in models["shipped"]] == ["lite"]
+    assert [model["name"] for model in models["shipped"]] == ["champion", "lite"]
 
 
 def test_a_function_key_opens_what_is_not_anonymous(start_app: StartApp) -> None:
