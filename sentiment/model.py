@@ -48,6 +48,11 @@ class Model:
             raise ModelError(f"{graph}: does not take the input that the manifest describes: {error}") from error
         return model
 
+    @property
+    def sequential(self) -> bool:
+        """Whether the graph reads tokens in order: milliseconds a text, not a fraction of one."""
+        return not isinstance(self.manifest.input, IdsCounts)
+
     def tokens(self, text: str) -> Tokens:
         return self.manifest.text.tokens(text)
 
@@ -65,7 +70,7 @@ class Model:
         A graph that reads sequences gets them one by one: on one thread a batch is no faster, it costs padding and
         memory, and where activations are quantised a text's score would depend on its neighbours.
         """
-        parts = [batch] if isinstance(self.manifest.input, IdsCounts) else [[tokens] for tokens in batch]
+        parts = [[tokens] for tokens in batch] if self.sequential else [batch]
         encoded = [self._encode(part) for part in parts]
         raw = np.concatenate([self._session.run(["logit"], part.arrays)[0] for part in encoded])
         calibration = self.manifest.calibration
