@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import httpx
 import msgspec
@@ -27,7 +27,7 @@ from sentiment.model import Model  # noqa: E402
 from tests.tweets import invented  # noqa: E402
 from training import export, train  # noqa: E402
 from training.families import Desk, logreg  # noqa: E402
-from training.prepare import Split  # noqa: E402
+from training.prepare import SPLITS, Split  # noqa: E402
 
 # The same examples every time, however slow the machine is.
 settings.register_profile("buzzguard", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -47,7 +47,7 @@ type EditManifest = Callable[[Edit], None]
 @pytest.fixture(scope="session")
 def data() -> dict[Split, pd.DataFrame]:
     """Three thousand invented tweets."""
-    return {split: invented(1000, seed) for seed, split in enumerate(get_args(Split.__value__))}
+    return {split: invented(1000, seed) for seed, split in enumerate(SPLITS)}
 
 
 @pytest.fixture(scope="session")

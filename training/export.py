@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import joblib
 import mlflow
@@ -33,7 +33,7 @@ from . import card, graphs, metrics, plots, tracking
 from .evaluate import Evaluation, evaluate
 from .families import GRAPH
 from .metrics import Floats
-from .prepare import DATA, Split, dataset_sha256, load
+from .prepare import DATA, SPLITS, Split, dataset_sha256, load
 from .score import predict
 from .train import ARTIFACT, Trained
 
@@ -41,11 +41,10 @@ FOLDER, PREDICTIONS = "model", "predictions.parquet"  # the artefacts of a run
 TEXTS = 10_000  # held against the framework, where there are so many
 REFERENCE = 1e-4  # how far a probability of the reference may be from the framework's
 AGREEMENT = 0.995  # of the compact model with the framework, in labels
-# 30 tokens
-TWEET = (
+TWEET = (  # 30 tokens
     "so glad to be home again after two long weeks away from everyone, and thanks to the whole crew who made even a "
+    "late flight a real joy!!!"
 )
-TWEET += "late flight a real joy!!!"
 
 console = Console(stderr=True)
 
@@ -83,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
     tracking.connect()
     with tempfile.TemporaryDirectory() as folder:
         trained = _download(arguments.run, folder)
-        data = {split: load(split, arguments.data) for split in get_args(Split.__value__)}
+        data = {split: load(split, arguments.data) for split in SPLITS}
         if dataset_sha256(data["validation"]) != trained.validation.dataset_sha256:
             raise SystemExit(f"{arguments.data}: not the data this run was trained on; give its folder as --data")
         built = Path(folder) / FOLDER
@@ -153,8 +152,12 @@ def compare(folder: Path, texts: list[str], expected: Floats) -> Comparison:
     actual = predict(model, texts).probability
     difference = np.abs(actual - expected)
     flips = ((actual >= 0.5) != (expected >= 0.5)) & (np.abs(expected - 0.5) > REFERENCE)
-    size = sum(path.stat().st_size for path in folder.iterdir())
-    return Comparison(len(texts), int(flips.sum()), float(difference.max()), size, milliseconds(model))
+    return Comparison(len(texts), int(flips.sum()), float(difference.max()), size(folder), milliseconds(model))
+
+
+def size(folder: Path) -> int:
+    """The bytes of a model folder on disk."""
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def milliseconds(model: Model, times: int = 200) -> float:

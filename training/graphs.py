@@ -197,7 +197,7 @@ def _project(
     # A scale for every BLOCK of a column, and for what flows in by text and place, not one for the whole batch, as
     # DynamicQuantizeMatMul has: half as slow again, a tenth of the error, and no text changes its neighbour's score.
     blocks = np.pad(kernel.T, ((0, 0), (0, -len(kernel) % BLOCK))).reshape(kernel.shape[1], -1, BLOCK)
-    rounded, scale = _rounded(blocks, axis=2)
+    rounded, scale = int8(blocks, axis=2)
     inputs = (
         graph.constant(f"{name}/kernel", (rounded.astype(np.int16) + 128).astype(np.uint8)),
         graph.constant(f"{name}/scale", scale.ravel()),
@@ -222,14 +222,14 @@ def _embedded(graph: Graph, table: NDArray[np.float32], compact: bool) -> str:
     constant, node = graph.constant, graph.node
     if not compact:
         return node("Gather", constant("words", table), "token_ids", output="word")
-    rounded, scale = _rounded(table, axis=1)
+    rounded, scale = int8(table, axis=1)
     gathered = node("Gather", constant("words", rounded), "token_ids", output="rounded")
     scales = node("Gather", constant("scales", scale), "token_ids", output="scale")
     return node("Mul", node("Cast", gathered, output="cast", to=TensorProto.FLOAT), scales, output="word")
 
 
-def _rounded(values: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """`values` as whole numbers of 8 bits, and what each line along `axis` is to be multiplied by."""
+def int8(values: NDArray[np.float32], axis: int | tuple[int, ...]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """`values` as whole numbers of 8 bits, and what to multiply them by: one scale for all that lie along `axis`."""
     scale = np.maximum(np.abs(values).max(axis, keepdims=True), 1e-12) / 127
     return np.rint(values / scale).astype(np.int8), scale.astype(np.float32)
 

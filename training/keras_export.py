@@ -103,8 +103,8 @@ def _dequantised(graph: onnx.ModelProto, weight: onnx.TensorProto, axis: int, in
     """Make `weight` int8 in place, with a scale for each place along `axis`; the node from `int8` to float `output`."""
     values = numpy_helper.to_array(weight)
     others = tuple(i for i in range(values.ndim) if i != axis % values.ndim)
-    scale = np.maximum(np.abs(values).max(others, keepdims=True) / 127, np.float32(1e-12))
-    weight.CopyFrom(numpy_helper.from_array(np.rint(values / scale).astype(np.int8), weight.name))
+    rounded, scale = graphs.int8(values, others)
+    weight.CopyFrom(numpy_helper.from_array(rounded, weight.name))
     scales = numpy_helper.from_array(scale.ravel(), f"{weight.name}_scale")
     graph.graph.initializer.append(scales)
     return helper.make_node("DequantizeLinear", [int8, scales.name], [output], axis=axis)

