@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .model import Model
 
-ROWS = 128  # texts that are scored; the tokens of a longer text are taken away in stretches
+ROWS = 64  # texts that are scored, more than a tweet has words; the tokens of a longer text are taken away in stretches
 
 
 class Contribution(NamedTuple):

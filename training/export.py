@@ -16,13 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import joblib
 import mlflow
 import msgspec
 import numpy as np
 import onnx
 import pandas as pd
-from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from rich.console import Console
 
@@ -35,7 +33,7 @@ from .families import GRAPH
 from .metrics import Floats
 from .prepare import DATA, SPLITS, Split, dataset_sha256, load
 from .score import predict
-from .train import ARTIFACT, Trained
+from .train import Trained
 
 FOLDER, PREDICTIONS = "model", "predictions.parquet"  # the artefacts of a run
 TEXTS = 10_000  # held against the framework, where there are so many
@@ -80,8 +78,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not re.fullmatch("[a-z0-9][a-z0-9_-]{0,40}", arguments.name):
         raise SystemExit(f"--name {arguments.name!r}: must be small letters, digits, - and _")
     tracking.connect()
+    trained: Trained = tracking.kept(arguments.run)
     with tempfile.TemporaryDirectory() as folder:
-        trained = _download(arguments.run, folder)
         data = {split: load(split, arguments.data) for split in SPLITS}
         if dataset_sha256(data["validation"]) != trained.validation.dataset_sha256:
             raise SystemExit(f"{arguments.data}: not the data this run was trained on; give its folder as --data")
@@ -226,12 +224,3 @@ def _register(exported: Exported, folder: Path, test: pd.DataFrame) -> int:
     client.set_model_version_tag(tracking.MODEL, version, "model", exported.manifest.name)
     client.set_registered_model_alias(tracking.MODEL, tracking.CHALLENGER, version)
     return int(version)
-
-
-def _download(run_id: str, folder: str) -> Trained:
-    try:
-        path = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{ARTIFACT}", dst_path=folder)
-    except (MlflowException, OSError) as error:
-        raise SystemExit(f"{run_id}: there is no such run, or `train` did not end ({error})") from error
-    trained: Trained = joblib.load(path)
-    return trained

@@ -33,7 +33,7 @@ type Precision = Literal["auto", "float32", "bfloat16"]
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epochs: Annotated[float, Meta(gt=0)] = 1.0  # the budget: how often every text is seen, if nothing stops it earlier
-    round: Annotated[int, Meta(ge=1)] = 50_000  # texts between two looks at validation
+    round: Annotated[int, Meta(ge=1)] = 50_000  # texts between two looks at validation, at most
     glance: Annotated[int, Meta(ge=2)] = 6_000  # validation texts looked at
     batch: Annotated[int, Meta(ge=1)] = 128  # texts in one pass
     accumulate: Annotated[int, Meta(ge=1)] = 1  # passes before the weights move: for batches that memory cannot hold
@@ -130,14 +130,14 @@ def fit(
     model.compile(optimizer, loss=keras.losses.BinaryCrossentropy(from_logits=True))
     optimizer.build(model.trainable_variables)
     state = _restore(model, desk.folder)
-    rounds = max(1, round(len(targets) * schedule.epochs / schedule.round))
-    while state.round < rounds and state.cuts <= schedule.cuts:
+    parts = rounds(len(targets), schedule)
+    while state.round < len(parts) and state.cuts <= schedule.cuts:
         started = time.monotonic()
-        batches = round_batches(texts.lengths, schedule, state.round)
+        batches = round_batches(texts.lengths, schedule, parts[state.round])
         losses = []
-        what = f"round {state.round + 1} of {rounds}"
+        what = f"round {state.round + 1} of {len(parts)}"
         for i, rows in enumerate(track(batches, what, console=console, transient=True)):
-            progress = (state.round + i / len(batches)) / rounds
+            progress = (state.round + i / len(batches)) / len(parts)
             optimizer.learning_rate.assign(schedule.rate * state.factor * _shape(progress, schedule.warmup))
             losses.append(float(model.train_on_batch(texts.padded(rows), targets[rows, None])))
         state.seconds += time.monotonic() - started
@@ -157,14 +157,23 @@ def fit(
     return state
 
 
-def round_batches(lengths: NDArray[np.int64], schedule: Schedule, number: int) -> list[NDArray[np.int64]]:
-    """The rows of every batch of a round: texts of one length together, so that little is padding."""
+def rounds(n: int, schedule: Schedule) -> list[range]:
+    """The parts of the budget, in texts, that the rounds of a training on `n` texts spend: about equally long."""
+    budget = max(1, round(n * schedule.epochs))
+    number = math.ceil(budget / schedule.round)
+    return [range(budget * i // number, budget * (i + 1) // number) for i in range(number)]
+
+
+def round_batches(lengths: NDArray[np.int64], schedule: Schedule, seen: range) -> list[NDArray[np.int64]]:
+    """The rows of every batch of the round that spends `seen`: texts of one length together, so that little is padding.
+
+    Every text is seen once before one is seen again.
+    """
     n = len(lengths)
-    first = number * schedule.round
-    epochs = range(first // n, (first + schedule.round - 1) // n + 1)
+    epochs = range(seen.start // n, (seen.stop - 1) // n + 1)
     orders = np.concatenate([np.random.default_rng([schedule.seed, epoch]).permutation(n) for epoch in epochs])
-    rows = orders[first - epochs[0] * n :][: schedule.round]
-    shuffle = np.random.default_rng([schedule.seed, number, 1])
+    rows = orders[seen.start - epochs[0] * n :][: len(seen)]
+    shuffle = np.random.default_rng([schedule.seed, seen.start, 1])
     rows = rows[np.argsort(lengths[rows], kind="stable")]
     batches = [rows[i : i + schedule.batch] for i in range(0, len(rows), schedule.batch)]
     return [batches[i] for i in shuffle.permutation(len(batches))]

@@ -4,12 +4,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
+import joblib
 import mlflow
 import pandas as pd
+from mlflow.exceptions import MlflowException
 
 from .prepare import dataset_sha256
 
@@ -17,6 +21,7 @@ EXPERIMENT = "buzzguard"
 MODEL = "buzzguard"  # in the registry
 CHALLENGER, CHAMPION = "challenger", "champion"  # its aliases
 HOME = Path(".local")
+TRAINED = "trained.joblib"
 
 
 def connect() -> None:
@@ -70,6 +75,23 @@ def exported() -> list[mlflow.entities.Run]:
     versions = client.search_model_versions(f"name = '{MODEL}'")
     runs = [client.get_run(v.run_id) for v in sorted(versions, key=lambda v: int(v.version))]
     return list({run.info.run_name: run for run in runs}.values())
+
+
+def keep(trained: Any) -> None:
+    """Put what `train` made into the active run."""
+    with TemporaryDirectory() as folder:
+        joblib.dump(trained, Path(folder) / TRAINED, compress=1)
+        mlflow.log_artifact(str(Path(folder) / TRAINED))
+
+
+def kept(run_id: str) -> Any:
+    """What `train` made in a run. Raises SystemExit if there is no such run, or if it did not end."""
+    with TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{TRAINED}", dst_path=folder)
+        except (MlflowException, OSError) as error:
+            raise SystemExit(f"{run_id}: there is no such run, or `train` did not end ({error})") from error
+        return joblib.load(path)
 
 
 def log_input(split: str, rows: pd.DataFrame) -> None:

