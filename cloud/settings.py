@@ -1,7 +1,7 @@
 """The settings: read from the environment once, at start, all faults reported together."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -11,6 +11,17 @@ type AuthLevel = Literal["anonymous", "function"]
 
 DEVELOPMENT = "development-"  # what a receipt key made on a laptop starts with
 _SHORTEST_KEY = 32  # characters
+
+
+class Mail(NamedTuple):
+    """Where incident reports go, and the SMTP server that takes them there."""
+
+    host: str  # SMTP_HOST
+    port: int  # SMTP_PORT
+    user: str | None  # SMTP_USER; with it, the session is encrypted before it logs in
+    password: str | None  # SMTP_PASSWORD
+    sender: str  # MAIL_FROM
+    to: tuple[str, ...]  # MAIL_TO, separated by commas
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tables_connection_string: str | None  # TABLES_CONNECTION_STRING: Azurite, or an account with shared keys
     tables_endpoint: str | None  # TABLES_ENDPOINT: an account's table URL, reached by managed identity
     managed_identity_client_id: str | None  # MANAGED_IDENTITY_CLIENT_ID of a user-assigned identity
+    feedback_retention_days: int  # FEEDBACK_RETENTION_DAYS: older feedback is purged
+    incidents_table: str  # INCIDENTS_TABLE: which alerts were reported
+    mail: Mail | None  # no incident reports without it
+    applicationinsights_connection_string: str | None  # APPLICATIONINSIGHTS_CONNECTION_STRING: no telemetry without it
 
     @property
     def receipt_keys(self) -> tuple[str, ...]:
@@ -49,6 +64,18 @@ def read(environment: Mapping[str, str]) -> Settings:
             raise ValueError("is a development key: in Azure it must be a secret of your own")
         return value
 
+    mail = Mail(
+        host=get("SMTP_HOST", str, ""),
+        port=get("SMTP_PORT", _port, 587),
+        user=get("SMTP_USER", str, None),
+        password=get("SMTP_PASSWORD", str, None),
+        sender=get("MAIL_FROM", _address, ""),
+        to=get("MAIL_TO", _addresses, ()),
+    )
+    if mail.host and not (mail.sender and mail.to):
+        faults.append("MAIL_FROM and MAIL_TO must be set where SMTP_HOST is")
+    if (mail.user is None) != (mail.password is None):
+        faults.append("SMTP_USER and SMTP_PASSWORD must be set together")
     settings = Settings(
         receipt_key=get("RECEIPT_KEY", key, ""),
         receipt_key_previous=get("RECEIPT_KEY_PREVIOUS", key, None),
@@ -59,6 +86,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         tables_connection_string=get("TABLES_CONNECTION_STRING", _connection_string, None),
         tables_endpoint=get("TABLES_ENDPOINT", _https, None),
         managed_identity_client_id=get("MANAGED_IDENTITY_CLIENT_ID", str, None),
+        feedback_retention_days=get("FEEDBACK_RETENTION_DAYS", _days, 90),
+        incidents_table=get("INCIDENTS_TABLE", str, "incidents"),
+        mail=mail if mail.host else None,
+        applicationinsights_connection_string=get("APPLICATIONINSIGHTS_CONNECTION_STRING", _instrumentation, None),
     )
     if not environment.get("RECEIPT_KEY", "").strip():
         faults.append("RECEIPT_KEY is not set; it signs the prediction ids")
@@ -76,6 +107,12 @@ def _connection_string(value: str) -> str:
     return value
 
 
+def _instrumentation(value: str) -> str:
+    if "InstrumentationKey=" not in value:
+        raise ValueError("must be the connection string of Application Insights: InstrumentationKey=…;…")
+    return value
+
+
 def _https(value: str) -> str:
     if not value.startswith("https://"):
         raise ValueError(f"must be a URL that starts with https://, not {value!r}")
@@ -86,6 +123,22 @@ def _days(value: str) -> int:
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 3650):
         raise ValueError(f"must be a number of days from 1 to 3650, not {value!r}")
     return int(value)
+
+
+def _port(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
+        raise ValueError(f"must be a port from 1 to 65535, not {value!r}")
+    return int(value)
+
+
+def _address(value: str) -> str:
+    if value.count("@") != 1 or value != "".join(value.split()):
+        raise ValueError(f"must be an e-mail address, not {value!r}")
+    return value
+
+
+def _addresses(value: str) -> tuple[str, ...]:
+    return tuple(_address(part.strip()) for part in value.split(","))
 
 
 def _auth_level(value: str) -> AuthLevel:

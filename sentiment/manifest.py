@@ -10,6 +10,7 @@ from .errors import ModelError
 from .text import TextSpec
 
 FILE = "manifest.json"
+BUCKETS = 10
 
 
 class IdsCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="ids_counts"):
@@ -91,6 +92,17 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("hold must be below 0.5, publish not")
 
 
+class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the validation texts looked to the model: what is seen live is held against it."""
+
+    probability: tuple[float, ...]  # [10]: the share of texts in each tenth of P(positive)
+    unknown: float  # the mean share of unknown tokens
+
+    def __post_init__(self) -> None:
+        if len(self.probability) != BUCKETS:
+            raise ValueError(f"probability must have {BUCKETS} shares")
+
+
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was measured once, on which data: figures by name, the number of texts, the digest of the data set."""
 
@@ -111,6 +123,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     calibration: Calibration
     thresholds: Thresholds
     metrics: dict[str, Metrics]
+    baseline: Baseline | None = None  # None until the model was measured on validation data
     run_id: str  # of MLflow
     created: str  # ISO 8601, UTC
 

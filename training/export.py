@@ -24,7 +24,7 @@ import pandas as pd
 from mlflow.models import infer_signature
 from rich.console import Console
 
-from sentiment.manifest import FILE, Calibration, Manifest, Metrics
+from sentiment.manifest import BUCKETS, FILE, Baseline, Calibration, Manifest, Metrics
 from sentiment.model import Model
 
 from . import card, graphs, metrics, plots, tracking
@@ -177,7 +177,9 @@ def _settle(folder: Path, validation: pd.DataFrame) -> Manifest:
     probability = metrics.probability(scores.logit, more)
     thresholds = metrics.choose_thresholds(labels, probability)
     measured = {"validation": metrics.measure(validation, probability, thresholds)}
-    changes = {"calibration": calibration, "thresholds": thresholds, "metrics": measured}
+    shares = np.histogram(probability, BUCKETS, (0, 1))[0] / len(probability)
+    baseline = Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown.mean()), 4))
+    changes = {"calibration": calibration, "thresholds": thresholds, "metrics": measured, "baseline": baseline}
     manifest = _dated(msgspec.structs.replace(model.manifest, **changes))
     _write_manifest(folder, manifest)
     return manifest
@@ -185,7 +187,7 @@ def _settle(folder: Path, validation: pd.DataFrame) -> Manifest:
 
 def _dated(manifest: Manifest) -> Manifest:
     """With a version: the day, and a digest of everything that makes its answers."""
-    answers = msgspec.structs.replace(manifest, version="", created="", metrics={})
+    answers = msgspec.structs.replace(manifest, version="", created="", metrics={}, baseline=None)
     now, digest = datetime.now(UTC), hashlib.sha256(msgspec.json.encode(answers)).hexdigest()
     version = f"{now:%Y%m%d}-{digest[:8]}"
     return msgspec.structs.replace(manifest, version=version, created=now.isoformat(timespec="seconds"))

@@ -1,6 +1,6 @@
 import pytest
 
-from cloud.settings import read
+from cloud.settings import Mail, read
 from sentiment.errors import SettingsError
 
 GOOD = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
@@ -10,6 +10,8 @@ def test_what_need_not_be_set_has_a_safe_value() -> None:
     settings = read(GOOD)
     assert (settings.auth_level, settings.receipt_days, settings.feedback_table) == ("function", 30, "feedback")
     assert settings.model is None and settings.receipt_keys == ("k" * 32,)
+    assert settings.mail is None and settings.applicationinsights_connection_string is None
+    assert (settings.feedback_retention_days, settings.incidents_table) == (90, "incidents")
 
 
 def test_what_is_set_is_read() -> None:
@@ -23,7 +25,18 @@ def test_what_is_set_is_read() -> None:
             "FEEDBACK_TABLE": "other",
             "TABLES_ENDPOINT": "https://account.table.example",
             "MANAGED_IDENTITY_CLIENT_ID": "id",
+            "FEEDBACK_RETENTION_DAYS": "7",
+            "SMTP_HOST": "smtp.example",
+            "SMTP_PORT": "25",
+            "MAIL_FROM": "buzzguard@example.org",
+            "MAIL_TO": "ops@example.org, boss@example.org",
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=1",
         }
+    )
+    assert settings.feedback_retention_days == 7
+    assert settings.applicationinsights_connection_string == "InstrumentationKey=1"
+    assert settings.mail == Mail(
+        "smtp.example", 25, None, None, "buzzguard@example.org", ("ops@example.org", "boss@example.org")
     )
     assert settings.receipt_keys == ("n" * 40, "o" * 32)
     assert (settings.receipt_days, settings.auth_level, settings.model) == (7, "anonymous", "champion")
@@ -43,6 +56,13 @@ def test_what_is_set_is_read() -> None:
         ({"TABLES_ENDPOINT": "https://x.example"}, "and not both"),
         ({"TABLES_CONNECTION_STRING": "nowhere"}, "TABLES_CONNECTION_STRING must be the connection string"),
         ({"TABLES_CONNECTION_STRING": "", "TABLES_ENDPOINT": "http://x.example"}, "TABLES_ENDPOINT must be a URL"),
+        ({"FEEDBACK_RETENTION_DAYS": "-1"}, "FEEDBACK_RETENTION_DAYS must be a number of days"),
+        ({"SMTP_HOST": "smtp.example"}, "MAIL_FROM and MAIL_TO must be set where SMTP_HOST is"),
+        ({"SMTP_PORT": "0"}, "SMTP_PORT must be a port"),
+        ({"SMTP_USER": "u"}, "SMTP_USER and SMTP_PASSWORD must be set together"),
+        ({"MAIL_TO": "a@example.org,b"}, "MAIL_TO must be an e-mail address, not 'b'"),
+        ({"MAIL_FROM": "a@b\nBcc: c@d"}, "MAIL_FROM must be an e-mail address"),
+        ({"APPLICATIONINSIGHTS_CONNECTION_STRING": "https://x"}, "must be the connection string of Application"),
     ],
 )
 def test_a_fault_is_named(change: dict[str, str], fault: str) -> None:
