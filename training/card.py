@@ -28,16 +28,16 @@ Says whether a tweet will be read as positive or negative. Meant as a second opi
 meant to judge people, to moderate what others write, or to decide anything alone.
 
 - Family: {family}: {summary}. {reads}
-- {trained_on}
 - Calibrated (Platt) on the validation split; thresholds chosen there for a precision of 0.95 with 95% confidence:
   publish at {publish:.4f} and above, hold at {hold:.4f} and below.
 - {bytes:,} bytes; {milliseconds} ms for a tweet of 30 tokens on one thread of the machine that exported it.
 
+{about}
+
 ## Measured on the test split
 
 {n:,} texts that were never trained or tuned on; no near-duplicate of one is in the training data
-(sha256 {dataset:.16}…). People agree with labels made from emoticons on about 83% of tweets, so no model gets far
-above that. In brackets: 95% bootstrap intervals.
+(sha256 {dataset:.16}…). In brackets: 95% bootstrap intervals.
 
 {figures}
 
@@ -62,16 +62,10 @@ mood moves the probability its way. Minimum: sentences nobody could get wrong.
 
 ## Limits
 
-- 2009, English, private people: words, brands and emoji of later years are rare in its data or missing. A text that is
-  mostly unknown words is marked as such and never waved through.
-- `:)` and `:(` were removed from the tweets, being their labels: the model has hardly seen them.
+- It knows what its data hold. A text that is mostly unknown words is marked as such and never waved through.
 - Sarcasm, quotation, and who is spoken of are beyond it. See above for what negation does to it.
 - Run {run_id} in MLflow; made {created} by `python -m training export`.
 """
-
-_SENTIMENT140 = """\
-Data: Sentiment140 (Go, Bhayani and Huang, 2009), public tweets of April to June 2009, labelled by the emoticons
-  their authors wrote, which were then removed. For research use; the tweets are not part of this project."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +90,7 @@ def render(exported: "Exported") -> str:
         family=manifest.family,
         summary=FAMILIES[manifest.family],
         reads=_reads(manifest),
-        trained_on=_SENTIMENT140,
+        about=exported.about,
         publish=manifest.thresholds.publish,
         hold=manifest.thresholds.hold,
         bytes=exported.compact.bytes,

@@ -31,7 +31,7 @@ from . import card, graphs, metrics, plots, tracking
 from .evaluate import Evaluation, evaluate
 from .families import GRAPH
 from .metrics import Floats
-from .prepare import DATA, SPLITS, Split, dataset_sha256, load
+from .prepare import DATA, SPLITS, Split, about, dataset_sha256, load
 from .score import predict
 from .train import Trained
 
@@ -61,6 +61,7 @@ class Exported(NamedTuple):
     """Everything that was found out on the way."""
 
     manifest: Manifest
+    about: str  # the data
     reference: Comparison
     compact: Comparison
     trained: dict[str, float]  # figures on test, in its own framework
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
         if dataset_sha256(data["validation"]) != trained.validation.dataset_sha256:
             raise SystemExit(f"{arguments.data}: not the data this run was trained on; give its folder as --data")
         built = Path(folder) / FOLDER
-        exported = export(trained, data, arguments.name, arguments.run, built)
+        exported = export(trained, data, about(arguments.data), arguments.name, arguments.run, built)
         with mlflow.start_run(arguments.run):
             version = _register(exported, built, data["test"])
     values = exported.evaluation.overall.values
@@ -92,7 +93,9 @@ def run(arguments: argparse.Namespace) -> None:
     print(version)
 
 
-def export(trained: Trained, data: Mapping[Split, pd.DataFrame], name: str, run_id: str, folder: Path) -> Exported:
+def export(
+    trained: Trained, data: Mapping[Split, pd.DataFrame], about: str, name: str, run_id: str, folder: Path
+) -> Exported:
     """Build both models, hold them against the gates, write the compact one with its card to `folder`."""
     test = data["test"]
     texts = pd.concat([test, data["validation"], data["train"]]).text[: max(TEXTS, len(test))].tolist()
@@ -115,7 +118,7 @@ def export(trained: Trained, data: Mapping[Split, pd.DataFrame], name: str, run_
     _write_manifest(folder, manifest)
     own = metrics.evaluate(test.label.to_numpy(), expected[: len(test)], trained.thresholds)
     predictions = pd.DataFrame({"label": test.label.to_numpy(), "probability": scores.probability})
-    exported = Exported(manifest, reference, compact, own, evaluation, predictions)
+    exported = Exported(manifest, about, reference, compact, own, evaluation, predictions)
     (folder / card.CARD).write_text(card.render(exported))
     return exported
 

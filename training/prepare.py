@@ -32,11 +32,19 @@ from . import survey
 from .survey import CLASSES, Survey
 
 DATA = Path(".local/data")
+REPORT = "report.json"
 
 # The archive its authors publish; the sha256 is the one TensorFlow Datasets pins.
 ARCHIVE = "https://cs.stanford.edu/people/alecmgo/trainingandtestdata.zip"
 ARCHIVE_SHA256 = "004a3772c8a7ff9bbfeb875880f47f0679d93fc63e5cf9cff72d54a8a6162e57"
 ARCHIVE_MEMBER = "training.1600000.processed.noemoticon.csv"
+
+# What a model's card says of them.
+SENTIMENT140 = """\
+Data: Sentiment140 (Go, Bhayani and Huang, 2009), English tweets of private people from April to June 2009, for research
+use. They were labelled by the emoticons their authors wrote, which were then removed: the model has hardly seen `:)`
+and `:(`. People agree with such labels on about 83% of tweets, so no model gets far above that. Words, brands and emoji
+of later years are rare in them or missing."""
 
 COLUMNS = 6
 LABELS = {"0": 0, "4": 1}
@@ -52,6 +60,7 @@ class Report(msgspec.Struct):
     """What came in, what was left out and why, what came out."""
 
     source: str
+    about: str  # for the cards of the models that are trained on it
     sha256: str  # of the source file
     rows: int
     left_out: dict[str, int]  # reason -> rows
@@ -66,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("source", nargs="?", type=Path, help="a CSV in the format of Sentiment140, or a parquet file")
     source.add_argument("--download", action="store_true", help=f"fetch {ARCHIVE} first")
     parser.add_argument("--out", type=Path, default=DATA, help="the folder to write (default: %(default)s)")
+    parser.add_argument("--about", metavar="TEXT", help="what a model's card says of the data: origin, licence, bias")
     parser.add_argument("--holdout", type=float, default=0.02, help="share of validation, and of test (%(default)s)")
     parser.add_argument("--sample", type=int, metavar="N", help="keep N texts in all (default: every one)")
     parser.add_argument("--seed", type=int, default=20, help="of the sample (default: %(default)s)")
@@ -73,12 +83,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     source = download(arguments.out) if arguments.download else arguments.source
-    report = prepare(source, arguments.out, arguments.holdout, arguments.sample, arguments.seed)
+    report = prepare(source, arguments.out, arguments.holdout, arguments.sample, arguments.seed, arguments.about)
     console.print_json(msgspec.json.encode(report).decode())
     _keep(report, arguments)
 
 
-def prepare(source: Path, out: Path, holdout: float, sample: int | None = None, seed: int = 20) -> Report:
+def prepare(
+    source: Path, out: Path, holdout: float, sample: int | None = None, seed: int = 20, about: str | None = None
+) -> Report:
     """Read `source`, split it, write it to `out`. Raises SystemExit with one line if no model can be trained on it."""
     if not 0 <= holdout < 0.5:
         raise SystemExit(f"--holdout {holdout}: must be at least 0 and less than 0.5")
@@ -94,7 +106,8 @@ def prepare(source: Path, out: Path, holdout: float, sample: int | None = None, 
     _refuse_one_class(rows, holdout, sample)
     out.mkdir(parents=True, exist_ok=True)
     surveyed = survey.survey(rows)
-    report = Report(str(source), _file_sha256(source), total, dict(left_out), {}, {}, {}, surveyed)
+    about = about or (f"Data: {source.name}." if source.suffix == ".parquet" else SENTIMENT140)
+    report = Report(str(source), about, _file_sha256(source), total, dict(left_out), {}, {}, {}, surveyed)
     for name in SPLITS:
         part = rows.loc[rows.split == name, ["text", "label"]].reset_index(drop=True)
         part.to_parquet(out / f"{name}.parquet")
@@ -102,7 +115,7 @@ def prepare(source: Path, out: Path, holdout: float, sample: int | None = None, 
         report.positive[name] = round(float(part.label.mean()), 4) if len(part) else 0.0
         report.dataset_sha256[name] = dataset_sha256(part)
     survey.draw(rows, surveyed, out)
-    (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    (out / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     return report
 
 
@@ -117,7 +130,7 @@ def _keep(report: Report, arguments: argparse.Namespace) -> None:
     with mlflow.start_run(run_name="prepare"):
         mlflow.log_params(settings | {"source": report.source, "sha256": report.sha256})
         mlflow.log_metrics({"rows": report.rows} | {f"texts_{split}": n for split, n in report.splits.items()})
-        mlflow.log_artifact(str(arguments.out / "report.json"))
+        mlflow.log_artifact(str(arguments.out / REPORT))
         for plot in survey.PLOTS:
             mlflow.log_artifact(str(arguments.out / f"{plot}.png"), "plots")
         for split in SPLITS:
@@ -131,6 +144,14 @@ def load(split: Split, folder: Path = DATA) -> pd.DataFrame:
     if not path.exists():
         raise SystemExit(f"{path} is missing: run `python -m training prepare FILE --out {folder}` first")
     return pd.read_parquet(path)
+
+
+def about(folder: Path) -> str:
+    """What was said of the data in `folder` when they were prepared. Raises SystemExit if nothing was."""
+    try:
+        return msgspec.json.decode((folder / REPORT).read_bytes(), type=Report).about
+    except (OSError, msgspec.ValidationError) as error:
+        raise SystemExit(f"{folder / REPORT}: {error}; run `prepare` again") from error
 
 
 def read(source: Path, left_out: Counter[str]) -> pd.DataFrame:

@@ -72,7 +72,7 @@ def test_the_compact_export_keeps_the_labels(case: Case, tmp_path: Path) -> None
 def test_what_was_exported_is_calibrated_and_measured_by_its_own_answers(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path
 ) -> None:
-    exported = export.export(trained, data, "mine", "run", tmp_path / "mine")
+    exported = export.export(trained, data, "Data: invented.", "mine", "run", tmp_path / "mine")
     model = Model.load(tmp_path / "mine")
     assert model.manifest == exported.manifest
     assert exported.reference.flips == exported.compact.flips == 0
@@ -80,6 +80,12 @@ def test_what_was_exported_is_calibrated_and_measured_by_its_own_answers(
     right = (model.score(data["test"].text.tolist()).probability >= 0.5) == (data["test"].label == 1)
     assert exported.manifest.metrics["test"].values["accuracy"] == round(right.mean(), 4)
     card = (tmp_path / "mine" / "MODEL_CARD.md").read_text()
+    validation = model.score(data["validation"].text.tolist())
+    shares = [float((np.floor(validation.probability * 10) == tenth).mean()) for tenth in range(10)]
+    assert model.manifest.baseline is not None
+    assert model.manifest.baseline.probability == pytest.approx(shares, abs=1e-4)
+    assert model.manifest.baseline.unknown == pytest.approx(validation.unknown.mean(), abs=1e-4)
+    assert "\n\nData: invented.\n\n" in card
     assert exported.manifest.version in card and "| negation |" in card and "Direction" in card
 
 
@@ -89,7 +95,7 @@ def test_an_export_that_is_not_the_model_is_refused(
     linear = graphs.linear
     monkeypatch.setattr(graphs, "linear", lambda idf, weight, *rest: linear(idf, weight * 1.1, *rest))
     with pytest.raises(SystemExit, match="the reference export is not the model that was trained"):
-        export.export(trained, data, "broken", "run", tmp_path)
+        export.export(trained, data, "Data: invented.", "broken", "run", tmp_path)
 
 
 def test_a_compact_export_that_turns_labels_is_refused(
@@ -102,4 +108,4 @@ def test_a_compact_export_that_turns_labels_is_refused(
 
     monkeypatch.setattr(graphs, "linear", turned)
     with pytest.raises(SystemExit, match="the compact export is too far from the model that was trained"):
-        export.export(trained, data, "turned", "run", tmp_path)
+        export.export(trained, data, "Data: invented.", "turned", "run", tmp_path)
