@@ -56,7 +56,7 @@ def engine(folder: Path, master: str) -> Iterator[Engine]:
 
 @contextmanager
 def _session(master: str) -> Iterator[SparkSession]:
-    """A Spark that says nothing, with this package on every executor. Raises SystemExit if it does not start."""
+    """A Spark that says nothing, with this package on every executor. Raises SystemExit if it fails."""
     settings = SETTINGS | {"spark.master": master}
     if master.startswith("local"):
         settings |= LOCAL
@@ -75,7 +75,10 @@ def _session(master: str) -> Iterator[SparkSession]:
             package = Path(sentiment.__file__).parent
             archive = shutil.make_archive(f"{folder}/{package.name}", "zip", package.parent, package.name)
             session.addArtifacts(archive, pyfile=True)
-            yield session
+            try:
+                yield session
+            except PySparkException as error:
+                raise SystemExit(f"--master {master}: {str(error).strip().splitlines()[-1]}") from error
 
 
 def _scorer(session: SparkSession, folder: Path) -> Engine:

@@ -157,7 +157,8 @@ def open_study(plan: Plan) -> optuna.Study:
             study_name=plan.study, storage=_storage(plan), direction="maximize", pruner=pruner, load_if_exists=True
         )
     except (SQLAlchemyError, ImportError, OSError, ValueError, KeyError) as error:
-        raise SystemExit(f"--storage: {str(error).splitlines()[0]}") from error
+        missing = f" ({error.__cause__})" if isinstance(error, ImportError) and error.__cause__ else ""
+        raise SystemExit(f"--storage: {str(error).splitlines()[0]}{missing}") from error
 
 
 def _storage(plan: Plan) -> BaseStorage:

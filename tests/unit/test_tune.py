@@ -329,7 +329,7 @@ def test_a_family_that_is_none_is_refused(tuned: Tune, capsys: pytest.CaptureFix
         ("--trials 1 --set weakness=1", "--set: Object contains unknown field `weakness`"),
         ("--trials 1 --data nowhere", "nowhere/train.parquet is missing"),
         ("--trials 1 --storage nonsense://u:secret@host/x", "--storage: Can't load plugin"),
-        ("--trials 1 --storage postgresql://u:secret@host/x", "--storage: "),
+        ("--trials 1 --storage postgresql://u:secret@host/x", "--storage: .*No module named .psycopg"),
         ("--trials 1 --storage sqlite:////no/such/folder/x.db", "--storage: .*unable to open database file"),
         ("--trials 1 --storage /dev/null/x.log", "--storage: .*File exists: '/dev/null'"),
         ("--trials 1 --storage tweets.csv", "--storage: "),
