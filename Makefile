@@ -1,6 +1,6 @@
 # Two commands matter: `make serve` and `make test`. `make` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check format bench package lock train mlflow
+.PHONY: help install serve drill test check format bench package cost lock train mlflow
 .SILENT:
 
 PYTHON := .venv/bin/python
@@ -17,6 +17,9 @@ install:  # install everything that the other commands need, also what was lost
 serve: .venv/dev  # run everything on this machine: http://127.0.0.1:7071 (PORT= changes it)
 	exec $(PYTHON) -m devhost
 
+drill: .venv/dev  # set off the alarm for bad predictions: three clicks, the alert, the mail, the report
+	$(PYTHON) -m devhost.drill
+
 test: .venv/train  # run every test
 	$(PYTHON) -m pytest
 
@@ -25,6 +28,10 @@ check: .venv/train  # run the linters
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
+	$(PYTHON) -m infra.queries
+	.venv/bin/shellcheck .ci/run */*.sh
+	.venv/bin/actionlint -shellcheck .venv/bin/shellcheck
+	.venv/bin/zizmor --offline --quiet .
 
 format: .venv/train  # rewrite the code as `make check` wants it
 	.venv/bin/ruff check --fix --quiet .
@@ -35,6 +42,9 @@ bench: .venv/train build/buzzguard.zip  # measure; writes benchmarks/results/ser
 
 package: build/buzzguard.zip  # build the zip that is deployed
 
+cost: .venv/dev  # what CALLS a month cost in Azure
+	$(PYTHON) -m infra.cost $(CALLS)
+
 train: .venv/train  # from DATA=a file of labelled tweets to a model of your own (FAMILY=logreg is quicker)
 	$(PYTHON) -m training prepare $(DATA) --out .local/yours --holdout 0.05
 	$(PYTHON) -m training train --family $(FAMILY) --data .local/yours >.local/yours/run
@@ -43,13 +53,18 @@ train: .venv/train  # from DATA=a file of labelled tweets to a model of your own
 	echo "serve it: MODEL=$(CURDIR)/.local/models/yours make serve"
 
 mlflow: .venv/train  # look at every training: http://127.0.0.1:5000
-	.venv/bin/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///.local/mlflow.db}
+	.venv/bin/mlflow ui --backend-store-uri sqlite:///.local/mlflow.db
 
 lock: .venv/dev  # resolve the dependencies in pyproject.toml into requirements*.txt
 	sh devhost/lock.sh
 
 build/buzzguard.zip: $(SERVED) infra/package.py | .venv/dev
 	$(PYTHON) -m infra.package $@
+
+build/azure: build/buzzguard.zip  # what azd deploys; it leaves bytecode out where there is no .funcignore
+	rm -rf $@
+	$(PYTHON) -m zipfile -e $< $@
+	echo local.settings.json >$@/.funcignore
 
 .venv/dev .venv/train: .venv/%: requirements-%.txt devhost/package-lock.json devhost/install.sh .python-version
 	sh devhost/install.sh $*

@@ -52,6 +52,8 @@ def read(environment: Mapping[str, str]) -> Settings:
     def get[T](name: str, parse: Callable[[str], T], default: T) -> T:
         value = environment.get(name, "").strip()
         try:
+            if value.startswith("@Microsoft.KeyVault("):  # which anybody could guess
+                raise ValueError("is a Key Vault reference that Azure has not resolved")
             return parse(value) if value else default
         except ValueError as error:
             faults.append(f"{name} {error}")

@@ -56,11 +56,16 @@ type Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split.__value__)
 
 
-class Report(msgspec.Struct):
+class Described(msgspec.Struct):
+    """What `report.json` says of the data for the cards of the models that are trained on them."""
+
+    about: str
+
+
+class Report(Described):
     """What came in, what was left out and why, what came out."""
 
     source: str
-    about: str  # for the cards of the models that are trained on it
     sha256: str  # of the source file
     rows: int
     left_out: dict[str, int]  # reason -> rows
@@ -107,7 +112,7 @@ def prepare(
     out.mkdir(parents=True, exist_ok=True)
     surveyed = survey.survey(rows)
     about = about or (f"Data: {source.name}." if source.suffix == ".parquet" else SENTIMENT140)
-    report = Report(str(source), about, _file_sha256(source), total, dict(left_out), {}, {}, {}, surveyed)
+    report = Report(about, str(source), _file_sha256(source), total, dict(left_out), {}, {}, {}, surveyed)
     for name in SPLITS:
         part = rows.loc[rows.split == name, ["text", "label"]].reset_index(drop=True)
         part.to_parquet(out / f"{name}.parquet")
@@ -149,7 +154,7 @@ def load(split: Split, folder: Path = DATA) -> pd.DataFrame:
 def about(folder: Path) -> str:
     """What was said of the data in `folder` when they were prepared. Raises SystemExit if nothing was."""
     try:
-        return msgspec.json.decode((folder / REPORT).read_bytes(), type=Report).about
+        return msgspec.json.decode((folder / REPORT).read_bytes(), type=Described).about
     except (OSError, msgspec.ValidationError) as error:
         raise SystemExit(f"{folder / REPORT}: {error}; run `prepare` again") from error
 

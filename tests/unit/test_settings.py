@@ -49,6 +49,8 @@ def test_what_is_set_is_read() -> None:
         ({"RECEIPT_KEY": ""}, "RECEIPT_KEY is not set"),
         ({"RECEIPT_KEY": "short"}, "RECEIPT_KEY must have at least 32 characters"),
         ({"RECEIPT_KEY_PREVIOUS": "short"}, "RECEIPT_KEY_PREVIOUS must have"),
+        ({"RECEIPT_KEY": "@Microsoft.KeyVault(SecretUri=https://v.example/k)"}, "RECEIPT_KEY is a Key Vault reference"),
+        ({"SMTP_PASSWORD": "@Microsoft.KeyVault(…)"}, "SMTP_PASSWORD is a Key Vault reference"),
         ({"RECEIPT_DAYS": "0"}, "RECEIPT_DAYS must be a number of days"),
         ({"RECEIPT_DAYS": "²"}, "RECEIPT_DAYS must be a number of days"),
         ({"AUTH_LEVEL": "admin"}, "AUTH_LEVEL must be anonymous or function"),

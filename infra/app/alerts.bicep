@@ -1,0 +1,93 @@
+// One rule an entry of alerts.json; ops are mailed by each, and the incident function is told.
+param location string
+param token string
+param tags object
+param workspaceId string
+param opsEmail string
+param opsPhone string
+param opsPhoneCountry string
+
+var alerts = loadJsonContent('../alerts.json')
+
+// The path of a file to load must be written out.
+var queries = {
+  'queries/bad_prediction_burst.kql': loadTextContent('../queries/bad_prediction_burst.kql')
+  'queries/error_rate.kql': loadTextContent('../queries/error_rate.kql')
+  'queries/latency.kql': loadTextContent('../queries/latency.kql')
+  'queries/probability_drift.kql': loadTextContent('../queries/probability_drift.kql')
+  'queries/unknown_words_drift.kql': loadTextContent('../queries/unknown_words_drift.kql')
+  'queries/feedback_disagreement.kql': loadTextContent('../queries/feedback_disagreement.kql')
+}
+
+resource ops 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'ag-ops-${token}'
+  location: 'Global'
+  tags: tags
+  properties: {
+    groupShortName: 'ops'
+    enabled: true
+    emailReceivers: [
+      {
+        name: 'ops'
+        emailAddress: opsEmail
+        useCommonAlertSchema: true
+      }
+    ]
+    smsReceivers: empty(opsPhone) ? [] : [{ name: 'ops', countryCode: opsPhoneCountry, phoneNumber: opsPhone }]
+  }
+}
+
+// Empty: the function has no key before its first package runs. incidents.bicep fills it in; this leaves it alone then.
+@onlyIfNotExists()
+resource incidents 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'ag-incidents-${token}'
+  location: 'Global'
+  properties: {
+    groupShortName: 'incidents'
+    enabled: true
+  }
+}
+
+resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for alert in alerts: {
+    name: alert.name // the incident function knows the rule by it
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: alert.name
+      description: '${alert.title}. ${alert.description} What to do: ${alert.runbook}'
+      severity: alert.severity
+      enabled: true
+      scopes: [
+        workspaceId
+      ]
+      evaluationFrequency: alert.frequency
+      windowSize: alert.window
+      skipQueryValidation: true // a new workspace has no tables yet; the tests have checked the query
+      criteria: {
+        allOf: [
+          {
+            query: queries[alert.query]
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
+          }
+        ]
+      }
+      autoMitigate: true
+      actions: {
+        actionGroups: [
+          ops.id
+          incidents.id
+        ]
+      }
+    }
+  }
+]
+
+output incidentsGroup string = incidents.name

@@ -1,0 +1,78 @@
+"""`python -m infra.cost CALLS...`: what so many calls a month cost, as a table. `make cost CALLS=1000000` runs this.
+
+An upper bound: every call is taken to come alone. Calls that an instance answers at the same time share its seconds.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+# US dollars, East US, without tax or discount. Prices differ by region and change: correct them here.
+# On demand: azure.microsoft.com/pricing/details/functions, Flex Consumption, late 2026. The rest: the same page and
+# azure.microsoft.com/pricing/details/monitor, 2025.
+GB_SECOND = 0.000026
+MILLION_CALLS = 0.40
+FREE_GB_SECONDS = 100_000  # a month and subscription, as the next; neither for instances that are always ready
+FREE_CALLS = 250_000
+READY_GB_SECOND = 0.000016  # of an always-ready instance while it works, on top of
+READY_BASELINE_GB_SECOND = 0.000004  # all the time that it is there
+LOG_GB = 2.30
+FREE_LOG_GB = 5  # a month and billing account
+ALERT_RULES = {1: 3.00, 5: 1.50, 10: 1.00, 15: 0.50}  # a month, by the minutes between evaluations; 15 is the last
+
+BILLED_SECONDS = 1.0  # the least for a call, which takes milliseconds
+MONTH_SECONDS = 730 * 3600
+LOG_KB = 5.0  # a call: a request, a prediction, some measurements; an estimate
+
+MEMORY_MB = (512, 2048, 4096)
+CALLS = (10_000, 100_000, 1_000_000, 10_000_000)
+
+
+def main() -> None:
+    calls = [int(argument.replace(",", "")) for argument in sys.argv[1:]]
+    print(table(calls or list(CALLS)))
+
+
+def table(calls: list[int]) -> str:
+    """Dollars a month in Markdown: a row a number of calls, two columns a memory size, one for logs and alerts."""
+    head = [f"{memory} MB | … 1 always ready" for memory in MEMORY_MB]
+    lines = [" | ".join(["| calls a month", *head, "logs and alerts |"]), "|---" * (2 * len(MEMORY_MB) + 2) + "|"]
+    for number in calls:
+        costs = [cost(number, memory) for memory in MEMORY_MB for cost in (on_demand, always_ready)]
+        cells = [f"{number:,}", *(f"{dollars:,.2f}" for dollars in (*costs, logs(number) + alert_rules()))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def on_demand(calls: int, memory_mb: int) -> float:
+    """Dollars a month when instances come and go with the calls."""
+    gb_seconds = max(0.0, calls * BILLED_SECONDS * memory_mb / 1024 - FREE_GB_SECONDS)
+    return gb_seconds * GB_SECOND + max(0, calls - FREE_CALLS) / 1e6 * MILLION_CALLS
+
+
+def always_ready(calls: int, memory_mb: int) -> float:
+    """Dollars a month when one instance is kept ready and answers them all."""
+    baseline = MONTH_SECONDS * READY_BASELINE_GB_SECOND
+    working = calls * BILLED_SECONDS * READY_GB_SECOND
+    return (baseline + working) * memory_mb / 1024 + calls / 1e6 * MILLION_CALLS
+
+
+def logs(calls: int) -> float:
+    """Dollars a month for what the calls write into the workspace, were there no daily cap."""
+    return max(0.0, calls * LOG_KB / 1e6 - FREE_LOG_GB) * LOG_GB
+
+
+def alert_rules() -> float:
+    """Dollars a month for the rules of alerts.json."""
+    alerts = json.loads((Path(__file__).parent / "alerts.json").read_text())
+    return sum(ALERT_RULES[min(minutes(alert["frequency"]), 15)] for alert in alerts)
+
+
+def minutes(duration: str) -> int:
+    """An ISO 8601 duration of one unit, as in alerts.json: PT5M, PT6H, P1D."""
+    number, unit = duration.removeprefix("P").removeprefix("T")[:-1], duration[-1]
+    return int(number) * {"M": 1, "H": 60, "D": 1440}[unit]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,385 @@
+"""The fixed cases of each query, and the changes to it that they must notice.
+
+A case is what it is about, whether the alert fires, and the records. A change is a part of the query and what replaces
+it. ANY_… draw records at random.
+"""
+
+from itertools import chain
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from tests.infra.oracle import MODEL, Record, bad, good, prediction, request, trace
+
+MINUTE = 60
+TICK = 1e-6  # seconds; DuckDB's. Kusto's is ten times finer.
+
+type Case = tuple[str, bool, list[Record]]
+
+
+def reports(*seconds: float) -> list[Record]:
+    """As many predictions, each reported wrong once."""
+    return [bad(receipt, second) for receipt, second in enumerate(seconds)]
+
+
+def requests(number: int, slow: int = 0, seconds: float = MINUTE, **told: float | str) -> list[Record]:
+    """`number` of predict, the `slow` among them just above the limit, on an instance that has served for long."""
+    told = {"instance": "one"} | told
+    started = request("page", instance=str(told["instance"]))
+    durations = [2000 + TICK + n for n in range(slow)] + [2000.0] * (number - slow)
+    return [started, *(request(ms=ms, seconds=seconds, **told) for ms in durations)]  # type: ignore[arg-type]
+
+
+def spread(
+    expected: dict[int, float], seen: dict[int, int], version: str = "1", model: str = "champion"
+) -> list[Record]:
+    """`seen` predictions a bucket, of a model that was expected to spread them otherwise."""
+    return [
+        prediction(model, version, bucket=bucket, expected=expected[bucket])
+        for bucket, number in seen.items()
+        for _ in range(number)
+    ]
+
+
+def unknown(
+    number: int, share: float, expected: float = 0.2, version: str = "1", model: str = "champion"
+) -> list[Record]:
+    return [prediction(model, version, unknown=share, unknown_expected=expected)] * number
+
+
+def judged(wrong: int, right: int, model: str = MODEL) -> list[Record]:
+    return [bad(n, model=model) for n in range(wrong)] + [good(-n, model=model) for n in range(1, right + 1)]
+
+
+BURSTS: list[Case] = [
+    ("nothing", False, []),
+    ("two reports", False, reports(0, 1)),
+    ("three at the same moment", True, reports(0, 0, 0)),
+    ("three within exactly five minutes", True, reports(0, 150, 300)),
+    ("three within a tick more", False, reports(0, 150, 300 + TICK)),
+    ("exactly five minutes over six minutes of the clock", True, reports(59, 200, 359)),
+    ("one prediction three times", False, [bad("a", second) for second in (0, 1, 2)]),
+    ("two predictions, one of them twice", False, [bad("a", 0), bad("a", 1), bad("b", 2)]),
+    ("a prediction counts from its first report", False, [bad("a", 0), bad("b", 301), bad("c", 302), bad("a", 303)]),
+    ("three of five", True, reports(0, 400, 450, 500, 1000)),
+    ("a report every 151 seconds", False, reports(*range(0, 900, 151))),
+    ("the same, the newest first", False, reports(*range(755, -1, -151))),
+    ("the same, in no order", False, reports(453, 151, 755, 0, 604, 302)),
+    ("four, of which the last three", True, reports(0, 400, 500, 600)),
+    ("two bursts, the later of them arrived first", True, reports(700, 710, 720, 730, 10, 20, 0)),
+    ("on three instances", True, [bad("a", 0, "one"), bad("b", 1, "two"), bad("c", 2, "three")]),
+    ("one prediction on three instances", False, [bad("a", 0, "one"), bad("a", 1, "two"), bad("a", 2, "three")]),
+    ("of three models", True, [bad("a", model="lite@1"), bad("b", model="lite@2"), bad("c", model="champion@1")]),
+    ("erased meanwhile", True, [*reports(0, 1, 2), *(trace("feedback_erased", 3, receipt=n) for n in range(3))]),
+    (
+        "what only sounds like a report",
+        False,
+        [
+            *reports(0, 1),
+            *(good(n) for n in range(9)),
+            trace("prediction", 0, receipt="p"),
+            trace("bad_predictions", 0, receipt="q"),
+            trace("Bad_prediction", 0, receipt="r"),
+            trace("bad_prediction: no", 0, receipt="s"),
+            trace("a bad_prediction", 0, receipt="t"),
+        ],
+    ),
+]
+
+ERRORS: list[Case] = [
+    ("nothing", False, []),
+    ("one request at night, and it fails", False, [request(status=500)]),
+    ("four of four", False, [request(status=500)] * 4),
+    ("five of five", True, [request(status=503)] * 5),
+    ("5 % exactly", False, [request(status=500)] * 5 + [request()] * 95),
+    ("a little more than 5 %", True, [request(status=500)] * 5 + [request()] * 94),
+    ("redirects are successes", False, [request(status=500)] * 5 + [request(status=307)] * 95),
+    ("the caller's faults", False, [request(status=status) for status in range(400, 500)]),
+    ("an outage among the faults of a scanner", True, [request(status=500)] * 5 + [request(status=404)] * 500),
+    ("a host that calls an answered 503 a success", True, [request(status=503) | {"Success": True}] * 5),
+    ("a timer fails", True, [request("retention", status=0)] * 5),
+    ("five failures, of two functions", False, [request(status=500)] * 3 + [request("feedback", status=500)] * 2),
+    ("others answer", True, [request(status=500)] * 5 + [request("live")] * 500),
+    ("two functions fail", True, [request(status=500)] * 6 + [request("feedback", status=503)] * 5),
+]
+
+LATENCIES: list[Case] = [
+    ("nothing", False, []),
+    ("one in twenty exactly", False, requests(20, slow=1)),
+    ("more than one in twenty", True, requests(39, slow=2)),
+    ("one in twenty of more", False, requests(40, slow=2)),
+    ("too few", False, requests(19, slow=19)),
+    ("just enough", True, requests(20, slow=20)),
+    ("a cold start", False, requests(30, slow=30, seconds=MINUTE - TICK) + requests(20)),
+    ("a cold start while others are warm", False, requests(30, slow=30, seconds=20, instance="new") + requests(20)),
+    ("a cold start, and slow afterwards", True, requests(30, slow=30, seconds=20) + requests(20, slow=2)),
+    ("an instance that predicts all its life", False, [request(ms=9000)] * 30 + [request(seconds=90)] * 20),
+    ("slow for a while", False, requests(20) + requests(20, slow=2, seconds=500)),
+    ("named after the route", True, requests(20, slow=20, name="POST api/predict")),
+    ("another function is slow", False, requests(20) + requests(20, slow=20, name="feedback")),
+    ("another function is quick", True, requests(20, slow=2) + requests(20, name="feedback")),
+    ("a function with a like name", False, requests(20, slow=20, name="predictions")),
+    ("one in ten", True, requests(100, slow=10)),
+]
+
+HALVES = {0: 0.3, 1: 0.7}
+DRIFTS: list[Case] = [
+    ("nothing", False, []),
+    ("as expected", False, spread(HALVES, {0: 90, 1: 210})),
+    ("a distance of 0.2 exactly", False, spread(HALVES, {0: 150, 1: 150})),
+    ("a little more", True, spread(HALVES, {0: 151, 1: 149})),
+    ("in the other direction", True, spread(HALVES, {0: 29, 1: 271})),
+    ("too few", False, spread(HALVES, {0: 299})),
+    ("just enough, and a bucket that was never seen", True, spread(HALVES, {0: 300})),
+    ("over many buckets", True, spread(dict.fromkeys(range(10), 0.1), dict.fromkeys(range(5), 70))),
+    ("a bucket that nothing was expected in", True, spread({3: 0.0}, {3: 300})),
+    ("no baseline", False, [prediction(bucket=0)] * 300),
+    ("some without a baseline", False, spread(HALVES, {0: 299}) + [prediction(bucket=0)] * 9),
+    ("of one version the half", False, spread(HALVES, {0: 200}) + spread(HALVES, {0: 200}, version="2")),
+    ("of one model the half", False, spread(HALVES, {0: 200}) + spread(HALVES, {0: 200}, model="lite")),
+    ("two versions that drift apart", True, spread(HALVES, {0: 300}) + spread(HALVES, {1: 700}, version="2")),
+    ("two models that drift apart", True, spread(HALVES, {0: 300}) + spread(HALVES, {1: 700}, model="lite")),
+    (
+        "what only sounds like a prediction",
+        False,
+        [bad(0) | {"Properties": r["Properties"]} for r in spread(HALVES, {0: 300})],
+    ),
+]
+
+UNKNOWNS: list[Case] = [
+    ("nothing", False, []),
+    ("as expected", False, unknown(300, 0.2)),
+    ("0.05 above it exactly", False, unknown(300, 0.25)),
+    ("a little more", True, unknown(299, 0.25) + unknown(1, 0.5)),
+    ("0.055 above it", True, unknown(300, 0.255)),
+    ("many, as expected", False, unknown(300, 0.3, expected=0.26)),
+    ("fewer than expected", False, unknown(300, 0.0)),
+    ("too few", False, unknown(299, 1.0)),
+    ("a few texts in another language", False, unknown(290, 0.2) + unknown(10, 1.0)),
+    ("most texts, but not all", True, unknown(200, 0.3) + unknown(100, 0.2)),
+    ("no baseline", False, [prediction(unknown=1.0)] * 300),
+    ("some without a baseline", False, unknown(299, 1.0) + [prediction(unknown=1.0)] * 9),
+    ("of one version the half", False, unknown(200, 1.0) + unknown(200, 1.0, version="2")),
+    ("of one model the half", False, unknown(200, 1.0) + unknown(200, 1.0, model="lite")),
+    ("a version among others", True, unknown(300, 0.3) + unknown(900, 0.1, version="2")),
+    (
+        "what only sounds like a prediction",
+        False,
+        [bad(0) | {"Properties": r["Properties"]} for r in unknown(300, 1.0)],
+    ),
+]
+
+DISAGREEMENTS: list[Case] = [
+    ("nothing", False, []),
+    ("half of them exactly", False, judged(20, 20)),
+    ("more than half", True, judged(21, 20)),
+    ("too few", False, judged(39, 0)),
+    ("just enough", True, judged(40, 0)),
+    ("one person presses again and again", False, judged(20, 20) + [bad(0, seconds) for seconds in range(60)]),
+    ("judged right again and again", True, judged(21, 19) + [good(-1, seconds) for seconds in range(60)]),
+    ("judged wrong, erased, judged right", True, judged(21, 19) + [good(n) for n in range(21)]),
+    ("judged right, erased, judged wrong", True, [*judged(20, 20), bad(-1)]),
+    ("of one model the half", False, judged(25, 0) + judged(25, 0, "lite@1")),
+    ("a model among others", True, judged(30, 10) + judged(0, 90, "lite@1")),
+    ("what is no judgement", False, [*judged(39, 0), trace("feedback_erased", 0, receipt="e", model=MODEL)]),
+]
+
+CASES = {
+    "bad_prediction_burst": BURSTS,
+    "error_rate": ERRORS,
+    "latency": LATENCIES,
+    "probability_drift": DRIFTS,
+    "unknown_words_drift": UNKNOWNS,
+    "feedback_disagreement": DISAGREEMENTS,
+}
+MUTANTS = {
+    "bad_prediction_burst": [
+        ('== "bad_prediction"', '=~ "bad_prediction"'),
+        ('== "bad_prediction"', 'has "bad_prediction"'),
+        ('== "bad_prediction"', 'startswith_cs "bad_prediction"'),
+        ('== "bad_prediction"', '== "good_prediction"'),
+        ("At = min(", "At = max("),
+        ("Receipt = tostring(Properties.receipt)", "TimeGenerated"),
+        ("Receipt = tostring(Properties.receipt)", "Receipt = tostring(Properties.receipt), AppRoleInstance"),
+        ("Receipt = tostring(Properties.receipt)", "Receipt = tostring(Properties.model)"),
+        ("array_sort_asc(make_list(At))", "make_list(At)"),
+        ("array_sort_asc", "array_sort_desc"),
+        ("make_list(At)", "make_set(At)"),
+        ("max(At)", "min(At)"),
+        ("max(At), Reports = count()", "max(At), Reports = countif(At > datetime(2026-11-22 09:00))"),
+        ("(Times, 2, -1)", "(Times, 1, -1)"),
+        ("(Times, 2, -1)", "(Times, 3, -1)"),
+        ("(Times, 2, -1)", "(Times, 2, -2)"),
+        ("<= 5m", "< 5m"),
+        ("<= 5m", "<= 6m"),
+        ("<= 5m", "<= 4m"),
+        ("min(First)", "max(First)"),
+    ],
+    "error_rate": [
+        ('| where ResultCode !startswith "4"\n', ""),
+        ('!startswith "4"', '!startswith "3"'),
+        ('!startswith "4"', '!startswith "5"'),
+        ('!startswith "4"', '!= "404"'),
+        ("not(Success) or ", "not(Success) and "),
+        ("not(Success) or ", ""),
+        (' or ResultCode startswith "5"', ""),
+        ('or ResultCode startswith "5"', 'or ResultCode == "500"'),
+        ("by Name", "by OperationName"),
+        ("Failed >= 5", "Failed > 5"),
+        ("Failed >= 5", "Failed >= 4"),
+        ("Failed >= 5 and ", ""),
+        ("and Failed * 20", "or Failed * 20"),
+        ("Failed * 20", "Failed * 21"),
+        ("Failed * 20", "Failed * 19"),
+        ("> Requests", ">= Requests"),
+        ("count()", "dcount(ResultCode)"),
+    ],
+    "latency": [
+        ('Name has "predict"', 'Name == "predict"'),
+        ('Name has "predict"', 'Name contains "predict"'),
+        ('| where Name has "predict"\n', ""),
+        ("(AppRequests |", '(AppRequests | where Name has "predict" |'),
+        ("min(TimeGenerated)", "max(TimeGenerated)"),
+        ("Started = min(TimeGenerated) by AppRoleInstance", "Started = min(TimeGenerated) by AppRoleInstance, Name"),
+        ("| where TimeGenerated >= Started + 1m\n", ""),
+        (">= Started", "> Started"),
+        ("+ 1m", "+ 2m"),
+        ("+ 1m", "+ 59s"),
+        ("> 2000", ">= 2000"),
+        ("> 2000", "> 2001"),
+        (", 95)", ", 90)"),
+        (", 95)", ", 99)"),
+        ("Requests >= 20", "Requests > 20"),
+        ("Requests >= 20", "Requests >= 19"),
+        ("and Slow", "or Slow"),
+        ("Slow * 20", "Slow * 21"),
+        ("Slow * 20", "Slow * 19"),
+        ("> Requests", ">= Requests"),
+    ],
+    "probability_drift": [
+        ('== "prediction"', 'endswith "prediction"'),
+        ('== "prediction"', '== "predictions"'),
+        (" and isnotempty(Properties.expected)", ""),
+        (", Version = tostring(Properties.version)", ', Version = ""'),
+        ("Model = tostring(Properties.model)", 'Model = ""'),
+        ("Bucket = tostring(Properties.bucket)", 'Bucket = ""'),
+        ("max_of(0.0, 1.0 * Seen / Predictions - Expected)", "abs(1.0 * Seen / Predictions - Expected)"),
+        ("max_of(0.0, 1.0 * Seen / Predictions - Expected)", "max_of(0.0, Expected - 1.0 * Seen / Predictions)"),
+        ("max_of(0.0, 1.0 * Seen / Predictions - Expected)", "1.0 * Seen / Predictions - Expected"),
+        ("1.0 * Seen", "Seen"),
+        ("sum(", "max("),
+        ("Predictions >= 300", "Predictions > 300"),
+        ("Predictions >= 300", "Predictions >= 299"),
+        ("and Distance", "or Distance"),
+        ("Distance > 0.2", "Distance >= 0.2"),
+        ("Distance > 0.2", "Distance > 0.21"),
+        ("Distance > 0.2", "Distance > 0.19"),
+    ],
+    "unknown_words_drift": [
+        ('== "prediction"', 'endswith "prediction"'),
+        (" and isnotempty(Properties.unknown_expected)", ""),
+        ("avg(", "max("),
+        ("avg(", "min("),
+        ("avg(todouble(Properties.unknown))", "avg(todouble(Properties.unknown_expected))"),
+        ("max(todouble(Properties.unknown_expected))", "max(todouble(Properties.unknown))"),
+        ("max(todouble(Properties.unknown_expected))", "max(0.2)"),
+        (", Version = tostring(Properties.version)", ', Version = ""'),
+        ("Model = tostring(Properties.model)", 'Model = ""'),
+        ("Predictions >= 300", "Predictions > 300"),
+        ("Predictions >= 300", "Predictions >= 299"),
+        ("and Unknown", "or Unknown"),
+        ("Unknown > Expected", "Unknown >= Expected"),
+        ("+ 0.05", "+ 0.04"),
+        ("+ 0.05", "+ 0.06"),
+        ("+ 0.05", "- 0.05"),
+    ],
+    "feedback_disagreement": [
+        (', "good_prediction"', ""),
+        ('"bad_prediction", ', ""),
+        ('where Message in ("bad_prediction", "good_prediction")', 'where Message != ""'),
+        ('countif(Message == "bad_prediction")', 'countif(Message == "good_prediction")'),
+        ('countif(Message == "bad_prediction")', "count()"),
+        ("Model = tostring(Properties.model)", 'Model = ""'),
+        ("Receipt = tostring(Properties.receipt)", "TimeGenerated"),
+        ("Receipt = tostring(Properties.receipt)", "Receipt = tostring(Properties.receipt), Message"),
+        ("Reports > 0", "Reports > 1"),
+        ("Wrong = countif(Reports > 0)", "Wrong = sum(Reports)"),
+        ("Judged = count()", "Judged = sum(Reports)"),
+        ("Judged >= 40", "Judged > 40"),
+        ("Judged >= 40", "Judged >= 39"),
+        ("and Wrong", "or Wrong"),
+        ("Wrong * 2", "Wrong * 3"),
+        ("> Judged", ">= Judged"),
+    ],
+}
+
+
+def _flat(lots: SearchStrategy[list[list[Record]]]) -> SearchStrategy[list[Record]]:
+    return lots.map(lambda records: list(chain(*records)))
+
+
+ANY_REPORTS = st.lists(
+    st.builds(
+        lambda message, receipt, seconds: bad(receipt, seconds) | {"Message": message},
+        st.sampled_from(["bad_prediction"] * 5 + ["good_prediction", "bad_predictions"]),
+        st.integers(0, 6),
+        st.sampled_from([0, 1, 150, 299, 300, 300 + TICK, 301, 600, 899]) | st.integers(0, 899),
+    ),
+    max_size=12,
+)
+
+ANY_REQUESTS = _flat(
+    st.lists(
+        st.builds(
+            lambda number, told: [request(**told)] * number,
+            st.integers(1, 40),
+            st.fixed_dictionaries(
+                {
+                    "name": st.sampled_from(["predict", "predict", "POST api/predict", "feedback"]),
+                    "status": st.sampled_from([200, 200, 200, 307, 404, 499, 500, 503, 0]),
+                    "ms": st.sampled_from([5.0, 5.0, 2000.0, 2000.5, 9000.0]),
+                    "seconds": st.sampled_from([0, 59, 60, 61, 500]),
+                    "instance": st.sampled_from(["one", "two"]),
+                }
+            ),
+        ),
+        max_size=8,
+    )
+)
+
+# 0.00003 keeps every distance, and every mean, off the limit, where a float and a fraction may differ.
+ANY_PREDICTIONS = _flat(
+    st.lists(
+        st.builds(
+            lambda version, seen: spread({0: 0.40003, 1: 0.30003, 2: 0.30003}, dict(enumerate(seen)), version),
+            st.sampled_from(["1", "2"]),
+            st.lists(st.integers(0, 250), min_size=3, max_size=3),
+        ),
+        max_size=3,
+    )
+)
+
+ANY_TEXTS = _flat(
+    st.lists(
+        st.builds(
+            lambda number, hundredths, version: unknown(number, hundredths / 100, 0.10003, version),
+            st.integers(1, 250),
+            st.integers(0, 40),
+            st.sampled_from(["1", "2"]),
+        ),
+        max_size=5,
+    )
+)
+
+ANY_JUDGEMENTS = _flat(
+    st.lists(
+        st.builds(
+            lambda judge, first, number, model: [judge(n, model=model) for n in range(first, first + number)],
+            st.sampled_from([bad, good]),
+            st.integers(0, 40),
+            st.integers(1, 40),
+            st.sampled_from(["lite@1", "champion@1"]),
+        ),
+        max_size=5,
+    )
+)

@@ -1,0 +1,53 @@
+"""The cost model: the arithmetic of the price list, and the table of docs/operations.md."""
+
+import subprocess
+
+import pytest
+
+from infra import cost
+from tests.conftest import ROOT
+
+MILLION = 1_000_000
+
+
+def test_an_isolated_call_costs_what_the_price_list_says() -> None:
+    """A million more, beyond what is free: 13 dollars at half a gigabyte, 52 at two, and 40 cents."""
+    for memory, dollars in ((512, 13.0), (2048, 52.0), (4096, 104.0)):
+        more = cost.on_demand(11 * MILLION, memory) - cost.on_demand(10 * MILLION, memory)
+        assert more == pytest.approx(dollars + 0.40)
+
+
+def test_nobody_calls_nobody_pays() -> None:
+    assert cost.on_demand(0, 512) == 0
+    assert cost.on_demand(200_000, 512) == 0  # 100,000 GB-seconds, 200,000 calls: free
+    assert cost.on_demand(200_002, 512) == pytest.approx(0.000026)
+    assert cost.on_demand(250_001, 512) - cost.on_demand(250_000, 512) == pytest.approx(0.000013 + 0.0000004)
+
+
+def test_an_instance_that_waits_costs_and_then_works_for_less() -> None:
+    assert cost.always_ready(0, 512) == pytest.approx(730 * 3600 * 0.5 * 0.000004)
+    assert cost.always_ready(0, 2048) == pytest.approx(4 * cost.always_ready(0, 512))
+    assert cost.always_ready(MILLION, 2048) - cost.always_ready(0, 2048) == pytest.approx(32 + 0.40)
+
+
+def test_logs_are_free_at_first() -> None:
+    free = int(cost.FREE_LOG_GB * 1e6 / cost.LOG_KB)
+    assert cost.logs(free) == 0
+    assert cost.logs(free + MILLION) == pytest.approx(cost.LOG_KB * cost.LOG_GB, rel=0.01)
+
+
+@pytest.mark.parametrize(("duration", "expected"), [("PT5M", 5), ("PT30M", 30), ("PT6H", 360), ("P1D", 1440)])
+def test_a_duration_is_read(duration: str, expected: int) -> None:
+    assert cost.minutes(duration) == expected
+
+
+def test_the_table_of_the_operations_manual_is_the_one_that_is_computed() -> None:
+    assert cost.table(list(cost.CALLS)) in (ROOT / "docs/operations.md").read_text()
+
+
+def test_make_cost_counts_for_a_number_of_ones_own() -> None:
+    done = subprocess.run(
+        ["make", "--always-make", "--dry-run", "cost", "CALLS=250000"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert "-m infra.cost 250000" in done.stdout
+    assert cost.table([250_000]).splitlines()[-1].startswith("| 250,000 | 0.65 |")

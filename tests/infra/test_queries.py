@@ -1,0 +1,261 @@
+"""The alerts' queries: Microsoft's own parser binds them, DuckDB runs them against a brute-force oracle, and a small
+change to any of them is noticed."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import duckdb_kql
+import pytest
+from duckdb import DuckDBPyConnection
+from hypothesis import given, settings
+
+from infra import queries
+from infra.queries import Linted, lint, schema
+from tests.conftest import ROOT
+from tests.infra.cases import (
+    ANY_JUDGEMENTS,
+    ANY_PREDICTIONS,
+    ANY_REPORTS,
+    ANY_REQUESTS,
+    ANY_TEXTS,
+    CASES,
+    MUTANTS,
+)
+from tests.infra.oracle import ORACLES, Found, Record, bad
+
+QUERIES = {path.stem: path.read_text() for path in sorted(queries.QUERIES.glob("*.kql"))}
+ALERTS = json.loads((ROOT / "infra" / "alerts.json").read_text())
+
+# What Azure allows (learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule). A rule that resolves
+# itself must run at least every twelve hours.
+FREQUENCIES = {"PT1M": 1, "PT5M": 5, "PT10M": 10, "PT15M": 15, "PT30M": 30, "PT45M": 45}
+FREQUENCIES |= {f"PT{hours}H": hours * 60 for hours in range(1, 7)}
+WINDOWS = FREQUENCIES | {"P1D": 24 * 60, "P2D": 48 * 60}
+INGESTION = 5  # minutes that a record may be on its way
+
+COLUMNS = {
+    "bad_prediction_burst": {"Latest": "datetime", "Reports": "long", "Began": "datetime"},
+    "error_rate": {"Name": "string", "Requests": "long", "Failed": "long"},
+    "latency": {"Requests": "long", "Slow": "long", "P95": "real"},
+    "probability_drift": {"Model": "string", "Version": "string", "Predictions": "long", "Distance": "real"},
+    "unknown_words_drift": {
+        "Model": "string",
+        "Version": "string",
+        "Predictions": "long",
+        "Unknown": "real",
+        "Expected": "real",
+    },
+    "feedback_disagreement": {"Model": "string", "Judged": "long", "Wrong": "long"},
+}
+
+MISTAKES = {
+    "column": ('AppTraces | where Mesage == "bad_prediction"', "'Mesage' does not refer to any known column"),
+    "table": ("AppTracez | count", "'AppTracez' does not refer to any known table"),
+    "function": ("AppTraces | extend Day = startofdai(TimeGenerated)", "'startofdai' does not refer to any known"),
+    "type": ('AppTraces | where TimeGenerated > "5m"', "'>' is not defined for the operand types datetime and string"),
+    "argument": ("AppTraces | summarize sum(Message)", "must be summable"),
+    "syntax": ("AppTraces | summarise count()", "Query operator expected"),
+    "take": ("AppTraces | take 3", "take has no place"),
+    "limit": ("AppTraces | limit 3", "take has no place"),
+    "take, inside": ("AppTraces | where ParentId in ((AppRequests | take 3 | project Id))", "1:47: take has no place"),
+    "union": ("AppTraces | union AppEvents", "union has no place"),
+    "search": ('search "bad_prediction"', "starts with a table"),
+    "let": ("let limit = 3; AppTraces | where SeverityLevel > limit", "starts with a table"),
+    "plugin": ("AppTraces | evaluate bag_unpack(Properties)", "bag_unpack() has no place"),
+    "time": ("AppTraces | where TimeGenerated > ago(5m)", "ago() has no place"),
+    "ingestion": ("AppTraces | where ingestion_time() > datetime(2026-11-22)", "ingestion_time() has no place"),
+    "reserved": ("AppTraces | summarize AggregatedValue = count()", "AggregatedValue"),
+    "nothing": ("// a comment alone", "starts with a table"),
+}
+
+
+class Workspace:
+    """Tables with records in them, each lot in a schema of its own, so that many queries can be put to all of them."""
+
+    def __init__(self) -> None:
+        self.connection: DuckDBPyConnection = duckdb_kql.connect()
+        self.connection.execute("SET threads = 1")  # lots are small
+        self.schemas = (f"lot{number}" for number in count())
+
+    def load(self, query: str, records: list[Record]) -> str:
+        """Puts the records into the table that `query` is about; returns the name of their schema."""
+        types = {"bool": "BOOLEAN", "datetime": "TIMESTAMP", "dynamic": "JSON", "int": "INTEGER", "real": "DOUBLE"}
+        table = "AppRequests" if "AppRequests" in QUERIES[query] else "AppTraces"
+        columns = {name: types.get(kind, "VARCHAR") for name, kind in schema()[table].items()}
+        lot = next(self.schemas)
+        typed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        self.connection.execute(f'CREATE SCHEMA {lot}; CREATE TABLE {lot}."{table}" ({typed})')
+        if records:
+            rows = json.dumps(records, default=lambda time: time.isoformat())
+            row = f"unnest(from_json(?::JSON, '{json.dumps([columns])}'))"
+            self.connection.execute(
+                f'INSERT INTO {lot}."{table}" SELECT unnest(row) FROM (SELECT {row} AS row)', [rows]
+            )
+        return lot
+
+    def ask(self, kql: str, lot: str) -> Found:
+        self.connection.execute(f"SET schema = '{lot}'")
+        found = self.connection.execute(translated(kql))
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+@cache
+def translated(kql: str) -> str:
+    return duckdb_kql.to_sql(kql, {table: list(columns) for table, columns in schema().items()})
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Iterator[Workspace]:
+    workspace = Workspace()
+    with workspace.connection:
+        yield workspace
+
+
+@pytest.fixture(scope="module")
+def lots(workspace: Workspace) -> dict[str, list[tuple[str, Found]]]:
+    """The fixed cases by query: the schema of each, and what is to be found there."""
+    return {
+        query: [(workspace.load(query, records), ORACLES[query](records)) for _, _, records in group]
+        for query, group in CASES.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def linted() -> dict[str, Linted]:
+    return lint(QUERIES | {name: text for name, (text, _) in MISTAKES.items()})
+
+
+def same(found: Found, expected: Found) -> bool:
+    """But for the order of the rows, the last digits of a sum, and the UTC that DuckDB does not tell."""
+    return _plain(found) == _plain(expected)
+
+
+def _plain(rows: Found) -> list[list[tuple[str, str]]]:
+    return sorted(sorted((name, _digits(value)) for name, value in row.items()) for row in rows)
+
+
+def _digits(value: object) -> str:
+    match value:
+        case float():
+            return f"{value:.9f}"
+        case datetime():
+            return value.replace(tzinfo=UTC).isoformat()
+    return str(value)
+
+
+def test_there_is_an_alert_for_every_query() -> None:
+    assert {alert["query"] for alert in ALERTS} == {f"queries/{name}.kql" for name in QUERIES}
+    assert QUERIES.keys() == ORACLES.keys() == COLUMNS.keys() == CASES.keys() == MUTANTS.keys()
+    for alert in ALERTS:
+        assert alert["query"] == f"queries/{alert['name'].replace('-', '_')}.kql"
+        assert alert["runbook"] == f"docs/operations.md#{alert['name']}"
+        assert alert["severity"] in range(5)
+        assert alert["title"] and alert["description"].endswith(".")
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["name"])
+def test_azure_allows_the_rule_and_a_late_record_is_still_seen(alert: dict[str, str]) -> None:
+    assert FREQUENCIES[alert["frequency"]] + INGESTION <= WINDOWS[alert["window"]]
+
+
+def test_some_evaluation_sees_the_whole_of_any_burst() -> None:
+    (alert,) = (alert for alert in ALERTS if alert["name"] == "bad-prediction-burst")
+    longest = 5
+    assert longest + FREQUENCIES[alert["frequency"]] + INGESTION <= WINDOWS[alert["window"]]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_microsofts_parser_binds_it(linted: dict[str, Linted], query: str) -> None:
+    assert linted[query] == Linted([], COLUMNS[query])
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_planted_mistake_is_found(linted: dict[str, Linted], mistake: str) -> None:
+    assert MISTAKES[mistake][1] in "\n".join(linted[mistake].problems)
+
+
+def test_the_command_says_where_a_mistake_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "good.kql").write_text("AppTraces | count")
+    (tmp_path / "bad.kql").write_text("// counts\nAppTracez | count")
+    monkeypatch.setattr(queries, "QUERIES", tmp_path)
+    with pytest.raises(
+        SystemExit, match=r"^\S+/bad\.kql:2:1: The name 'AppTracez' .*\n\S+/bad\.kql:2:1: .* with a table$"
+    ):
+        queries.main()
+
+
+def test_a_parser_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(queries, "_PARSER", tmp_path / "none")
+    with pytest.raises(SystemExit, match="run make install"):
+        lint({})
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_it_finds_what_the_oracle_finds(
+    workspace: Workspace, lots: dict[str, list[tuple[str, Found]]], query: str
+) -> None:
+    for (about, fires, _), (lot, expected) in zip(CASES[query], lots[query], strict=True):
+        found = workspace.ask(QUERIES[query], lot)
+        assert bool(expected) == fires, about
+        assert same(found, expected), (about, found, expected)
+        assert {column for row in found for column in row} <= COLUMNS[query].keys()
+
+
+@pytest.mark.parametrize(
+    ("query", "old", "new"), [(query, *mutation) for query, mutations in MUTANTS.items() for mutation in mutations]
+)
+def test_a_change_is_noticed(
+    workspace: Workspace, lots: dict[str, list[tuple[str, Found]]], query: str, old: str, new: str
+) -> None:
+    assert old in QUERIES[query]
+    mutant = QUERIES[query].replace(old, new)
+    assert any(not same(workspace.ask(mutant, lot), expected) for lot, expected in lots[query])
+
+
+def test_a_flood_is_one_row(workspace: Workspace) -> None:
+    """5,000 predictions within a minute, each reported twice."""
+    flood = [bad(n, n * 0.012 + again) for n in range(5000) for again in (0, 30)]
+    (found,) = workspace.ask(QUERIES["bad_prediction_burst"], workspace.load("bad_prediction_burst", flood))
+    assert found["Reports"] == 5000
+
+
+def agrees(workspace: Workspace, query: str, records: list[Record]) -> None:
+    lot = workspace.load(query, records)
+    assert same(workspace.ask(QUERIES[query], lot), ORACLES[query](records))
+    workspace.connection.execute(f"SET schema = 'main'; DROP SCHEMA {lot} CASCADE")
+
+
+@settings(max_examples=40)
+@given(ANY_REPORTS)
+def test_any_reports(workspace: Workspace, records: list[Record]) -> None:
+    agrees(workspace, "bad_prediction_burst", records)
+
+
+@settings(max_examples=40)
+@given(ANY_REQUESTS)
+def test_any_requests(workspace: Workspace, records: list[Record]) -> None:
+    agrees(workspace, "error_rate", records)
+    agrees(workspace, "latency", records)
+
+
+@settings(max_examples=40)
+@given(ANY_PREDICTIONS)
+def test_any_predictions(workspace: Workspace, records: list[Record]) -> None:
+    agrees(workspace, "probability_drift", records)
+
+
+@settings(max_examples=40)
+@given(ANY_TEXTS)
+def test_any_texts(workspace: Workspace, records: list[Record]) -> None:
+    agrees(workspace, "unknown_words_drift", records)
+
+
+@settings(max_examples=40)
+@given(ANY_JUDGEMENTS)
+def test_any_judgements(workspace: Workspace, records: list[Record]) -> None:
+    agrees(workspace, "feedback_disagreement", records)
