@@ -132,6 +132,13 @@ def test_a_frozen_encoder_moves_nothing_but_its_head(pretrained: Path, tmp_path:
     assert np.abs(frozen.weights["head/kernel"] - fitted.weights["head/kernel"]).max() > 0
 
 
+def test_it_keeps_a_share_of_what_it_started_from(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:
+    mixed = fit(pretrained, tmp_path, "keep=0.25")
+    first = transformer.opened(mixed.configuration, invented(500).text.tolist()).weights
+    for name, last in fitted.weights.items():
+        np.testing.assert_allclose(mixed.weights[name], 0.25 * first.get(name, last) + 0.75 * last, atol=1e-6)
+
+
 def test_pieces_that_training_hardly_saw_are_spelt_in_smaller_ones(pretrained: Path, fitted: Transformer) -> None:
     lines = fitted.vocabulary.decode().split()
     assert lines[:4] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] and {"##q", "z", "crew"} <= set(lines)

@@ -1,7 +1,8 @@
 """A BERT encoder (Devlin et al., 2019), pretrained, with a linear head on the mean of its last layer.
 
 By default MiniLM-L6 (Wang et al., "MiniLM", 2020) as Sentence-Transformers trained it on a billion pairs. `learn`
-says which of its layers learn: all of it, or none but the head.
+says which of its layers learn: all of it, or none but the head. `keep` averages the weights it ends with and those it
+started from (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     learn: Literal["all", "head"] = "all"
     longest: Annotated[int, Meta(ge=3, le=512)] = 128  # pieces of a text; the rest is cut off
     min_count: Annotated[int, Meta(ge=0)] = 5  # a piece that training sees less often is spelt in smaller ones
+    keep: Annotated[float, Meta(ge=0, lt=1)] = 0.0  # share of the first weights in the last: steadier on other texts
     schedule: neural.Schedule = neural.Schedule(rate=1.5e-4)
 
 
@@ -267,7 +269,12 @@ def fit(configuration: Configuration, train: Examples, validation: Examples, des
         configuration.schedule,
         desk,
     )
-    return replace(fitted, weights={name: np.asarray(variable) for name, variable in named(model).items()})
+    weights = {name: np.asarray(variable) for name, variable in named(model).items()}
+    mixed = {
+        name: configuration.keep * first + (1 - configuration.keep) * weights[name]
+        for name, first in fitted.weights.items()
+    }
+    return replace(fitted, weights=weights | mixed)
 
 
 def space(trial: Any) -> dict[str, Any]:
