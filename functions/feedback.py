@@ -1,6 +1,7 @@
 """POST /api/feedback: was a prediction right? DELETE /api/feedback/{prediction_id}: forget that."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ class FeedbackResponse(Struct, frozen=True):
 
 
 blueprint = func.Blueprint()
+watch = logging.getLogger("buzzguard.watch")
 
 # One a request that may run at the same time (host.json): none waits for another when the store hangs.
 _THREADS = ThreadPoolExecutor(32, "feedback")
@@ -61,6 +63,11 @@ async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
         receipt, request.correct, datetime.now(UTC), text if request.share_text else None, request.comment or None
     )
     status = await _in_thread(service.store.add, row)
+    # Of a replay too: the first time, the app may have died before it came to this. The alert counts receipts.
+    watch.info(
+        "good_prediction" if row.correct else "bad_prediction",
+        extra={"receipt": row.digest, "model": row.model, "label": row.label, "probability": row.probability},
+    )
     return Answer(201 if status == "created" else 200, FeedbackResponse(status))
 
 
@@ -76,6 +83,7 @@ async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
 async def erase(request: func.HttpRequest, _: None) -> Answer:
     receipt = service.receipts.read(request.route_params["prediction_id"])
     await _in_thread(service.store.erase, hour_of(receipt), receipt.digest)
+    watch.info("feedback_erased", extra={"receipt": receipt.digest})
     return Answer(204)
 
 

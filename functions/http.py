@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import azure.functions as func
 import msgspec
 
+from cloud import telemetry
 from sentiment import errors
 
 MAX_BODY = 128 * 1024  # bytes
@@ -73,7 +74,7 @@ class Operation(NamedTuple):
 OPERATIONS: list[Operation] = []
 
 type Handler = Callable[[func.HttpRequest, Any], Awaitable[Answer]]
-type Trigger = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+type Trigger = Callable[[func.HttpRequest, func.Context], Awaitable[func.HttpResponse]]
 
 
 def endpoint(
@@ -103,13 +104,15 @@ def trigger(handler: Handler, body: Any = None) -> Trigger:
     """`handler(request, decoded body)` as a function of Azure, whatever it raises turned into problem+json."""
     decoder = msgspec.json.Decoder(body) if body is not None else None
 
-    async def answer_to(req: func.HttpRequest) -> func.HttpResponse:
-        request_id = _request_id(req.headers)
-        try:
-            answer = await handler(req, _decode(req, decoder) if decoder else None)
-        except Exception as error:
-            answer = _problem(_told(error, request_id), request_id)
-        return _encode(answer, request_id)
+    async def answer_to(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        traceparent = context.trace_context.trace_parent
+        request_id = _request_id(req.headers, traceparent)
+        with telemetry.invocation(traceparent):
+            try:
+                answer = await handler(req, _decode(req, decoder) if decoder else None)
+            except Exception as error:
+                answer = _problem(_told(error, request_id), request_id)
+            return _encode(answer, request_id)
 
     answer_to.__name__ = handler.__name__  # the name of the function in Azure
     return answer_to
@@ -128,7 +131,7 @@ def _decode(request: func.HttpRequest, decoder: msgspec.json.Decoder[Any]) -> An
     except msgspec.ValidationError as error:
         expectation, _, path = str(error).partition(" - at `$")
         raise Problem(400, "Invalid input", _plain(expectation), _pointer(path.rstrip("`"))) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "Not JSON", f"The body must be JSON in UTF-8: {_fault(body, error)}.") from error
 
 
@@ -165,15 +168,31 @@ def _told(error: Exception, request_id: str) -> Problem:
         case errors.ForeignReceipt():
             return Problem(422, "Receipt not ours", str(error))
         case errors.StoreUnavailable():
-            log.error("request %s: %s", request_id, error, exc_info=error.__cause__)
+            log.error("request %s: %s", request_id, error, exc_info=_wordless(error.__cause__))
             again = {"Retry-After": str(error.retry_after)}
             detail = "The feedback store does not answer; please try again."
             return Problem(503, "Feedback store unavailable", detail, headers=again)
+        case errors.MailUnavailable():
+            log.error("request %s: %s", request_id, error, exc_info=_wordless(error.__cause__))
+            return Problem(503, "Mail unavailable", str(error), headers={"Retry-After": str(error.retry_after)})
+        case errors.IncidentInProgress():
+            return Problem(503, "Incident in progress", str(error), headers={"Retry-After": str(error.retry_after)})
         case errors.ModelError():
             log.error("request %s: %s", request_id, error)
             return Problem(503, "Model unavailable", "A model is missing or broken; the fault is logged.")
-    log.error("request %s failed", request_id, exc_info=error)
+    log.error("request %s failed", request_id, exc_info=_wordless(error))
     return Problem(500, "Internal error", "The service failed; the fault is logged.")
+
+
+def _wordless(error: BaseException | None) -> BaseException | None:
+    """The same kind of error, raised at the same place for the same reason, that says nothing: an error may quote
+    what a person wrote, and a log is no place for that."""
+    if error is None:
+        return None
+    kind: type[Exception] = type(type(error).__name__, (Exception,), {"__module__": type(error).__module__})
+    wordless = kind().with_traceback(error.__traceback__)
+    wordless.__cause__ = _wordless(error.__cause__ or error.__context__)
+    return wordless
 
 
 def _problem(problem: Problem, request_id: str) -> Answer:
@@ -197,10 +216,10 @@ def _encode(answer: Answer, request_id: str) -> func.HttpResponse:
     return func.HttpResponse(body, status_code=answer.status, headers=headers)
 
 
-def _request_id(headers: Any) -> str:
-    """The caller's own id, else the trace it belongs to, else a new one."""
+def _request_id(headers: Any, traceparent: str) -> str:
+    """The caller's own id, else the trace it belongs to (telemetry calls that its operation), else a new one."""
     if re.fullmatch(r"[\w.:-]{1,128}", given := headers.get("x-request-id", ""), re.ASCII):
         return str(given)
-    if trace := re.fullmatch(r"[0-9a-f]{2}-([0-9a-f]{32})-.*", headers.get("traceparent", "")):
+    if trace := re.fullmatch(r"[0-9a-f]{2}-([0-9a-f]{32})-.*", traceparent):
         return trace[1]
     return uuid.uuid4().hex

@@ -19,7 +19,7 @@ _PROBLEMS = {
     413: "The body is too large",
     415: "The content-type is not application/json",
     422: "The receipt is not ours, or not for this text",
-    503: "The model or the feedback store is not available",
+    503: "The model, the feedback store or the mail server is not available",
 }
 
 blueprint = func.Blueprint()
@@ -68,8 +68,10 @@ def document() -> bytes:
 def _describe(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     """An operation object: https://spec.openapis.org/oas/v3.1.0#operation-object"""
     responses = {str(status): _response("Done", payload, schema_of) for status, payload in operation.answers.items()}
-    for status in (*operation.problems, *((401,) if operation.secured else ())):
+    for status in operation.problems:
         responses[str(status)] = _response(_PROBLEMS[status], ProblemDetails, schema_of)
+    if operation.secured:  # answered by the host, in its own way, before the app is asked
+        responses["401"] = _response(_PROBLEMS[401], None, schema_of)
     described: dict[str, Any] = {
         "operationId": f"{operation.method.lower()}_{re.sub(r'\W+', '_', operation.path).strip('_')}",
         "summary": operation.summary,

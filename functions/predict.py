@@ -1,13 +1,16 @@
 """POST /api/predict: texts in, verdicts out."""
 
 import asyncio
+import logging
+import time
 from typing import Annotated
 
 import azure.functions as func
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sentiment.explain import explain
-from sentiment.model import Model
+from sentiment.manifest import BUCKETS, Manifest
+from sentiment.model import Model, Scores
 from sentiment.verdict import Caution, Decision, Label, verdict
 
 from .http import Answer, endpoint
@@ -68,6 +71,8 @@ class PredictResponse(Struct, frozen=True):
 
 
 blueprint = func.Blueprint()
+watch = logging.getLogger("buzzguard.watch")
+meter = logging.getLogger("buzzguard.watch.meter")
 
 
 @endpoint(
@@ -84,12 +89,13 @@ blueprint = func.Blueprint()
 )
 async def predict(_: func.HttpRequest, request: PredictRequest) -> Answer:
     model = service.model
+    started = time.perf_counter()
     if isinstance(request.text, str) and not request.explain and not model.sequential:
-        return Answer(200, _predict(model, request))  # a quarter of a millisecond: a thread would cost more
-    return Answer(200, await asyncio.to_thread(_predict, model, request))
+        return Answer(200, _predict(model, request, started))  # a quarter of a millisecond: a thread would cost more
+    return Answer(200, await asyncio.to_thread(_predict, model, request, started))
 
 
-def _predict(model: Model, request: PredictRequest) -> PredictResponse:
+def _predict(model: Model, request: PredictRequest, started: float) -> PredictResponse:
     scores = model.score(request.all_texts)
     about = model.manifest
     predictions = []
@@ -99,7 +105,32 @@ def _predict(model: Model, request: PredictRequest) -> PredictResponse:
         receipt = service.receipts.sign(f"{about.name}@{about.version}", probability, label, text)
         explanation = _explain(model, text) if request.explain else UNSET
         predictions.append(Prediction(receipt, label, probability, decision, warnings, explanation))
+    if watch.isEnabledFor(logging.INFO):
+        _watch(about, request.all_texts, predictions, scores, (time.perf_counter() - started) * 1000)
     return PredictResponse(predictions, ModelName(about.name, about.version))
+
+
+def _watch(about: Manifest, texts: list[str], predictions: list[Prediction], scores: Scores, latency: float) -> None:
+    """Tell telemetry what was predicted, and how usual the texts are. `latency` in milliseconds."""
+    model = f"{about.name}@{about.version}"
+    meter.info("predict.duration", extra={"value": latency, "by": {}})
+    for text, prediction, unknown in zip(texts, predictions, scores.unknown.tolist(), strict=True):
+        bucket = min(int(prediction.probability * BUCKETS), BUCKETS - 1)
+        record = {
+            "model": about.name,
+            "version": about.version,
+            "label": prediction.label,
+            "decision": prediction.decision,
+            "bucket": str(bucket),
+            "latency_ms": round(latency, 2),
+            "length": len(text),
+            "unknown": round(unknown, 2),
+        }
+        if about.baseline is not None:
+            record |= {"expected": about.baseline.probability[bucket], "unknown_expected": about.baseline.unknown}
+        watch.info("prediction", extra=record)
+        meter.info("predictions", extra={"value": 1, "by": {"decision": prediction.decision, "model": model}})
+        meter.info("unknown_words", extra={"value": unknown, "by": {}})
 
 
 def _explain(model: Model, text: str) -> list[Explanation]:

@@ -1,15 +1,17 @@
-"""What the functions share, made once when the app starts: settings, model, receipts, feedback store."""
+"""What the functions share, made once when the app starts: settings, model, receipts, tables, mail."""
 
 import logging
 import os
 from datetime import timedelta
 from pathlib import Path
 
-from cloud import settings
-from cloud.tables import TableFeedbackStore
+from cloud import settings, telemetry
+from cloud.mail import SmtpMailer
+from cloud.tables import TableFeedbackStore, TableIncidentStore
 from sentiment import manifest
 from sentiment.errors import ModelError
 from sentiment.feedback import FeedbackStore
+from sentiment.incident import IncidentStore, Mailer
 from sentiment.model import Model
 from sentiment.receipt import Receipts
 
@@ -21,8 +23,12 @@ log = logging.getLogger("buzzguard")
 class Service:
     def __init__(self, configuration: settings.Settings) -> None:
         self.auth_level = configuration.auth_level
-        self.receipts = Receipts(configuration.receipt_keys, timedelta(days=configuration.receipt_days))
+        self.receipt_age = timedelta(days=configuration.receipt_days)
+        self.receipts = Receipts(configuration.receipt_keys, self.receipt_age)
         self.store: FeedbackStore = TableFeedbackStore(configuration)
+        self.retention = timedelta(days=configuration.feedback_retention_days)
+        self.incidents: IncidentStore = TableIncidentStore(configuration)
+        self.mailer: Mailer | None = SmtpMailer(configuration.mail) if configuration.mail else None
         self._model: Model | ModelError
         try:  # a broken model must not take feedback and erasure down with it
             self._model = Model.load(MODELS / (configuration.model or manifest.champion(MODELS)))
@@ -38,4 +44,6 @@ class Service:
         return self._model
 
 
-service = Service(settings.read(os.environ))
+_configuration = settings.read(os.environ)
+telemetry.start(_configuration.applicationinsights_connection_string)
+service = Service(_configuration)

@@ -32,9 +32,21 @@ class FeedbackConflict(BuzzguardError):
     """A different feedback is already stored for that prediction."""
 
 
-class StoreUnavailable(BuzzguardError):
-    """The feedback store does not answer; nothing was written that the caller may rely on."""
+class Unavailable(BuzzguardError):
+    """Not now. Nothing was done that the caller may rely on; the same call may work later."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after  # seconds
+
+
+class StoreUnavailable(Unavailable):
+    """The tables do not answer."""
+
+
+class MailUnavailable(Unavailable):
+    """There is no mail server, or it does not take the mail."""
+
+
+class IncidentInProgress(Unavailable):
+    """Another call is reporting this incident at this moment."""

@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -42,6 +43,35 @@ class FeedbackStore(Protocol):
         """Forget the feedback on a prediction, if there is any."""
         ...
 
+    def wrong(self, predicted_since: datetime, received_since: datetime, until: datetime) -> Iterator[Feedback]:
+        """The feedback received from `received_since` to `until` that calls a prediction made since `predicted_since`
+        wrong, both ends included, in the order of the predictions' hours."""
+        ...
+
+    def purge(self, before: str) -> Iterator[tuple[str, int]]:
+        """Forget the feedback on predictions of the hours before `before`, the oldest hour first, a batch at a time.
+
+        Yields the hour and the number of rows of each batch that is gone: who stops there goes on there next time.
+        """
+        ...
+
+
+class Purged(NamedTuple):
+    rows: int
+    hours: int  # of which there were rows
+    reached: str | None  # the hour that may not be done, if time ran out
+
+
+def purge(store: FeedbackStore, before: str, time_is_up: Callable[[], bool]) -> Purged:
+    """Forget the feedback on predictions of the hours before `before`, as far as time allows."""
+    rows, hours = 0, set()
+    for hour, count in store.purge(before):
+        rows += count
+        hours.add(hour)
+        if time_is_up():
+            return Purged(rows, len(hours), hour)
+    return Purged(rows, len(hours), None)
+
 
 def record(
     receipt: Receipt, correct: bool, received_at: datetime, text: str | None = None, comment: str | None = None
@@ -62,7 +92,12 @@ def record(
 
 
 def hour_of(receipt: Receipt) -> str:
-    return receipt.predicted_at.strftime("%Y-%m-%dT%H")
+    return hour_at(receipt.predicted_at)
+
+
+def hour_at(moment: datetime) -> str:
+    """The partition of predictions made at `moment` (UTC)."""
+    return moment.strftime("%Y-%m-%dT%H")
 
 
 def scrub(text: str | None) -> str | None:

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+FUNCTION_KEY, MASTER_KEY = "the function key", "the master key"
 sys.path.insert(0, str(ROOT))  # so that `pytest` finds what `python -m pytest` does
 
 from devhost.tables import Azurite  # noqa: E402
@@ -37,6 +38,7 @@ settings.load_profile("buzzguard")
 class App(NamedTuple):
     http: httpx.Client
     log: Path
+    process: subprocess.Popen[str]
 
 
 type StartApp = Callable[..., App]
@@ -114,7 +116,8 @@ def app(start_app: StartApp, azurite: Azurite) -> App:
 @contextmanager
 def _running(folder: Path, log: Path, environment: dict[str, str]) -> Iterator[App]:
     laptop = {"PORT": "0", "RECEIPT_KEY": "development-" + "k" * 32, "AUTH_LEVEL": "anonymous"}
-    command = [sys.executable, "-m", "devhost", "--no-tables", "--app", str(folder)]
+    laptop |= {"DEVHOST_FUNCTION_KEY": FUNCTION_KEY, "DEVHOST_MASTER_KEY": MASTER_KEY}
+    command = [sys.executable, "-m", "devhost", "--no-tables", "--no-watch", "--app", str(folder)]
     with (
         log.open("a") as errors,
         subprocess.Popen(
@@ -126,6 +129,6 @@ def _running(folder: Path, log: Path, environment: dict[str, str]) -> Iterator[A
             address = re.search(r"http://\S+", process.stdout.readline())
             assert address, log.read_text()
             with httpx.Client(base_url=address[0], timeout=20) as client:
-                yield App(client, log)
+                yield App(client, log, process)
         finally:
             process.terminate()

@@ -6,7 +6,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.conftest import App
+from tests.conftest import FUNCTION_KEY, App
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ schema = schemathesis.pytest.from_fixture("document")
 def test_every_response_is_one_the_document_knows(case: schemathesis.Case) -> None:
     # A receipt cannot be guessed: what the schema allows may still be a foreign one.
     excluded = [positive_data_acceptance] if "feedback" in case.operation.path else []
-    case.call_and_validate(excluded_checks=excluded)
+    case.call_and_validate(excluded_checks=excluded, headers={"x-functions-key": FUNCTION_KEY})
 
 
 def test_the_document_is_openapi_3_1(app: App) -> None:

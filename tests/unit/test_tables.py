@@ -1,27 +1,242 @@
-"""The feedback store where no Azurite can go: managed identity, and faults of the SDK."""
+"""The tables: in Azurite, and where it cannot go: managed identity, and faults of the SDK."""
 
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import batched
 from threading import Thread
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
+import msgspec
 import pytest
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError, ServiceResponseError
 from azure.data.tables import TableClient
+from msgspec.structs import replace
 
-from cloud.settings import read
-from cloud.tables import TableFeedbackStore
-from sentiment.errors import StoreUnavailable
-from sentiment.feedback import record
+from cloud.settings import Settings, read
+from cloud.tables import TableFeedbackStore, TableIncidentStore, _row
+from devhost.tables import Azurite
+from sentiment.errors import IncidentInProgress, StoreUnavailable
+from sentiment.feedback import Feedback, Purged, hour_at, purge, record
+from sentiment.incident import Claim, Reported
 from sentiment.receipt import Receipt
 from tests.conftest import ROOT
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 FEEDBACK = record(Receipt("lite@1", 0.9, "positive", "0" * 32, NOW, "id"), False, NOW)
 ENDPOINT = {"RECEIPT_KEY": "k" * 32, "TABLES_ENDPOINT": "https://account.table.core.example"}
+
+
+@pytest.fixture
+def tables(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings with tables of their own, which nobody has made yet. However slow this machine is, they answer."""
+    monkeypatch.setattr("cloud.tables._PATIENCE", {"retry_total": 0, "connection_timeout": 20, "read_timeout": 20})
+    names = {"FEEDBACK_TABLE": f"f{uuid.uuid4().hex}", "INCIDENTS_TABLE": f"i{uuid.uuid4().hex}"}
+    return read({"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string, **names})
+
+
+def row(number: int, predicted: datetime = NOW, **changes: Any) -> Feedback:
+    receipt = Receipt("lite@1", 0.9, "positive", "0" * 32, predicted, f"{number}.signature")
+    return replace(record(receipt, correct=False, received_at=predicted), **changes)
+
+
+def fill(store: TableFeedbackStore, rows: list[Feedback]) -> None:
+    """Rows of one hour, in transactions, as the store itself would write them."""
+    store._make_table()
+    for batch in batched(rows, 100, strict=False):
+        store._table.submit_transaction([("create", _row(each)) for each in batch])
+
+
+def test_what_is_wrong_is_found_by_when_it_was_said(tables: Settings) -> None:
+    store = TableFeedbackStore(tables)
+    since, until, little = NOW, NOW + timedelta(minutes=15), timedelta(milliseconds=1)
+    predicted_since = NOW - timedelta(days=30)
+    there = {
+        "first": row(1, received_at=since),
+        "last": row(2, received_at=until, text="hi", comment="no"),
+        "old": row(3, predicted_since, received_at=since),
+    }
+    others = [
+        row(4, received_at=since - little),
+        row(5, received_at=until + little),
+        row(6, received_at=since, correct=True),
+        row(7, predicted_since - timedelta(hours=1), received_at=since),
+    ]
+    assert list(store.wrong(predicted_since, since, until)) == []  # and no table yet
+    for feedback in (*there.values(), *others):
+        store.add(feedback)
+    found = list(store.wrong(predicted_since, since, until))
+    assert found[0] == there["old"]  # its hour is before the others'
+    assert sorted(found[1:], key=lambda row: row.received_at) == [there["first"], there["last"]]
+    assert msgspec.json.encode(found[0]) == msgspec.json.encode(there["old"])
+
+
+def test_a_flood_is_read_and_purged_over_several_pages(tables: Settings) -> None:
+    store = TableFeedbackStore(tables)
+    rows = [row(number) for number in range(1_100)]
+    fill(store, rows)
+    assert sorted(store.wrong(NOW, NOW, NOW), key=lambda row: row.digest) == sorted(rows, key=lambda row: row.digest)
+    assert list(store.purge(hour_at(NOW + timedelta(hours=1)))) == [(hour_at(NOW), 100)] * 11
+    assert list(store.wrong(NOW, NOW, NOW)) == []
+
+
+def test_expired_feedback_is_purged_by_the_hour(tables: Settings) -> None:
+    store = TableFeedbackStore(tables)
+    assert purge(store, hour_at(NOW), lambda: False) == Purged(0, 0, None)  # no table yet
+    hour = timedelta(hours=1)
+    kept = [row(1, NOW), row(2, NOW + hour)]
+    fill(store, [row(number, NOW - 2 * hour) for number in range(250)])
+    fill(store, [row(number, NOW - timedelta(seconds=1)) for number in range(3)])
+    for feedback in kept:
+        store.add(feedback)
+    batches = store.purge(hour_at(NOW))
+    assert next(batches) == (hour_at(NOW - 2 * hour), 100)  # and then it is killed
+    assert list(store.purge(hour_at(NOW))) == [
+        (hour_at(NOW - 2 * hour), 100),
+        (hour_at(NOW - 2 * hour), 50),
+        (hour_at(NOW - hour), 3),
+    ]
+    assert sorted(store.wrong(NOW - 3 * hour, NOW - 3 * hour, NOW + hour), key=lambda row: row.hour) == kept
+
+
+def test_a_purge_ends_when_its_time_is_up(tables: Settings) -> None:
+    store = TableFeedbackStore(tables)
+    for number, days in enumerate((3, 2, 1)):
+        store.add(row(number, NOW - timedelta(days=days)))
+    clock = iter([False, True])
+    assert purge(store, hour_at(NOW), lambda: next(clock)) == Purged(2, 2, hour_at(NOW - timedelta(days=2)))
+    assert purge(store, hour_at(NOW), lambda: False) == Purged(1, 1, None)
+
+
+def test_a_row_that_is_gone_does_not_stop_a_purge(tables: Settings) -> None:
+    """Somebody erases it after it was listed: the store refuses the whole batch."""
+    store = TableFeedbackStore(tables)
+    rows = sorted((row(number) for number in range(150)), key=lambda row: row.digest)
+    fill(store, rows)
+    batches = store.purge(hour_at(NOW + timedelta(hours=1)))
+    assert next(batches) == (hour_at(NOW), 100)
+    store.erase(rows[-1].hour, rows[-1].digest)
+    assert list(batches) == [(hour_at(NOW), 50)]
+    assert list(store.wrong(NOW, NOW, NOW)) == []
+
+
+def losing_the_first_reply[**P, T](call: Callable[P, T]) -> Callable[P, T]:
+    """`call`, which is carried out each time, and whose caller first hears nothing of it."""
+    lost: list[T] = []
+
+    def loses(*arguments: P.args, **options: P.kwargs) -> T:
+        result = call(*arguments, **options)
+        if not lost:
+            lost.append(result)
+            raise ServiceResponseError("the connection broke")
+        return result
+
+    return loses
+
+
+def test_a_purge_whose_reply_was_lost_goes_on(tables: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = TableFeedbackStore(tables)
+    fill(store, [row(number) for number in range(3)])
+    monkeypatch.setattr(TableClient, "submit_transaction", losing_the_first_reply(TableClient.submit_transaction))
+    assert list(store.purge(hour_at(NOW + timedelta(hours=1)))) == [(hour_at(NOW), 3)]
+    assert list(store.wrong(NOW, NOW, NOW)) == []
+
+
+def test_an_incident_is_reported_once(tables: Settings) -> None:
+    store = TableIncidentStore(tables)
+    claim = store.claim("a", NOW)
+    assert isinstance(claim, Claim)
+    with pytest.raises(IncidentInProgress):
+        store.claim("a", NOW + timedelta(seconds=59))
+    store.settle(claim, 3)
+    assert store.claim("a", NOW + timedelta(days=80)) == Reported(3)
+    assert isinstance(store.claim("b", NOW), Claim)
+
+
+def test_an_incident_that_was_given_back_can_be_claimed_at_once(tables: Settings) -> None:
+    store = TableIncidentStore(tables)
+    for _ in range(2):
+        claim = store.claim("a", NOW)
+        assert isinstance(claim, Claim)
+        store.release(claim)
+
+
+def test_a_claim_that_ran_out_is_taken_over_and_its_holder_can_no_longer_give_it_back(tables: Settings) -> None:
+    store = TableIncidentStore(tables)
+    dead, later = store.claim("a", NOW), NOW + timedelta(minutes=1)
+    assert isinstance(dead, Claim)
+    alive = store.claim("a", later)
+    assert isinstance(alive, Claim)
+    store.release(dead)
+    with pytest.raises(IncidentInProgress):
+        store.claim("a", later)
+    store.settle(dead, 3)  # it had sent its mail after all
+    store.release(alive)
+    assert store.claim("a", later) == Reported(3)
+
+
+def test_of_many_at_once_one_reports_an_incident(tables: Settings) -> None:
+    store = TableIncidentStore(tables)
+
+    def claims(_: int) -> bool:
+        try:
+            return isinstance(store.claim("a", NOW), Claim)
+        except IncidentInProgress:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(claims, range(16))) == [False] * 15 + [True]
+
+
+def test_of_two_that_take_a_claim_over_one_gets_it(tables: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other is faster by a hair: both have seen that the claim ran out."""
+    store, update, faster = TableIncidentStore(tables), TableClient.update_entity, list[Claim | Reported]()
+    store.claim("a", NOW - timedelta(minutes=1))
+
+    def overtaken(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(TableClient, "update_entity", update)
+        faster.append(TableIncidentStore(tables).claim("a", NOW))
+        return update(*arguments, **options)
+
+    monkeypatch.setattr(TableClient, "update_entity", overtaken)
+    with pytest.raises(IncidentInProgress):
+        store.claim("a", NOW)
+    assert isinstance(faster[0], Claim)
+
+
+@pytest.mark.parametrize("lost", ["create_entity", "update_entity"])
+def test_a_claim_whose_reply_was_lost_is_ours(
+    tables: Settings, monkeypatch: pytest.MonkeyPatch, lost: Literal["create_entity", "update_entity"]
+) -> None:
+    store = TableIncidentStore(tables)
+    store.claim("a" if lost == "update_entity" else "b", NOW - timedelta(minutes=1))
+    monkeypatch.setattr(TableClient, lost, losing_the_first_reply(getattr(TableClient, lost)))
+    claim = store.claim("a", NOW)
+    assert isinstance(claim, Claim)
+    store.release(claim)
+    assert isinstance(store.claim("a", NOW), Claim)
+
+
+def test_old_incidents_are_forgotten_settled_or_not(tables: Settings) -> None:
+    store = TableIncidentStore(tables)
+    assert list(store.purge(NOW)) == []  # no table yet
+    for number, at in enumerate((NOW - timedelta(milliseconds=1), NOW)):
+        claim = store.claim(str(number), at)
+        assert isinstance(claim, Claim)
+        store.settle(claim, number)
+    dead = store.claim("dead", NOW - timedelta(days=1))
+    assert isinstance(dead, Claim)
+    store.release(dead)
+    store.settle(dead, 3)  # after another took it over and gave it back
+    store.claim("silent", NOW - timedelta(days=1))
+    assert list(store.purge(NOW)) == [3]
+    assert store.claim("1", NOW) == Reported(1)
+    assert isinstance(store.claim("0", NOW), Claim)
 
 
 def test_an_endpoint_is_reached_by_managed_identity() -> None:

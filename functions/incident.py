@@ -1,0 +1,64 @@
+"""POST /api/incidents: an alert of Azure Monitor fired; the team is to have a report of it."""
+
+import asyncio
+import contextvars
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Literal
+
+import azure.functions as func
+from msgspec import Struct
+
+from sentiment.errors import MailUnavailable
+from sentiment.incident import Alert, report
+
+from .http import Answer, endpoint
+from .service import service
+
+
+class IncidentResponse(Struct, frozen=True):
+    """`ignored` is an alert that has not fired but resolved."""
+
+    status: Literal["sent", "replayed", "ignored"]
+    reports: int
+
+
+blueprint = func.Blueprint()
+watch = logging.getLogger("buzzguard.watch")
+
+# A mail server that hangs takes none of the threads that predict or store feedback.
+_THREADS = ThreadPoolExecutor(4, "incident")
+
+
+# The action group has a key. Whoever may ask for predictions, only its holder may have mail sent.
+@endpoint(
+    blueprint,
+    "POST",
+    "/api/incidents",
+    summary="Report an alert by mail, once",
+    auth_level="function",
+    body=Alert,
+    answers={200: IncidentResponse},
+    problems=(400, 413, 415, 503),
+)
+async def incident(_: func.HttpRequest, alert: Alert) -> Answer:
+    if not alert.fired:
+        return Answer(200, IncidentResponse("ignored", 0))
+    if service.mailer is None:
+        raise MailUnavailable("No mail server is set: SMTP_HOST, MAIL_FROM and MAIL_TO say which.", retry_after=60)
+    outcome = await asyncio.get_running_loop().run_in_executor(
+        _THREADS,
+        contextvars.copy_context().run,  # what is logged there belongs to this request
+        report,
+        alert,
+        service.store,
+        service.incidents,
+        service.mailer,
+        service.receipt_age,
+        datetime.now(UTC),
+    )
+    if outcome.status == "sent":
+        essentials = alert.data.essentials
+        watch.info("incident_reported", extra={"alert": essentials.alert_id, "reports": outcome.reports})
+    return Answer(200, IncidentResponse(outcome.status, outcome.reports))

@@ -1,0 +1,270 @@
+"""An alert fires and the team has a mail: through the host and the runtime, a real table and a real mail server."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import batched
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from azure.data.tables import TableServiceClient
+
+from cloud.settings import read
+from cloud.tables import TableFeedbackStore
+from devhost.tables import Azurite
+from sentiment.feedback import record
+from sentiment.receipt import Receipt
+from tests.alerts import alert
+from tests.conftest import FUNCTION_KEY, ROOT, App, StartApp
+from tests.mailbox import Mailbox, part
+
+TABLES = {"FEEDBACK_TABLE": "wrongfeedback", "INCIDENTS_TABLE": "incidents"}
+MAIL = {"SMTP_HOST": "127.0.0.1", "MAIL_FROM": "buzzguard@mail.example", "MAIL_TO": "ops@mail.example"}
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Mailbox]:
+    with Mailbox() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture
+def mailbox(server: Mailbox) -> Mailbox:
+    server.mails.clear()
+    return server
+
+
+@pytest.fixture(scope="module")
+def ops(start_app: StartApp, azurite: Azurite, server: Mailbox) -> App:
+    """The app with tables of its own and somebody to write to."""
+    connection = {"TABLES_CONNECTION_STRING": azurite.connection_string, "SMTP_PORT": str(server.port)}
+    return start_app(**connection, **TABLES, **MAIL)
+
+
+@pytest.fixture(scope="module")
+def store(azurite: Azurite) -> Iterator[TableFeedbackStore]:
+    settings = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cloud.tables._PATIENCE", {"retry_total": 0})  # however slow this machine is, it answers
+        yield TableFeedbackStore(read(settings | TABLES))
+
+
+@pytest.fixture
+def window(days: Iterator[int] = iter(range(1, 100))) -> tuple[datetime, datetime]:  # noqa: B008 - one for all
+    """A quarter of an hour that no other test uses."""
+    since = datetime(2026, 3, 1, 14, 5, tzinfo=UTC) + timedelta(days=next(days))
+    return since, since + 15 * MINUTE
+
+
+def post(app: App, body: object) -> httpx.Response:
+    return app.http.post("/api/incidents", json=body, headers={"x-functions-key": FUNCTION_KEY})
+
+
+def say(store: TableFeedbackStore, received: datetime, comment: str, correct: bool = False, **more: Any) -> None:
+    """A prediction made a day before, and what a person says of it."""
+    receipt = Receipt("lite@1", 0.9, "positive", "0" * 32, received - timedelta(days=1), f"{received}{comment}.id")
+    store.add(record(receipt, correct, received, comment=comment, **more))
+
+
+def attached(mailbox: Mailbox) -> Any:
+    (mail,) = mailbox.mails
+    return msgspec.json.decode(part(mail, "json"))
+
+
+def test_the_whole_story(ops: App, mailbox: Mailbox) -> None:
+    """Three predictions, three times "wrong": one mail, with those three and nothing that a person did not share."""
+    personal = "@bob_4711 bob@mail.example http://bob.example/4711 +33 1 23 45 67 89"
+    canaries = ("bob", "4711", "23 45 67")
+    shared, secret, right = (f"the crew was {word} {personal}" for word in ("great", "awful", "lovely"))
+    since = datetime.now(UTC).replace(microsecond=0)
+    for text, more in (
+        (shared, {"correct": False, "text": shared, "share_text": True, "comment": f"no <i>irony</i>, {personal}"}),
+        (secret, {"correct": False, "text": secret}),
+        (secret, {"correct": False}),
+        (right, {"correct": True, "comment": "yes"}),
+    ):
+        predicted = ops.http.post("/api/predict", json={"text": text}).json()["predictions"][0]
+        said = ops.http.post("/api/feedback", json={"prediction_id": predicted["prediction_id"], **more})
+        assert said.status_code == 201
+    told = post(ops, alert(since, datetime.now(UTC), "story"))
+    assert (told.status_code, told.json()) == (200, {"status": "sent", "reports": 3})
+
+    (mail,) = mailbox.mails
+    assert "3 predictions reported wrong" in mail["Subject"] and mail["To"] == MAIL["MAIL_TO"]
+    masked = "the crew was great <mention> <email> <url> <number>"
+    assert masked in part(mail, "plain") and masked.replace("<", "&lt;").replace(">", "&gt;") in part(mail, "html")
+    assert "no &lt;i&gt;irony&lt;/i&gt;, &lt;mention&gt;" in part(mail, "html")
+    predictions = attached(mailbox)["predictions"]
+    assert [p.get("text") for p in predictions] == [masked, None, None]
+    assert [p["label"] for p in predictions] == ["positive", "negative", "negative"]
+    assert {p["model"] for p in predictions} == {"tiny"} and all(p["version"] for p in predictions)
+    everything = "".join(part(mail, kind) for kind in ("plain", "html", "json")) + mail["Subject"] + ops.log.read_text()
+    for canary in (*canaries, "awful", "lovely"):
+        assert canary not in everything
+
+
+def test_the_report_holds_what_was_wrong_in_the_window(
+    ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime]
+) -> None:
+    since, until = window
+    say(store, since - MINUTE - SECOND, "before")
+    say(store, since - MINUTE, "first")
+    say(store, since, "right", correct=True)
+    say(store, until + MINUTE, "last")
+    say(store, until + MINUTE + SECOND, "after")
+    receipt = Receipt("lite@1", 0.9, "positive", "0" * 32, since - timedelta(days=29.9), "of last month.id")
+    store.add(record(receipt, False, since, comment="of last month"))
+    assert post(ops, alert(since, until, "window")).json() == {"status": "sent", "reports": 3}
+    assert [p["comment"] for p in attached(mailbox)["predictions"]] == ["first", "of last month", "last"]
+
+
+def test_a_retry_sends_nothing_and_another_alert_does(
+    ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime]
+) -> None:
+    say(store, window[0], "wrong")
+    answers = [post(ops, alert(*window, alert_id)).json() for alert_id in ("one", "one", "two")]
+    assert [answer["status"] for answer in answers] == ["sent", "replayed", "sent"]
+    assert {answer["reports"] for answer in answers} == {1}
+    assert len(mailbox.mails) == 2
+
+
+def test_of_two_at_once_one_sends(ops: App, mailbox: Mailbox, window: tuple[datetime, datetime]) -> None:
+    body = alert(*window, "at once")
+    mailbox.reached.clear()
+    mailbox.answering.clear()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            first = pool.submit(post, ops, body)
+            assert mailbox.reached.wait(20)
+            second = post(ops, body)
+        finally:
+            mailbox.answering.set()
+    assert first.result().json()["status"] == "sent"
+    assert (second.status_code, second.json()["title"]) == (503, "Incident in progress")
+    assert second.headers["retry-after"].isdigit()
+    assert post(ops, body).json()["status"] == "replayed"
+    assert len(mailbox.mails) == 1
+
+
+def test_nothing_is_lost_while_the_mail_server_is_away(
+    ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime]
+) -> None:
+    say(store, window[0], "wrong")
+    body = alert(*window, "away")
+
+    def is_told_to_come_again() -> bool:
+        response = post(ops, body)
+        assert "127.0.0.1" not in response.text
+        return (response.status_code, response.json()["title"]) == (503, "Mail unavailable") and response.headers[
+            "retry-after"
+        ].isdigit()
+
+    mailbox.stop()
+    try:
+        assert is_told_to_come_again()
+    finally:
+        mailbox.start()
+    for mailbox.answer in ("451 not now", "554 never"):
+        assert is_told_to_come_again()
+    mailbox.answer = "250 OK"
+    assert post(ops, body).json() == {"status": "sent", "reports": 1}
+    assert len(mailbox.mails) == 1
+
+
+def test_a_flood_is_reported_whole(
+    ops: App, mailbox: Mailbox, store: TableFeedbackStore, azurite: Azurite, window: tuple[datetime, datetime]
+) -> None:
+    since, until = window
+    with TableServiceClient.from_connection_string(azurite.connection_string) as service:
+        table = service.create_table_if_not_exists(TABLES["FEEDBACK_TABLE"])
+        for numbers in batched(range(5_000), 100, strict=True):
+            rows = [{"PartitionKey": f"{since:%Y-%m-%dT%H}", "RowKey": f"{n:032}", "correct": False} for n in numbers]
+            said = {"label": "positive", "probability": 0.9, "model": "lite@1", "predicted_at": since}
+            table.submit_transaction([("create", row | said | {"received_at": since}) for row in rows])
+    assert post(ops, alert(since, until, "flood")).json() == {"status": "sent", "reports": 5_000}
+    report = attached(mailbox)
+    assert report["complete"] is True
+    assert {p["receipt"] for p in report["predictions"]} == {f"{n:032}" for n in range(5_000)}
+    assert "5,000 predictions" in mailbox.mails[0]["Subject"]
+
+
+def test_what_has_resolved_and_what_cannot_be_mailed(app: App, window: tuple[datetime, datetime]) -> None:
+    """This app has no mail server."""
+    resolved = post(app, alert(*window, monitor_condition="Resolved"))
+    assert (resolved.status_code, resolved.json()) == (200, {"status": "ignored", "reports": 0})
+    fired = post(app, alert(*window))
+    assert (fired.status_code, fired.json()["title"]) == (503, "Mail unavailable")
+    assert "SMTP_HOST" in fired.json()["detail"] and fired.headers["retry-after"].isdigit()
+
+
+def test_the_largest_alert_is_taken_and_no_key_is_no_mail(
+    ops: App, mailbox: Mailbox, window: tuple[datetime, datetime]
+) -> None:
+    body = alert(*window, "large", rule="latency")
+    body["data"]["alertContext"]["condition"]["allOf"][0]["searchQuery"] = "x" * 125_000
+    body["data"]["essentials"]["description"] = "y" * 4_096
+    refused = [
+        ops.http.post("/api/incidents", json=body, headers=headers) for headers in ({}, {"x-functions-key": "no"})
+    ]
+    assert [response.status_code for response in refused] == [401, 401]
+    assert not mailbox.mails
+    assert post(ops, body).json() == {"status": "sent", "reports": 0}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ("{}", ""),
+        ('{"schemaId": "Microsoft.Insights/activityLogs", "data": {}}', "/schemaId"),
+        ('{"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": {}}}', "/data/essentials"),
+        (
+            '{"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": {"alertId": 3}}}',
+            "/data/essentials/alertId",
+        ),
+        ('{"x": ' + "[" * 60_000 + "]" * 60_000 + "}", None),
+    ],
+)
+def test_what_is_no_alert_is_told_so(app: App, body: str, pointer: str | None) -> None:
+    headers = {"x-functions-key": FUNCTION_KEY, "content-type": "application/json"}
+    response = app.http.post("/api/incidents", content=body, headers=headers)
+    assert response.status_code == 400
+    assert [error["pointer"] for error in response.json().get("errors", [])] == ([] if pointer is None else [pointer])
+
+
+RECORDS = """
+import asyncio, logging, sys
+from types import SimpleNamespace
+import azure.functions as func
+import function_app
+
+class Shown(logging.Handler):
+    def emit(self, record):
+        print(record.name, record.getMessage(), f"alert={record.alert} reports={record.reports}")
+
+watch = logging.getLogger("buzzguard.watch")
+watch.setLevel(logging.INFO)
+watch.addHandler(Shown())
+context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=""))
+incident = next(f for f in function_app.app.get_functions() if f.get_function_name() == "incident").get_user_function()
+for _ in range(2):
+    request = func.HttpRequest("POST", "/", headers={"content-type": "application/json"}, body=sys.argv[1].encode())
+    print(asyncio.run(incident(request, context)).get_body().decode())
+"""
+
+
+def test_a_report_is_on_record(azurite: Azurite, mailbox: Mailbox, window: tuple[datetime, datetime]) -> None:
+    settings = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string}
+    settings |= {"SMTP_PORT": str(mailbox.port), **TABLES, **MAIL}
+    body = alert(*window, "record")
+    command = [sys.executable, "-c", RECORDS, msgspec.json.encode(body).decode()]
+    done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        f"buzzguard.watch incident_reported alert={body['data']['essentials']['alertId']} reports=0",
+        '{"status":"sent","reports":0}',
+        '{"status":"replayed","reports":0}',
+    ]

@@ -1,0 +1,113 @@
+"""What is too old goes in the night, and nothing else."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from cloud.settings import Settings, read
+from cloud.tables import TableFeedbackStore, TableIncidentStore
+from devhost.tables import Azurite
+from sentiment.feedback import hour_at, record
+from sentiment.incident import Claim, Reported
+from sentiment.receipt import Receipt
+from tests.conftest import MASTER_KEY, ROOT, App, StartApp
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is, the tables answer."""
+    monkeypatch.setattr("cloud.tables._PATIENCE", {"retry_total": 0})
+
+
+def settings_for(azurite: Azurite, name: str) -> dict[str, str]:
+    tables = {"FEEDBACK_TABLE": f"{name}feedback", "INCIDENTS_TABLE": f"{name}incidents"}
+    return {"TABLES_CONNECTION_STRING": azurite.connection_string, "FEEDBACK_RETENTION_DAYS": "7", **tables}
+
+
+def settings_of(environment: dict[str, str]) -> Settings:
+    return read(environment | {"RECEIPT_KEY": "k" * 32})
+
+
+def fill(store: TableFeedbackStore, *ages: timedelta) -> datetime:
+    """Feedback of today on predictions of those ages; returns the time that they count from."""
+    now = datetime.now(UTC)
+    for age in ages:
+        receipt = Receipt("lite@1", 0.9, "positive", "0" * 32, now - age, f"{age}.id")
+        store.add(record(receipt, False, now))
+    return now
+
+
+def ages(store: TableFeedbackStore) -> list[int]:
+    """Of what is left, in days."""
+    now = datetime.now(UTC)
+    return [(now - row.predicted_at).days for row in store.wrong(now - 99 * DAY, now - DAY, now)]
+
+
+def run(app: App) -> httpx.Response:
+    return app.http.post("/admin/functions/retention", json={}, headers={"x-functions-key": MASTER_KEY}, timeout=60)
+
+
+def test_old_feedback_and_old_incidents_go(start_app: StartApp, azurite: Azurite) -> None:
+    environment = settings_for(azurite, "old")
+    store, incidents = (kind(settings_of(environment)) for kind in (TableFeedbackStore, TableIncidentStore))
+    fill(store, 30 * DAY, 8 * DAY, 6 * DAY, timedelta())
+    for name, age in (("old", 8 * DAY), ("new", 6 * DAY)):
+        claim = incidents.claim(name, datetime.now(UTC) - age)
+        assert isinstance(claim, Claim)
+        incidents.settle(claim, 3)
+    app = start_app(**environment)
+    assert [run(app).status_code for _ in range(2)] == [202, 202]
+    assert ages(store) == [6, 0]
+    assert incidents.claim("new", datetime.now(UTC)) == Reported(3)
+    assert isinstance(incidents.claim("old", datetime.now(UTC)), Claim)
+
+
+def test_a_night_without_a_store_is_a_failure_that_is_told(start_app: StartApp) -> None:
+    account = "AccountName=a;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:1/a;"
+    app = start_app(TABLES_CONNECTION_STRING=f"DefaultEndpointsProtocol=http;{account}")
+    assert run(app).status_code == 500
+    assert "ERROR buzzguard.retention: Expired feedback was not purged" in app.log.read_text()
+
+
+RECORDS = """
+import asyncio, logging, sys
+from types import SimpleNamespace
+from functions import retention
+
+class Shown(logging.Handler):
+    def emit(self, record):
+        print(record.name, record.levelname, record.getMessage())
+        if record.name == "buzzguard.watch":
+            print(record.rows, "rows", record.partitions, "partitions")
+
+logging.getLogger("buzzguard").addHandler(Shown())
+logging.getLogger("buzzguard.watch").setLevel(logging.INFO)
+retention.SECONDS = float(sys.argv[1])
+context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=""))
+asyncio.run(retention.retention(None, context))
+"""
+
+
+def test_a_night_that_is_too_short_goes_on_the_next_one(azurite: Azurite) -> None:
+    environment = settings_for(azurite, "short")
+    store, incidents = (kind(settings_of(environment)) for kind in (TableFeedbackStore, TableIncidentStore))
+    now = fill(store, 30 * DAY, 8 * DAY, timedelta())
+    incidents.claim("old", now - 8 * DAY)
+
+    def night(seconds: float) -> list[str]:
+        command = [sys.executable, "-c", RECORDS, str(seconds)]
+        settings = environment | {"RECEIPT_KEY": "k" * 32}
+        done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    recorded = ["buzzguard.watch INFO feedback_purged", "1 rows 1 partitions"]
+    *told, warning = night(seconds=0)
+    assert told == recorded and f"since {hour_at(now - 30 * DAY)} is left to the next night" in warning
+    assert night(seconds=40) == recorded
+    assert ages(store) == [0]
+    assert list(incidents.purge(now)) == []

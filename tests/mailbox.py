@@ -1,0 +1,73 @@
+"""An SMTP server in this process: what it was sent, and how it fails."""
+
+import asyncio
+import email
+import email.policy
+from email.message import EmailMessage
+from threading import Event, Thread
+from types import TracebackType
+from typing import Any, Self
+
+from aiosmtpd.smtp import SMTP
+
+
+class Mailbox:
+    """Takes mails on 127.0.0.1:`port`, which it chooses at its first start and keeps. `options` are aiosmtpd's."""
+
+    def __init__(self, **options: Any) -> None:
+        self.port = 0
+        self.mails: list[EmailMessage] = []
+        self.answer = "250 OK"  # to a mail
+        self.reached = Event()  # a mail has come in
+        self.answering = Event()  # while it is not set, mails wait for their answer
+        self.answering.set()
+        self._options = options
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.reached.set()
+        await asyncio.to_thread(self.answering.wait)
+        if self.answer.startswith("250"):
+            mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+            assert isinstance(mail, EmailMessage)
+            self.mails.append(mail)
+        return self.answer
+
+    def start(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _listen(self) -> asyncio.Server:
+        def session() -> SMTP:
+            return SMTP(self, loop=self._loop, hostname="mailbox", **self._options)
+
+        return await self._loop.create_server(session, "127.0.0.1", self.port)
+
+    async def _close(self) -> None:
+        self._server.close()
+        self._server.close_clients()
+        await self._server.wait_closed()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def part(mail: EmailMessage, kind: str) -> str:
+    """The text of the part "plain", "html" or "json" of a mail."""
+    (found,) = [part for part in mail.walk() if part.get_content_subtype() == kind]
+    content = found.get_content()
+    return content.decode() if isinstance(content, bytes) else content
