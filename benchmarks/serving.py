@@ -290,7 +290,7 @@ def devhost(environment: Environment, app: Path) -> Iterator[int]:
     app.mkdir()
     for name in ("function_app.py", "host.json"):
         shutil.copy(ROOT / name, app)
-    command = [sys.executable, "-m", "devhost", "--no-tables", "--app", str(app)]
+    command = [sys.executable, "-m", "devhost", "--no-tables", "--no-watch", "--app", str(app)]
     with subprocess.Popen(
         command, cwd=ROOT, env={**environment, "PORT": "0"}, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -1,1 +1,4 @@
-"""Azure on a laptop: the platform's own Python runtime behind HTTP, and Azurite's tables. `python -m devhost`."""
+"""Azure on a laptop: the platform's own Python runtime behind HTTP, Azurite's tables, telemetry, alerts, a mailbox.
+
+`python -m devhost`.
+"""

@@ -4,15 +4,17 @@ PORT chooses the port (0: any free one); otherwise local.settings.json does.
 """
 
 import argparse
+import atexit
 import errno
 import fcntl
 import logging
+import math
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -26,6 +28,7 @@ from devhost.errors import HostError
 
 if TYPE_CHECKING:
     from devhost.runtime import Runtime
+    from devhost.watch import Watch
 
 _TABLES_SETTING = "TABLES_CONNECTION_STRING"
 _STOP_SECONDS = 5  # for requests that still run
@@ -37,11 +40,11 @@ def main() -> int:
     logging.basicConfig(
         level=logging.DEBUG if arguments.debug else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
-    for chatty in ("azure", "asyncio", "httpx", "uvicorn"):
+    for chatty in ("azure", "asyncio", "httpx", "mail.log", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        serve(arguments.app.resolve(), own_tables=not arguments.no_tables)
+        serve(arguments.app.resolve(), not arguments.no_tables, None if arguments.no_watch else arguments.speed)
     except KeyboardInterrupt:
         return 0
     except HostError as error:
@@ -51,21 +54,31 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m devhost", description="Azure Functions and Azurite on this machine."
-    )
+    parser = argparse.ArgumentParser(prog="python -m devhost", description="Azure on this machine.")
     parser.add_argument("--app", type=Path, default=Path(__file__).parents[1], metavar="DIR", help="the function app")
     parser.add_argument("--no-tables", action="store_true", help="start no Azurite")
+    parser.add_argument("--no-watch", action="store_true", help="no telemetry, no alerts, no mailbox")
+    parser.add_argument("--speed", type=_speed, default=1.0, metavar="N", help="look for alerts N times as often")
     parser.add_argument("--debug", action="store_true", help="log everything, tracebacks of failed imports included")
     return parser.parse_args()
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 1 <= speed < math.inf:
+        raise ValueError(text)
+    return speed
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def serve(app_dir: Path, own_tables: bool) -> None:
-    """Serves until interrupted. Raises HostError, and KeyboardInterrupt after an orderly end."""
+def serve(app_dir: Path, own_tables: bool, speed: float | None) -> None:
+    """Serves until interrupted. Alert rules run `speed` times as often as they say; None: nothing is watched.
+
+    Raises HostError, and KeyboardInterrupt after an orderly end.
+    """
     settings = LocalSettings.read_or_create(app_dir)
     port = _port(os.environ.get("PORT"), settings.port)
     # Azurite is for those who have named no store of their own, in the environment or in the file.
@@ -73,21 +86,28 @@ def serve(app_dir: Path, own_tables: bool) -> None:
     settings.apply()
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(port))
-        start = None
-        if own_tables and emulated:
-            folder = app_dir / ".local" / "azurite"
-            stack.enter_context(_locked(folder))
-            azurite = tables.Azurite(folder, _free_port(tables.DEVELOPMENT_PORT))
-            os.environ[_TABLES_SETTING] = azurite.connection_string
-            stack.callback(azurite.kill)
-            # Node and Python both take a while to import things: let them do it side by side.
-            start = stack.enter_context(ThreadPoolExecutor(1)).submit(azurite.start)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        tables_start = _begin_tables(stack, app_dir) if own_tables and emulated else None
 
-        from devhost.host import create_app  # late, for the same reason
+        from devhost.host import create_app  # late: meanwhile the tables start
+        from devhost.watch import Watch
 
-        app = create_app(app_dir, settings.cors)
-        if start is not None:
-            start.result()
+        watch = Watch() if speed else None
+        if watch:
+            watch.lend(os.environ)
+            atexit.register(watch.close)  # runs after the app's own, which may have telemetry to send
+        app = create_app(
+            app_dir, settings.cors, watch.observe if watch else None, watch.mailbox.routes if watch else ()
+        )
+        if tables_start:
+            tables_start.result()
+
+        def ready() -> None:
+            print(_welcome(address, app.state.runtime, watch), flush=True)
+            if watch and speed:
+                watch.open()
+                watch.patrol(watch.action_group(address, os.environ), speed)
+
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -97,7 +117,18 @@ def serve(app_dir: Path, own_tables: bool) -> None:
             server_header=False,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
-        _Server(config, _welcome(listener.getsockname()[1], app.state.runtime)).run(sockets=[listener])
+        _Server(config, ready).run(sockets=[listener])
+
+
+def _begin_tables(stack: ExitStack, app_dir: Path) -> Future[None]:
+    """Azurite on its way up, killed by `stack`. Node and Python both take a while to import things: let them do it side
+    by side."""
+    folder = app_dir / ".local" / "azurite"
+    stack.enter_context(_locked(folder))
+    azurite = tables.Azurite(folder, _free_port(tables.DEVELOPMENT_PORT))
+    os.environ[_TABLES_SETTING] = azurite.connection_string
+    stack.callback(azurite.kill)
+    return stack.enter_context(ThreadPoolExecutor(1)).submit(azurite.start)
 
 
 @contextmanager
@@ -113,27 +144,32 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 class _Server(uvicorn.Server):
-    """Says so on stdout when it is ready."""
+    """Calls `ready` when it is."""
 
-    def __init__(self, config: uvicorn.Config, welcome: str) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._welcome = welcome
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(self._welcome, flush=True)
+        self._ready()
 
 
-def _welcome(port: int, runtime: "Runtime") -> str:
+def _welcome(address: str, runtime: "Runtime", watch: "Watch | None") -> str:
     timers = [function.name for function in runtime.functions.values() if function.trigger == "timerTrigger"]
     lines = [
-        f"The app answers at http://127.0.0.1:{port} (Ctrl-C stops it)",
+        f"The app answers at {address} (Ctrl-C stops it)",
         *(
             f"  {', '.join(sorted(route.methods)) or 'any method':<12} /{route.template.text}"
             for route in runtime.routes.routes
         ),
         *(f"  {'timer':<12} {name}: POST /admin/functions/{name}" for name in timers),
     ]
+    if watch:
+        lines += [
+            f"  {'mail':<12} /mailbox shows what is sent",
+            f"  {'alerts':<12} {len(watch.rules)} rules of infra/alerts.json watch its telemetry",
+        ]
     return "\n".join(lines) + "\n"
 
 

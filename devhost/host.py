@@ -8,8 +8,10 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Self
@@ -20,14 +22,17 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from devhost.configuration import NO_CORS, Cors, HostJson
 from devhost.errors import HostError, InvocationError
 from devhost.routes import split_path
-from devhost.runtime import HttpCall, HttpReply, Runtime, load
+from devhost.runtime import HttpCall, HttpReply, Invocation, Runtime, load
 
 log = logging.getLogger(__name__)
+
+type Observer = Callable[[Invocation], None]  # is told of every call of a function when it is over
 
 _LARGEST_BODY = 104_857_600  # bytes; the platform's own, and its setting's name
 _LARGEST_BODY_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
@@ -35,18 +40,20 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 _OURS_TO_SAY = {"connection", "content-length", "transfer-encoding"}  # the server frames the answer, not the function
 
 
-def create_app(app_dir: Path, cors: Cors = NO_CORS) -> Starlette:
-    """Loads the function app in `app_dir` and returns the ASGI app that answers for it. Keys and the largest body come
-    from the environment, routePrefix and limits from host.json. Not to be called from a running event loop.
-    Raises HostError."""
+def create_app(
+    app_dir: Path, cors: Cors = NO_CORS, observer: Observer | None = None, routes: Sequence[Route] = ()
+) -> Starlette:
+    """Loads the function app in `app_dir` and returns the ASGI app that answers for it, and for `routes` before it.
+    Keys and the largest body come from the environment, routePrefix and limits from host.json. Not to be called from a
+    running event loop. Raises HostError."""
     limits = HostJson.read(app_dir)
     runtime = load(app_dir)
-    app = front(Host(runtime, limits, Keys.from_environment(), _largest_body()), cors)
+    app = front(Host(runtime, limits, Keys.from_environment(), _largest_body(), observer), cors, routes)
     app.state.runtime = runtime
     return app
 
 
-def front(host: "Host", cors: Cors) -> Starlette:
+def front(host: "Host", cors: Cors, routes: Sequence[Route] = ()) -> Starlette:
     """`host` with CORS before it. A refused or failed request gets the headers too: else pages could not read why."""
     allowing = Middleware(
         CORSMiddleware,
@@ -56,7 +63,7 @@ def front(host: "Host", cors: Cors) -> Starlette:
         expose_headers=["*"],
         allow_credentials=cors.credentials,
     )
-    app = Starlette(middleware=[allowing] if cors.origins else [])
+    app = Starlette(routes=routes, middleware=[allowing] if cors.origins else [])
     app.router.default = host  # a route of starlette's would not match a path with a newline in it
     return app
 
@@ -92,9 +99,17 @@ def problem(status: int, headers: Mapping[str, str] | None = None, detail: str |
 class Host:
     """Answers every request; never raises."""
 
-    def __init__(self, runtime: Runtime, limits: HostJson, keys: Keys, largest_body: int = _LARGEST_BODY) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        limits: HostJson,
+        keys: Keys,
+        largest_body: int = _LARGEST_BODY,
+        observer: Observer | None = None,
+    ) -> None:
         """`largest_body` in bytes."""
         self._runtime = runtime
+        self._observer = observer
         self._keys = keys
         self._largest_body = largest_body
         self._max_outstanding = limits.max_outstanding if limits.max_outstanding > 0 else sys.maxsize
@@ -133,10 +148,28 @@ class Host:
             body = await self._body(request)
             if body is None:
                 return problem(413)
+            call = _call(request, parameters, body)
+            url = call.url.partition("?")[0]
             async with self._running:
-                return _response(await self._runtime.http(route.function, _call(request, parameters, body)))
+                reply = self._runtime.http(route.function, call)
+                return await self._invoked(route.function, url, call.traceparent, reply)
         finally:
             self._outstanding -= 1
+
+    async def _invoked(
+        self, function: str, url: str, traceparent: str, invocation: Awaitable[HttpReply | None]
+    ) -> Response:
+        """The answer that a call comes to. The observer is told of it, also of an InvocationError."""
+        started, start = datetime.now(UTC), time.perf_counter()
+        status, succeeded = 500 if url else 0, False
+        try:
+            reply = await invocation
+            status, succeeded = reply.status if reply else 0, True
+            return _response(reply) if reply else Response(status_code=202)
+        finally:
+            if self._observer:
+                seconds = time.perf_counter() - start
+                self._observer(Invocation(function, url, traceparent, started, seconds, status, succeeded))
 
     async def _body(self, request: Request) -> bytes | None:
         """The whole body, or None as soon as it is known to be too large."""
@@ -177,8 +210,9 @@ class Host:
             asked = None
         if not isinstance(asked, dict):
             return problem(400, detail='The body must be JSON: {"input": ...}')
-        await self._runtime.timer(function.name)  # a timer takes no input, here as on Azure
-        return Response(status_code=202)
+        trace = _new_trace()
+        run = self._runtime.timer(function.name, trace)  # a timer takes no input, here as on Azure
+        return await self._invoked(function.name, "", trace, run)
 
 
 def _raw_path(request: Request) -> str:
@@ -206,9 +240,13 @@ def _call(request: Request, parameters: Mapping[str, str], body: bytes) -> HttpC
         query={name: value for name, value in _joined(parse_qsl(query, keep_blank_values=True)).items() if value},
         parameters=parameters,
         body=body,
-        traceparent=traceparent if known else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01",
+        traceparent=traceparent if known else _new_trace(),
         tracestate=request.headers.get("tracestate", "") if known else "",
     )
+
+
+def _new_trace() -> str:
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

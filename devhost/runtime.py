@@ -13,6 +13,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -80,6 +81,18 @@ class HttpCall(Struct, frozen=True):
     tracestate: str = ""
 
 
+class Invocation(Struct, frozen=True):
+    """A call of a function that is over, as the platform's own telemetry tells it."""
+
+    function: str
+    url: str  # without its query, which may hold a key; empty for a timer
+    traceparent: str
+    started: datetime  # UTC
+    seconds: float
+    status: int  # that the caller got; 0: there was no caller, it was a timer
+    succeeded: bool  # the function came to its end, which may have been to answer 500
+
+
 class HttpReply(Struct, frozen=True):
     """What a function answered. Fit to be sent: status 200 to 599, headers that HTTP allows."""
 
@@ -105,28 +118,32 @@ class Runtime:
             "params": _strings(call.parameters),
             "body": Datum(call.body, "bytes"),
         }
-        returned = await self._invoke(name, Datum(request, "http"), call)
+        returned = await self._invoke(
+            name, Datum(request, "http"), _strings(call.parameters), call.traceparent, call.tracestate
+        )
         try:
             return _reply(returned)
         except ValueError as error:
             log.error("%s answered what HTTP does not allow: %s", name, error)
             raise InvocationError(name) from error
 
-    async def timer(self, name: str) -> None:
+    async def timer(self, name: str, traceparent: str) -> None:
         """Runs a timer function as if its time had come. Raises InvocationError."""
         state = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": False}
-        await self._invoke(name, Datum(json.dumps(state), "json"))
+        await self._invoke(name, Datum(json.dumps(state), "json"), {}, traceparent)
 
-    async def _invoke(self, name: str, trigger: Any, call: HttpCall | None = None) -> Any:
+    async def _invoke(
+        self, name: str, trigger: Any, metadata: Mapping[str, Any], traceparent: str, tracestate: str = ""
+    ) -> Any:
         function = self.functions[name]
         try:
             succeeded, returned, _, error, _ = await invocation_request_native(
                 str(uuid.uuid4()),
                 function.id,
                 [(function.parameter, trigger)],
-                _strings(call.parameters) if call else {},
-                call.traceparent if call else "",
-                call.tracestate if call else "",
+                metadata,
+                traceparent,
+                tracestate,
             )
         except SystemExit as end:  # a function that calls sys.exit must not end the host
             succeeded, returned, error = False, None, repr(end)

@@ -23,6 +23,10 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 @app.route(route="tables")
 def stores(req: func.HttpRequest) -> str:
     return os.environ.get("TABLES_CONNECTION_STRING", "none")
+
+@app.route(route="setting/{name}")
+def setting(req: func.HttpRequest) -> str:
+    return os.environ.get(req.route_params["name"], "none")
 """
 TWO = """
 import azure.functions as func
@@ -47,7 +51,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    ours = ("DEVHOST_", "TABLES_", "PYTHON_SCRIPT", "PORT")
+    ours = ("DEVHOST_", "TABLES_", "PYTHON_SCRIPT", "PORT", "APPLICATIONINSIGHTS_", "SMTP_", "MAIL_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"PYTHONPATH": str(Path(__file__).parents[2]), "PORT": "0"} | extra
 
@@ -88,7 +92,13 @@ def test_it_serves_with_tables_until_it_is_told_to_end(tmp_path: Path, end: sign
         assert any("table_service.cjs" in " ".join(child.cmdline()) for child in children)
         process.send_signal(end)
         assert process.wait(timeout=30) == 0
-        assert process.stdout and process.stdout.read().split() == ["any", "method", "/api/tables"]
+        assert process.stdout
+        assert [line.split()[0] for line in process.stdout.read().splitlines() if line] == [
+            "any",
+            "any",
+            "mail",
+            "alerts",
+        ]
         assert process.stderr and process.stderr.read() == ""
     assert not [child for child in children if child.is_running()]
     assert (tmp_path / ".local" / "azurite").is_dir()
@@ -110,6 +120,25 @@ def test_over_the_wire(tmp_path: Path) -> None:
         status = httpx.get(f"{address}/admin/host/status")
         assert status.status_code == 401  # local.settings.json has been written, with a master key
         assert "server" not in status.headers
+
+
+def test_the_app_is_watched_unless_it_is_not_to_be(tmp_path: Path) -> None:
+    names = ("APPLICATIONINSIGHTS_CONNECTION_STRING", "SMTP_HOST", "SMTP_PORT")
+    with running(write(tmp_path, APP), "--no-tables") as (_, address):
+        endpoint, host, port = (httpx.get(f"{address}/api/setting/{name}").text for name in names)
+        ingestion = re.search(r"IngestionEndpoint=(\S+?);", endpoint)
+        assert ingestion and httpx.post(f"{ingestion[1]}v2.1/track", content=b"[]").status_code == 200
+        socket.create_connection((host, int(port))).close()
+        assert httpx.get(f"{address}/mailbox.json").json() == []
+    with running(tmp_path, "--no-tables", "--no-watch") as (_, address):
+        assert [httpx.get(f"{address}/api/setting/{name}").text for name in names] == ["none"] * 3
+        assert httpx.get(f"{address}/mailbox").status_code == 404
+
+
+@pytest.mark.parametrize("speed", ["0", "nan", "fast"])
+def test_time_cannot_run_backwards(tmp_path: Path, speed: str) -> None:
+    asked = subprocess.run(command("--speed", speed), env=environment(), text=True, capture_output=True, timeout=60)
+    assert (asked.returncode, "--speed: invalid" in asked.stderr) == (2, True)
 
 
 def test_a_taken_port_is_told_in_a_line(tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""Azure's watch on a laptop, put together: telemetry arrives, rules run over it, ops get mail."""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlencode
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+
+from devhost.action_group import ActionGroup, Receivers
+from devhost.errors import HostError
+from devhost.insights import INSTRUMENTATION_KEY, Insights, Sink, request_row
+from devhost.mailbox import LARGEST, Mailbox
+from devhost.monitor import Monitor, read_rules
+from devhost.runtime import Invocation
+from devhost.workspace import Schema, Workspace
+
+log = logging.getLogger(__name__)
+
+INFRA = Path(__file__).resolve().parents[1] / "infra"
+_MAIL = ("SMTP_PORT", "MAIL_FROM", "MAIL_TO")  # settings that go with SMTP_HOST
+_BREATH = 1.0  # seconds between two looks at the clock
+
+
+class Watch:
+    """Listens on two ports of its own from the start, and answers in threads of its own from `open` on."""
+
+    def __init__(self, sink: Sink | None = None) -> None:
+        """Telemetry goes to `sink` if there is one, else into the workspace. Raises HostError."""
+        self.rules = read_rules(INFRA / "alerts.json")
+        self.workspace = Workspace(_schema(INFRA / "workspace.json"))
+        self.mailbox = Mailbox(_now)
+        self._sink = sink or self.workspace.add
+        self._http, self._smtp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+        self._threads: list[threading.Thread] = []
+        self._closed = threading.Event()
+        app = Starlette(routes=Insights(self._sink, _now).routes)
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
+        )
+
+    @property
+    def smtp(self) -> tuple[str, int]:
+        """Host and port of the mailbox."""
+        host, port = self._smtp.getsockname()
+        return host, port
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the app needs to be told, to be watched and to reach the mailbox."""
+        host, port = self.smtp
+        endpoint = f"http://127.0.0.1:{self._http.getsockname()[1]}/"
+        return {
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": (
+                f"InstrumentationKey={INSTRUMENTATION_KEY};IngestionEndpoint={endpoint};LiveEndpoint={endpoint}"
+            ),
+            "OTEL_SERVICE_NAME": "buzzguard",
+            "SMTP_HOST": host,
+            "SMTP_PORT": str(port),
+            "MAIL_FROM": "buzzguard@laptop.example",
+            "MAIL_TO": "ops@laptop.example",
+        }
+
+    def lend(self, environment: MutableMapping[str, str]) -> None:
+        """Puts the settings there, except what somebody has set; with a mail server of theirs, nothing of mail."""
+        own_server = "SMTP_HOST" in environment
+        for name, value in self.settings.items():
+            if not (own_server and name in _MAIL):
+                environment.setdefault(name, value)
+
+    def observe(self, invocation: Invocation) -> None:
+        """Takes note of a call of a function, as the platform does."""
+        self._sink("AppRequests", request_row(invocation), _now())
+
+    def action_group(self, app: str, environment: Mapping[str, str]) -> ActionGroup:
+        """What tells ops, and the function in the app at the URL `app`."""
+        code = urlencode({"code": environment.get("DEVHOST_FUNCTION_KEY", "")})
+        ops = environment.get("MAIL_TO", self.settings["MAIL_TO"])
+        to = [address.strip() for address in ops.split(",")]
+        return ActionGroup(Receivers(f"{app}/api/incidents?{code}", self.smtp, to))
+
+    def open(self) -> None:
+        """From now on telemetry and mail are taken; what was sent before waits in the sockets."""
+        self._begin(lambda: asyncio.run(self._answer()))
+
+    def patrol(self, action_group: ActionGroup, speed: float) -> None:
+        """From now on rules are run when their time comes, `speed` times as often as they say."""
+        monitor = Monitor(self.rules, self.workspace, action_group, speed)
+        self._begin(lambda: self._patrol(monitor))
+
+    def close(self) -> None:
+        """Ends what was begun."""
+        self._closed.set()
+        self._server.should_exit = True
+        for thread in self._threads:
+            thread.join()
+        for listener in (self._http, self._smtp):
+            listener.close()
+        self.workspace.close()
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, name="watch", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    async def _answer(self) -> None:
+        from aiosmtpd.smtp import SMTP  # late: nobody's start is to wait for it
+
+        loop = asyncio.get_running_loop()
+        conversation = partial(
+            SMTP, self.mailbox, hostname="localhost", data_size_limit=LARGEST, enable_SMTPUTF8=True, loop=loop
+        )
+        async with await loop.create_server(conversation, sock=self._smtp):
+            await self._server.serve(sockets=[self._http])
+
+    def _patrol(self, monitor: Monitor) -> None:
+        while not self._closed.wait(_BREATH):
+            try:
+                self.workspace.store()
+                monitor.tick(_now())
+            except Exception:
+                log.exception("the monitor failed")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _schema(path: Path) -> Schema:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, str]])
+    except (OSError, msgspec.DecodeError) as error:
+        raise HostError(f"{path}: {error}") from error
