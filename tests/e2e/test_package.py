@@ -15,15 +15,16 @@ from tests.conftest import ROOT
 LIMIT = 70_000_000  # bytes: 45 of code, 25 of models, which hardly compress
 
 PREDICT = """
-import asyncio, json, sys
+import asyncio, json, sys, types
 import azure.functions as func
 import function_app
 predict = next(f for f in function_app.app.get_functions() if f.get_function_name() == "predict").get_user_function()
 request = func.HttpRequest("POST", "/", headers={"content-type": "application/json"}, body=json.dumps(
     {"texts": ["I love this company the experience was great !",
                "my flight was cancelled and nobody answers, worst airline ever"]}).encode())
-print(asyncio.run(predict(request)).get_body().decode())
-import azure.data.tables, azure.identity
+context = types.SimpleNamespace(trace_context=types.SimpleNamespace(trace_parent=""))
+print(asyncio.run(predict(request, context)).get_body().decode())
+import azure.data.tables, azure.identity, azure.monitor.opentelemetry
 print(json.dumps([m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", None)]))
 """
 
