@@ -195,8 +195,8 @@ def markdown(rows: list[Row]) -> str:
             part(names[:3]),
             part(names[3:8]),
             part(names[8:]),
-            "What each cost. Size: all files that are shipped. Time: the median of 200 tweets of 30 tokens, one at a "
-            "time on one thread.",
+            "What each cost. Size: all files that are shipped. Time: the median for a tweet of 30 tokens, alone, on "
+            "one thread.",
             cost,
             "![ROC curves of the models above](models.svg)",
             "Published by the first systems of this kind, on test texts of their own, with near-duplicates of training "
