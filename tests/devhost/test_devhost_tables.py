@@ -12,7 +12,7 @@ import pytest
 from azure.core.exceptions import AzureError, ServiceRequestError
 from azure.data.tables import TableClient
 
-from devhost import tables
+from devhost import node, tables
 from devhost.errors import HostError
 from devhost.tables import Azurite
 
@@ -121,8 +121,8 @@ def test_what_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(HostError, match="Azurite is not installed: run make install"):
             Azurite(tmp_path).start()
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(tables.sysconfig, "get_path", lambda name: str(tmp_path))
-    monkeypatch.setattr(tables, "find_spec", lambda name: None)
+    monkeypatch.setattr(node.sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(node, "find_spec", lambda name: None)
     with pytest.raises(HostError, match="Node.js.* is not installed: run make install"):
         Azurite(tmp_path).start()
 

@@ -13,6 +13,7 @@ import pytest
 from duckdb import DuckDBPyConnection
 from hypothesis import given, settings
 
+from devhost.workspace import insert, make_table
 from infra import queries
 from infra.queries import Linted, lint, schema
 from tests.conftest import ROOT
@@ -83,18 +84,12 @@ class Workspace:
 
     def load(self, query: str, records: list[Record]) -> str:
         """Puts the records into the table that `query` is about; returns the name of their schema."""
-        types = {"bool": "BOOLEAN", "datetime": "TIMESTAMP", "dynamic": "JSON", "int": "INTEGER", "real": "DOUBLE"}
         table = "AppRequests" if "AppRequests" in QUERIES[query] else "AppTraces"
-        columns = {name: types.get(kind, "VARCHAR") for name, kind in schema()[table].items()}
         lot = next(self.schemas)
-        typed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-        self.connection.execute(f'CREATE SCHEMA {lot}; CREATE TABLE {lot}."{table}" ({typed})')
+        self.connection.execute(f"CREATE SCHEMA {lot}")
+        make_table(self.connection, f"{lot}.{table}", schema()[table])
         if records:
-            rows = json.dumps(records, default=lambda time: time.isoformat())
-            row = f"unnest(from_json(?::JSON, '{json.dumps([columns])}'))"
-            self.connection.execute(
-                f'INSERT INTO {lot}."{table}" SELECT unnest(row) FROM (SELECT {row} AS row)', [rows]
-            )
+            insert(self.connection, f"{lot}.{table}", schema()[table], records)
         return lot
 
     def ask(self, kql: str, lot: str) -> Found:
