@@ -100,7 +100,7 @@ def main() -> None:
     report = Report(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine,
-        models=[f"{manifest.name}@{manifest.version}" for manifest in versions],
+        models=[manifest.release for manifest in versions],
         figures=figures,
         notes=notes(machine),
     )

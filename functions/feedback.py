@@ -1,8 +1,6 @@
 """POST /api/feedback: was a prediction right? DELETE /api/feedback/{prediction_id}: forget that."""
 
-import asyncio
 import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -14,7 +12,7 @@ from sentiment.feedback import hour_of, record
 
 from .http import Answer, endpoint
 from .predict import Text
-from .service import service
+from .service import in_thread, service
 
 
 class FeedbackRequest(Struct, forbid_unknown_fields=True):
@@ -62,7 +60,7 @@ async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
     row = record(
         receipt, request.correct, datetime.now(UTC), text if request.share_text else None, request.comment or None
     )
-    status = await _in_thread(service.store.add, row)
+    status = await in_thread(_THREADS, service.store.add, row)
     # Of a replay too: the first time, the app may have died before it came to this. The alert counts receipts.
     watch.info(
         "good_prediction" if row.correct else "bad_prediction",
@@ -82,10 +80,6 @@ async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
 )
 async def erase(request: func.HttpRequest, _: None) -> Answer:
     receipt = service.receipts.read(request.route_params["prediction_id"])
-    await _in_thread(service.store.erase, hour_of(receipt), receipt.digest)
+    await in_thread(_THREADS, service.store.erase, hour_of(receipt), receipt.digest)
     watch.info("feedback_erased", extra={"receipt": receipt.digest})
     return Answer(204)
-
-
-async def _in_thread[T](call: Callable[..., T], *arguments: object) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, call, *arguments)

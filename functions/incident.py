@@ -1,7 +1,5 @@
 """POST /api/incidents: an alert of Azure Monitor fired; the team is to have a report of it."""
 
-import asyncio
-import contextvars
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -14,7 +12,7 @@ from sentiment.errors import MailUnavailable
 from sentiment.incident import Alert, report
 
 from .http import Answer, endpoint
-from .service import service
+from .service import in_thread, service
 
 
 class IncidentResponse(Struct, frozen=True):
@@ -47,9 +45,8 @@ async def incident(_: func.HttpRequest, alert: Alert) -> Answer:
         return Answer(200, IncidentResponse("ignored", 0))
     if service.mailer is None:
         raise MailUnavailable("No mail server is set: SMTP_HOST, MAIL_FROM and MAIL_TO say which.", retry_after=60)
-    outcome = await asyncio.get_running_loop().run_in_executor(
+    outcome = await in_thread(
         _THREADS,
-        contextvars.copy_context().run,  # what is logged there belongs to this request
         report,
         alert,
         service.store,

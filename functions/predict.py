@@ -102,7 +102,7 @@ def _predict(model: Model, request: PredictRequest, started: float) -> PredictRe
     for text, score, unknown in zip(request.all_texts, scores.probability, scores.unknown, strict=True):
         probability = round(float(score), 4)  # what is shown is what is decided on, signed and later reported
         label, decision, warnings = verdict(probability, float(unknown), about.thresholds)
-        receipt = service.receipts.sign(f"{about.name}@{about.version}", probability, label, text)
+        receipt = service.receipts.sign(about.release, probability, label, text)
         explanation = _explain(model, text) if request.explain else UNSET
         predictions.append(Prediction(receipt, label, probability, decision, warnings, explanation))
     if watch.isEnabledFor(logging.INFO):
@@ -112,7 +112,6 @@ def _predict(model: Model, request: PredictRequest, started: float) -> PredictRe
 
 def _watch(about: Manifest, texts: list[str], predictions: list[Prediction], scores: Scores, latency: float) -> None:
     """Tell telemetry what was predicted, and how usual the texts are. `latency` in milliseconds."""
-    model = f"{about.name}@{about.version}"
     meter.info("predict.duration", extra={"value": latency, "by": {}})
     for text, prediction, unknown in zip(texts, predictions, scores.unknown.tolist(), strict=True):
         bucket = min(int(prediction.probability * BUCKETS), BUCKETS - 1)
@@ -129,7 +128,7 @@ def _watch(about: Manifest, texts: list[str], predictions: list[Prediction], sco
         if about.baseline is not None:
             record |= {"expected": about.baseline.probability[bucket], "unknown_expected": about.baseline.unknown}
         watch.info("prediction", extra=record)
-        meter.info("predictions", extra={"value": 1, "by": {"decision": prediction.decision, "model": model}})
+        meter.info("predictions", extra={"value": 1, "by": {"decision": prediction.decision, "model": about.release}})
         meter.info("unknown_words", extra={"value": unknown, "by": {}})
 
 

@@ -1,7 +1,12 @@
-"""What the functions share, made once when the app starts: settings, model, receipts, tables, mail."""
+"""What the functions share, made once when the app starts: settings, model, receipts, tables, mail; and the way into a
+thread."""
 
+import asyncio
+import contextvars
 import logging
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,3 +52,9 @@ class Service:
 _configuration = settings.read(os.environ)
 telemetry.start(_configuration.applicationinsights_connection_string)
 service = Service(_configuration)
+
+
+async def in_thread[T](threads: ThreadPoolExecutor, call: Callable[..., T], *arguments: object) -> T:
+    """The result of `call`, which blocks. What is logged there belongs to this request."""
+    run = contextvars.copy_context().run
+    return await asyncio.get_running_loop().run_in_executor(threads, run, call, *arguments)

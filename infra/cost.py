@@ -5,7 +5,10 @@ An upper bound: every call is taken to come alone. Calls that an instance answer
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
+
+import msgspec
 
 # US dollars, East US, without tax or discount. Prices differ by region and change: correct them here.
 # On demand: azure.microsoft.com/pricing/details/functions, Flex Consumption, late 2026. The rest: the same page and
@@ -69,9 +72,8 @@ def alert_rules() -> float:
 
 
 def minutes(duration: str) -> int:
-    """An ISO 8601 duration of one unit, as in alerts.json: PT5M, PT6H, P1D."""
-    number, unit = duration.removeprefix("P").removeprefix("T")[:-1], duration[-1]
-    return int(number) * {"M": 1, "H": 60, "D": 1440}[unit]
+    """An ISO 8601 duration, as in alerts.json: PT5M, PT6H, P1D."""
+    return msgspec.convert(duration, timedelta) // timedelta(minutes=1)
 
 
 if __name__ == "__main__":

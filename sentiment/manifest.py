@@ -127,6 +127,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     run_id: str  # of MLflow
     created: str  # ISO 8601, UTC
 
+    @property
+    def release(self) -> str:
+        """name@version: what receipts and telemetry call the model."""
+        return f"{self.name}@{self.version}"
+
     def __post_init__(self) -> None:
         if strange := [name for name in self.files if Path(name).name != name]:
             raise ValueError(f"files must be names within the folder, not {strange}")
