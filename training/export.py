@@ -153,7 +153,8 @@ def compare(folder: Path, texts: list[str], expected: Floats) -> Comparison:
     actual = predict(model, texts).probability
     difference = np.abs(actual - expected)
     flips = ((actual >= 0.5) != (expected >= 0.5)) & (np.abs(expected - 0.5) > REFERENCE)
-    return Comparison(len(texts), int(flips.sum()), float(difference.max()), size(folder), milliseconds(model))
+    (took,) = milliseconds(model)
+    return Comparison(len(texts), int(flips.sum()), float(difference.max()), size(folder), took)
 
 
 def size(folder: Path) -> int:
@@ -161,14 +162,17 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def milliseconds(model: Model, rounds: int = 5, times: int = 100) -> float:
-    """The median time of TWEET, alone, on one thread: the lowest of several, since a busy machine only adds to it."""
-    seconds = np.empty((rounds, times))
+def milliseconds(*models: Model, rounds: int = 5, times: int = 100) -> list[float]:
+    """The median time that each takes for TWEET, alone, on one thread.
+
+    The lowest of several, since a busy machine only adds to it; in turns, so that it is busy for all of them alike.
+    """
+    seconds = np.empty((rounds, len(models), times))
     for place in np.ndindex(seconds.shape):
         started = time.perf_counter()
-        model.score([TWEET])
+        models[place[1]].score([TWEET])
         seconds[place] = time.perf_counter() - started
-    return round(1000 * float(np.median(seconds, axis=1).min()), 3)
+    return [round(1000 * float(lowest), 3) for lowest in np.median(seconds, axis=2).min(axis=0)]
 
 
 def _settle(folder: Path, validation: pd.DataFrame) -> Manifest:

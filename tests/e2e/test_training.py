@@ -16,7 +16,7 @@ from sentiment import manifest
 from sentiment.model import Model
 from tests.conftest import ROOT
 from tests.tweets import invented
-from training import tracking
+from training import promote, tracking
 from training.__main__ import VERBS, main
 from training.families.logreg import Configuration
 from training.train import configure
@@ -71,6 +71,7 @@ def test_from_tweets_to_a_model_that_is_served(folder: Path, training: Training)
     settings = ["--set", "C=1.5", "--set", "longest=2", "--set", "text.stop_words=true", "--set", "keep=400"]
     run = well(training("train", "--family", "logreg", *settings)).split()[-1]
     version = well(training("export", run, "--name", "mine"))
+    assert re.search(r"\d ms for a tweet; 0.001 are allowed", training("promote", "--milliseconds", "0.001").error)
     well(training("promote"))
 
     model = Model.load(folder / "models" / "mine")
@@ -104,6 +105,18 @@ def test_a_worse_challenger_is_refused_and_told_why(folder: Path, training: Trai
     done = training("promote", "--megabytes", "0.001")
     assert "MB on disk; 0.001 are allowed" in done.error
     assert (folder / "models" / "mine" / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("took", "rival", "refused"),
+    [(4.9, 4.0, False), (5.1, 4.8, True), (7.8, 7.5, False), (8.0, 7.5, True), (4.9, None, False), (5.1, None, True)],
+)
+def test_a_slow_machine_is_not_the_fault_of_a_model(
+    took: float, rival: float | None, refused: bool, monkeypatch: pytest.MonkeyPatch, model: Model
+) -> None:
+    timings = [took] if rival is None else [took, rival]
+    monkeypatch.setattr(promote, "milliseconds", lambda *models: timings[: len(models)])
+    assert bool(promote.too_slow(model, model if rival else None, 5)) == refused
 
 
 def test_a_training_that_was_killed_goes_on_in_its_own_run(
