@@ -101,7 +101,7 @@ def _predict(model: Model, request: PredictRequest, started: float) -> PredictRe
     predictions = []
     for text, score, unknown in zip(request.all_texts, scores.probability, scores.unknown, strict=True):
         probability = round(float(score), 4)  # what is shown is what is decided on, signed and later reported
-        label, decision, warnings = verdict(probability, float(unknown), about.thresholds)
+        label, decision, warnings = verdict(text, probability, float(unknown), about.thresholds)
         receipt = service.receipts.sign(about.release, probability, label, text)
         explanation = _explain(model, text) if request.explain else UNSET
         predictions.append(Prediction(receipt, label, probability, decision, warnings, explanation))

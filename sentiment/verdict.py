@@ -2,11 +2,12 @@
 
 from typing import Literal, NamedTuple
 
+from .language import probably_foreign
 from .manifest import Thresholds
 
 type Label = Literal["positive", "negative"]
 type Decision = Literal["publish", "review", "hold"]
-type Caution = Literal["mostly_unknown_words"]
+type Caution = Literal["mostly_unknown_words", "probably_not_english"]
 
 MOSTLY = 0.5  # the share of unknown tokens from which on the score says little about the text
 
@@ -17,13 +18,15 @@ class Verdict(NamedTuple):
     warnings: list[Caution]
 
 
-def verdict(probability: float, unknown: float, thresholds: Thresholds) -> Verdict:
-    """What a calibrated P(positive) means, given the share of tokens the model does not know.
+def verdict(text: str, probability: float, unknown: float, thresholds: Thresholds) -> Verdict:
+    """What a calibrated P(positive) means for a text, given the share of its tokens that the model does not know.
 
     Publish only where "positive" is precise, hold where "negative" is, review between: a bad tweet let through is
     what costs, so a text the model cannot read is never waved through.
     """
     warnings: list[Caution] = ["mostly_unknown_words"] if unknown > MOSTLY else []
+    if probably_foreign(text):
+        warnings.append("probably_not_english")
     decision: Decision
     if probability <= thresholds.hold:
         decision = "hold"

@@ -77,10 +77,11 @@ def score(source: Path, out: Path, engine: AbstractContextManager[Engine], thres
             task = progress.add_task("score", total=rows)
             for chunk in file.chunks():
                 scores = []
-                for batch in scores_of(batched(file.values(chunk, "text"), BATCH, strict=False)):
+                texts = file.values(chunk, "text")
+                for batch in scores_of(batched(texts, BATCH, strict=False)):
                     progress.advance(task, len(batch.probability))
                     scores.append(batch)
-                write(chunk, _columns(scores, thresholds))
+                write(chunk, _columns(texts, scores, thresholds))
         unfinished.replace(out)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -129,9 +130,12 @@ def _check(file: File[Any], source: Path) -> int:
     return row
 
 
-def _columns(scores: list[Scores], thresholds: Thresholds) -> Added:
+def _columns(texts: Sequence[str], scores: list[Scores], thresholds: Thresholds) -> Added:
     probability, _, unknown = _joined(scores)
-    verdicts = [verdict(p, u, thresholds) for p, u in zip(probability.tolist(), unknown.tolist(), strict=True)]
+    verdicts = [
+        verdict(text, p, u, thresholds)
+        for text, p, u in zip(texts, probability.tolist(), unknown.tolist(), strict=True)
+    ]
     return {
         "probability": probability.tolist(),
         "predicted": [v.label for v in verdicts],

@@ -58,7 +58,7 @@ def test_a_parquet_file_gets_three_columns_and_loses_nothing(tmp_path: Path, sma
     assert set(found.decision) == {"publish", "review", "hold"}
     thresholds = MODEL.manifest.thresholds
     for p, unknown, row in zip(found.probability, expected.unknown, found.itertuples(), strict=True):
-        assert (row.predicted, row.decision) == verdict(p, unknown, thresholds)[:2]
+        assert (row.predicted, row.decision) == verdict(row.text, p, unknown, thresholds)[:2]
 
 
 def test_types_and_metadata_of_other_columns_are_kept(tmp_path: Path) -> None:
