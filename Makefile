@@ -1,11 +1,12 @@
 # Two commands matter: `make serve` and `make test`. `make` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install serve drill test check format bench package cost lock train mlflow
+.PHONY: help install serve drill test check format screenshots bench package cost lock train mlflow
 .SILENT:
 
 PYTHON := .venv/bin/python
 FAMILY := transformer
-SERVED := function_app.py host.json requirements.txt $(wildcard functions/*.py sentiment/*.py cloud/*.py models/*.json models/*/*)
+SERVED := function_app.py host.json requirements.txt devhost/package-lock.json \
+	$(wildcard functions/*.* sentiment/*.py cloud/*.py models/*.json models/*/* web/*)
 
 help:  # list the commands
 	sed -n 's/^\([a-z]*\):.*# /make \1\t/p' Makefile
@@ -36,6 +37,9 @@ check: .venv/train  # run the linters
 format: .venv/train  # rewrite the code as `make check` wants it
 	.venv/bin/ruff check --fix --quiet .
 	.venv/bin/ruff format .
+
+screenshots: .venv/train  # draw every state of the page into build/screenshots, and the README's pictures
+	$(PYTHON) -m pytest tests/browser/screenshots.py
 
 bench: .venv/train build/buzzguard.zip  # measure; writes benchmarks/results/serving.json
 	$(PYTHON) -m benchmarks.serving

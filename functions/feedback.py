@@ -50,7 +50,7 @@ _THREADS = ThreadPoolExecutor(32, "feedback")
     auth_level=service.auth_level,
     body=FeedbackRequest,
     answers={201: FeedbackResponse, 200: FeedbackResponse},
-    problems=(400, 409, 410, 413, 415, 422, 503),
+    problems=("Feedback conflict", "Receipt expired", "Receipt not ours", "Feedback store unavailable"),
 )
 async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
     receipt = service.receipts.read_recent(request.prediction_id)
@@ -76,7 +76,7 @@ async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
     summary="Erase the feedback on a prediction",
     auth_level=service.auth_level,
     answers={204: None},
-    problems=(422, 503),
+    problems=("Receipt not ours", "Feedback store unavailable"),
 )
 async def erase(request: func.HttpRequest, _: None) -> Answer:
     receipt = service.receipts.read(request.route_params["prediction_id"])

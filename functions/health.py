@@ -41,7 +41,7 @@ async def live(_: func.HttpRequest, __: None) -> Answer:
     summary="Whether predictions can be made",
     auth_level="anonymous",
     answers={200: Ready},
-    problems=(503,),
+    problems=("Model unavailable",),
 )
 async def ready(_: func.HttpRequest, __: None) -> Answer:
     about = service.model.manifest

@@ -61,7 +61,8 @@ class Operation(NamedTuple):
     secured: bool
     body: Any  # the type that decodes the request, or None
     answers: dict[int, Any]  # status -> the type of the payload, or None
-    problems: tuple[int, ...]
+    problems: tuple[str, ...]  # their titles, but for those that a body may have
+    documented: bool  # whether it is part of the contract: pages are not
 
     @property
     def methods(self) -> list[str]:
@@ -72,6 +73,8 @@ class Operation(NamedTuple):
 
 
 OPERATIONS: list[Operation] = []
+
+_ROOT = "{ignored:maxlength(0)?}"  # the route of "/": on Azure a function with an empty one answers at its name
 
 type Handler = Callable[[func.HttpRequest, Any], Awaitable[Answer]]
 type Trigger = Callable[[func.HttpRequest, func.Context], Awaitable[func.HttpResponse]]
@@ -86,12 +89,13 @@ def endpoint(
     auth_level: str,
     answers: dict[int, Any],
     body: Any = None,
-    problems: tuple[int, ...] = (),
+    problems: tuple[str, ...] = (),
+    documented: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Register `handler(request, decoded body)` as the function that answers `method path`."""
-    operation = Operation(method, path, summary, auth_level != "anonymous", body, answers, problems)
+    operation = Operation(method, path, summary, auth_level != "anonymous", body, answers, problems, documented)
     OPERATIONS.append(operation)
-    route = blueprint.route(path.lstrip("/"), methods=operation.methods, auth_level=func.AuthLevel(auth_level))
+    route = blueprint.route(path.lstrip("/") or _ROOT, methods=operation.methods, auth_level=func.AuthLevel(auth_level))
 
     def register(handler: Handler) -> Handler:
         route(trigger(handler, body))
@@ -195,9 +199,13 @@ def _wordless(error: BaseException | None) -> BaseException | None:
     return wordless
 
 
+def problem_type(title: str) -> str:
+    return "urn:buzzguard:problem:" + title.lower().replace(" ", "-")
+
+
 def _problem(problem: Problem, request_id: str) -> Answer:
     details = ProblemDetails(
-        type="urn:buzzguard:problem:" + problem.title.lower().replace(" ", "-"),
+        type=problem_type(problem.title),
         title=problem.title,
         status=problem.status,
         detail=str(problem),

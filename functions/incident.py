@@ -38,7 +38,7 @@ _THREADS = ThreadPoolExecutor(4, "incident")
     auth_level="function",
     body=Alert,
     answers={200: IncidentResponse},
-    problems=(400, 413, 415, 503),
+    problems=("Feedback store unavailable", "Mail unavailable", "Incident in progress"),
 )
 async def incident(_: func.HttpRequest, alert: Alert) -> Answer:
     if not alert.fired:

@@ -33,7 +33,7 @@ blueprint = func.Blueprint()
     summary="Describe the models",
     auth_level=service.auth_level,
     answers={200: ModelsResponse},
-    problems=(503,),
+    problems=("Model unavailable",),
 )
 async def models(_: func.HttpRequest, __: None) -> Answer:
     shipped = [describe(path.parent) for path in sorted(MODELS.glob("*/manifest.json"))]

@@ -85,7 +85,7 @@ meter = logging.getLogger("buzzguard.watch.meter")
         PredictRequest, Meta(extra_json_schema={"oneOf": [{"required": ["text"]}, {"required": ["texts"]}]})
     ],
     answers={200: PredictResponse},
-    problems=(400, 413, 415, 503),
+    problems=("Model unavailable",),
 )
 async def predict(_: func.HttpRequest, request: PredictRequest) -> Answer:
     model = service.model

@@ -14,9 +14,13 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from functions import docs
+
 ROOT = Path(__file__).resolve().parent.parent
-SERVED = ["function_app.py", "host.json", "requirements.txt", "cloud", "functions", "models", "sentiment"]
+SERVED = ["function_app.py", "host.json", "requirements.txt", "cloud", "functions", "models", "sentiment", "web"]
 PACKAGES = ".python_packages/lib/site-packages"  # where the platform looks for them
+
+INSTRUMENTED = "asgi dbapi django fastapi flask httpx psycopg2 requests urllib urllib3 wsgi".split()
 
 # Never loaded by a function; tests/e2e/test_package.py serves without them.
 UNUSED = [
@@ -31,10 +35,21 @@ UNUSED = [
     "numpy/f2py",
     "numpy/_core/include",
     "numpy/_core/lib",
+    "numpy/_core/_simd*.so",  # for tests, as the next
+    "numpy/_core/_*_tests*.so",
+    *(f"numpy/{name}" for name in ("fft", "ma", "polynomial", "random", "testing")),
+    *("flatbuffers", "google"),  # onnxruntime names them for its tools
+    *("cffi", "pycparser"),  # of them cryptography needs the compiled part, which lies outside
+    *("azure/data/tables/aio", "azure/identity/aio", "werkzeug/debug"),
+    # Instrumentation that cloud/telemetry.py turns off, and what only that and older exporters need.
+    *(f"opentelemetry/instrumentation/{name}" for name in INSTRUMENTED),
+    *("asgiref", "msrest", "oauthlib", "opentelemetry/util/http", "requests_oauthlib"),
     "simplemma/strategies/dictionaries/data/*",  # every language; KEPT names the one that TextSpec uses
     "**/*.pyi",
+    "*.dist-info/RECORD",  # lists bin, whose scripts begin with the path of the Python that this ran with
 ]
 KEPT = ["simplemma/strategies/dictionaries/data/en.plzma"]
+VIEWER = [*docs.VIEWER, "LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"]
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date a zip can hold
 
 
@@ -58,9 +73,17 @@ def build(folder: Path) -> None:
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder)
+    copy_viewer(folder / docs.PACKAGED.name)
     install(folder / PACKAGES)
     prune(folder / PACKAGES)
     compile_all(folder)
+
+
+def copy_viewer(folder: Path) -> None:
+    """What shows /api/docs, as functions/docs.py looks for it."""
+    folder.mkdir()
+    for name in VIEWER:
+        shutil.copy(docs.INSTALLED / name, folder)
 
 
 def install(folder: Path) -> None:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -82,9 +82,10 @@ def run(folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_with_tables_until_it_is_told_to_end(tmp_path: Path, end: signal.Signals) -> None:
-    with suppress(OSError):  # whoever has the port, we or another: Azurite must take a free one
-        taken = socket.create_server(("127.0.0.1", 10002))
-    with running(write(tmp_path, APP)) as (process, address):
+    with ExitStack() as stack:
+        with suppress(OSError):  # whoever has the port, we or another: Azurite must take a free one
+            stack.enter_context(socket.create_server(("127.0.0.1", 10002)))
+        process, address = stack.enter_context(running(write(tmp_path, APP)))
         tables = httpx.get(f"{address}/api/tables").text
         assert "devstoreaccount1" in tables and ":10002/" not in tables
         assert httpx.get(re.search(r"TableEndpoint=(\S+);", tables)[1]).status_code in (400, 403)  # type: ignore[index]
@@ -102,7 +103,6 @@ def test_it_serves_with_tables_until_it_is_told_to_end(tmp_path: Path, end: sign
         assert process.stderr and process.stderr.read() == ""
     assert not [child for child in children if child.is_running()]
     assert (tmp_path / ".local" / "azurite").is_dir()
-    taken.close()
 
 
 def test_a_store_of_ones_own_needs_no_azurite(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ def index(**settings: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_function_is_indexed_and_closed_unless_opened() -> None:
     assert sorted(index(**SETTINGS).stdout.splitlines()) == [
+        "docs_file|httpTrigger|ANONYMOUS|api/docs/{version}/{name}",
+        "docs|httpTrigger|ANONYMOUS|api/docs",
         "erase|httpTrigger|FUNCTION|api/feedback/{prediction_id}",
         "feedback|httpTrigger|FUNCTION|api/feedback",
         "incident|httpTrigger|FUNCTION|api/incidents",
@@ -30,9 +32,11 @@ def test_every_function_is_indexed_and_closed_unless_opened() -> None:
         "models|httpTrigger|FUNCTION|api/models",
         "not_found|httpTrigger|ANONYMOUS|{*path}",
         "openapi|httpTrigger|ANONYMOUS|api/openapi.json",
+        "page|httpTrigger|ANONYMOUS|{ignored:maxlength(0)?}",
         "predict|httpTrigger|FUNCTION|api/predict",
         "ready|httpTrigger|ANONYMOUS|api/health/ready",
         "retention|timerTrigger|FUNCTION|None",
+        "web|httpTrigger|ANONYMOUS|web/{version}/{name}",
     ]
     opened = index(**SETTINGS, AUTH_LEVEL="anonymous").stdout
     assert [line.split("|")[0] for line in opened.splitlines() if "httpTrigger|FUNCTION" in line] == ["incident"]

@@ -102,7 +102,9 @@ def test_a_wrong_method_is_told_the_right_one(app: App, method: str, path: str, 
     assert app.http.options(path).headers["allow"] == allow
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/nothing", "/api/predict/x", "/%00", "/%0a", "/" + "a/" * 100])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/api", "/api/nothing", "/api/predict/x", "/%00", "/%0a", "/" + "a/" * 100]
+)
 def test_nothing_is_there(app: App, path: str) -> None:
     assert_problem(app.http.get(path), 404, "Not found")
 

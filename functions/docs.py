@@ -1,0 +1,67 @@
+"""GET /api/docs: the OpenAPI document as a page on which every operation can be tried. Swagger UI shows it."""
+
+import asyncio
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+
+from .http import Answer, Problem, endpoint
+
+if TYPE_CHECKING:
+    from .assets import Folder
+
+HERE = Path(__file__).resolve().parent
+PACKAGED = HERE.parent / "swagger-ui"  # infra/package.py makes this
+INSTALLED = HERE.parent / "devhost" / "node_modules" / "swagger-ui-dist"  # npm this
+VIEWER = ("swagger-ui-bundle.js", "swagger-ui.css")
+PAGE = "docs.html"
+
+blueprint = func.Blueprint()
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/api/docs",
+    summary="This document as a page",
+    auth_level="anonymous",
+    answers={200: None, 304: None},
+    documented=False,
+)
+async def docs(request: func.HttpRequest, _: None) -> Answer:
+    from . import assets  # late, here and below: who asks for a verdict needs none of it
+
+    folder = await asyncio.to_thread(_folder)
+    headers = assets.page_headers({"img-src": "'self' data:"})  # the icons in Swagger UI's style sheet
+    return assets.answer(request, folder.page(PAGE, "docs"), headers)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/api/docs/{version}/{name}",
+    summary="A file of that page",
+    auth_level="anonymous",
+    answers={200: None, 304: None},
+    documented=False,
+)
+async def docs_file(request: func.HttpRequest, _: None) -> Answer:
+    from . import assets
+
+    folder = await asyncio.to_thread(_folder)
+    return assets.answer(request, folder.find(request), assets.IMMUTABLE)
+
+
+@cache
+def _folder() -> "Folder":
+    """The page and what it is made of. Takes a tenth of a second. Raises Problem if the viewer is not here."""
+    from .assets import Folder
+
+    viewer = PACKAGED if PACKAGED.exists() else INSTALLED
+    if not viewer.exists():
+        detail = "The viewer is not installed: npm ci --prefix devhost. What it shows is at /api/openapi.json."
+        raise Problem(404, "Not found", detail)
+    ours = [HERE / PAGE, HERE / "docs.js", HERE.parent / "web" / "favicon.svg"]
+    return Folder(ours + [viewer / name for name in VIEWER])

@@ -1,0 +1,57 @@
+"""/api/docs in a browser: every operation is there, and can be tried."""
+
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.visitor import Visitor
+from tests.conftest import FUNCTION_KEY, App
+
+
+def opened(visitor: Visitor, path: str) -> Locator:
+    """An operation, unfolded."""
+    operation = visitor.page.locator(".opblock").filter(has=visitor.page.locator(f'[data-path="{path}"]'))
+    operation.locator(".opblock-summary-control").click()
+    return operation
+
+
+def answer(operation: Locator) -> Locator:
+    """What came back when Execute was pressed: its status and its body."""
+    operation.get_by_role("button", name="Execute").click()
+    return operation.locator(".live-responses-table tbody")
+
+
+def test_with_the_key_operations_can_be_tried(visit: Visit, guarded: App) -> None:
+    visitor = visit(address=str(guarded.http.base_url))
+    page = visitor.page
+    page.goto("/api/docs")
+    tried = opened(visitor, "/api/predict")
+    expect(answer(tried)).to_contain_text("401")
+    visitor.complaints.settle("POST /api/predict: 401")
+    page.get_by_role("button", name="Authorize").click()
+    page.locator(".auth-container input").fill(FUNCTION_KEY)
+    page.locator(".auth-btn-wrapper").get_by_role("button", name="Apply").click()
+    page.locator(".auth-btn-wrapper").get_by_role("button", name="Close").click()
+    expect(answer(tried)).to_contain_text('"label": "positive"')
+    expect(answer(opened(visitor, "/api/feedback/{prediction_id}"))).to_contain_text("204")
+
+
+def test_another_example_can_be_chosen(visit: Visit) -> None:
+    visitor = visit()
+    visitor.page.goto("/api/docs")
+    predict = opened(visitor, "/api/predict")
+    predict.locator(".examples-select-element").first.select_option("Which words decided")
+    expect(answer(predict)).to_contain_text('"explanation"')
+
+
+def test_every_operation_and_every_error_is_told(visit: Visit, site: App) -> None:
+    visitor = visit(color_scheme="dark")
+    visitor.page.goto("/api/docs")
+    operations = [path for path, item in site.http.get("/api/openapi.json").json()["paths"].items() for _ in item]
+    shown = visitor.page.locator(".opblock-summary-path")
+    expect(shown).to_have_count(len(operations))
+    assert sorted(shown.all_text_contents()) == sorted(operations)
+    table = visitor.page.get_by_role("table")
+    expect(table).to_be_hidden()
+    visitor.page.get_by_text("Errors", exact=True).click()
+    expect(table.get_by_role("row").filter(has_text="receipt-expired")).to_contain_text("Predict again")
+    expect(visitor.page.locator("html")).to_have_class("dark-mode")

@@ -1,0 +1,181 @@
+"""Many tweets at once: from a list or a spreadsheet to a table and back into a spreadsheet."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.states import FOREIGN, HOLD, PREDICT, PUBLISH, REVIEW, VERDICTS
+from tests.browser.visitor import LOCALES, Language, Visitor
+
+LETTERS = 'Thank you, dear passengers;\nwe love your "letters"\r\nand your photos'
+
+
+@pytest.fixture
+def visitor(visit: Visit) -> Visitor:
+    """Somebody at the second tab."""
+    visitor = visit()
+    visitor.open()
+    visitor.page.get_by_role("tab", name=visitor.words("tabs.many")).click()
+    return visitor
+
+
+def analyse(visitor: Visitor, *, state: str = "done") -> None:
+    visitor.press("many.analyse")
+    expect(visitor.many).to_have_attribute("data-state", state)
+
+
+def column(visitor: Visitor, name: str) -> list[str]:
+    return visitor.many.locator(f"tbody td.{name}").all_inner_texts()
+
+
+def table(separator: str, mark: str = "", end: str = "\r\n") -> str:
+    """As spreadsheets write one: id, tweet, note."""
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=separator, lineterminator=end)
+    writer.writerows([("id", "tweet", "note"), (1, LETTERS, ""), ("", "", ""), (2, HOLD, "a;b,c")])
+    return mark + file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("comma.csv", table(",").encode(), id="RFC 4180"),
+        pytest.param("point-virgule.csv", table(";", "\ufeff").encode(), id="French Excel, UTF-8"),
+        pytest.param("ansi.csv", table(";").encode("cp1252"), id="French Excel, Windows"),
+        pytest.param("tabs.tsv", table("\t", "\ufeff").encode("utf-16le"), id="Excel's Unicode text"),
+        pytest.param("unix.csv", table(",", end="\n").encode(), id="Unix"),
+    ],
+)
+def test_tables_of_every_kind_are_read(visitor: Visitor, name: str, content: bytes) -> None:
+    visitor.choose_file(name, content)
+    with visitor.page.expect_request(f"**{PREDICT}") as sent:
+        analyse(visitor)
+    letters, hold = sent.value.post_data_json["texts"]
+    assert (letters.replace("\r\n", "\n"), hold) == (LETTERS.replace("\r\n", "\n"), HOLD)
+    assert column(visitor, "decision")[1].strip() == visitor.words("verdict.hold")
+
+
+def test_another_column_can_be_chosen(visitor: Visitor) -> None:
+    visitor.choose_file("names.csv", f'1,"{HOLD}"\r\n2,"{PUBLISH}"'.encode())
+    visitor.page.get_by_label(visitor.words("many.column"), exact=True).select_option(
+        visitor.words("many.columnN", n=2)
+    )
+    with visitor.page.expect_request(f"**{PREDICT}") as sent:
+        analyse(visitor)
+    assert sent.value.post_data_json["texts"] == [HOLD, PUBLISH]
+
+
+def test_a_file_is_dropped(visitor: Visitor) -> None:
+    drop = """(place, text) => {
+      const files = new DataTransfer();
+      files.items.add(new File([text], "dropped.csv", { type: "text/csv" }));
+      place.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: files }));
+    }"""
+    visitor.page.locator("#drop").evaluate(drop, table(","))
+    expect(visitor.page.locator("#source")).to_contain_text(visitor.words("many.file", name="dropped.csv", n=2))
+
+
+def test_five_hundred_are_enough(visitor: Visitor) -> None:
+    visitor.lines.fill("tweet\n" * 501)
+    visitor.press("many.analyse")
+    expect(visitor.page.locator("#lines-fault")).to_have_text(visitor.words("many.tooMany", n=501, most=500))
+    assert f"POST {PREDICT}" not in visitor.calls
+    visitor.lines.fill("tweet\n" * 500)
+    analyse(visitor)
+    assert visitor.calls.count(f"POST {PREDICT}") == 8  # 7 × 64 + 52
+    assert column(visitor, "number") == [str(n + 1) for n in range(500)]
+
+
+def test_the_table_is_sorted(visitor: Visitor) -> None:
+    visitor.lines.fill("\n".join(VERDICTS.values()))
+    analyse(visitor)
+    heads = {name: visitor.button(f"many.{name}") for name in ("number", "tweet", "decision", "probability")}
+    header = visitor.many.get_by_role("columnheader")
+    for name, direction, expected in [
+        ("probability", "ascending", [HOLD, REVIEW, PUBLISH]),
+        ("probability", "descending", [PUBLISH, REVIEW, HOLD]),
+        ("decision", "ascending", [PUBLISH, REVIEW, HOLD]),
+        ("tweet", "ascending", sorted(VERDICTS.values())),
+        ("number", "ascending", list(VERDICTS.values())),
+    ]:
+        heads[name].click()
+        assert column(visitor, "tweet") == expected
+        expect(header.filter(has=heads[name])).to_have_attribute("aria-sort", direction)
+        expect(visitor.many.locator("[aria-sort]")).to_have_count(1)
+        expect(heads[name]).to_be_focused()
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_a_downloaded_table_computes_nothing(visit: Visit, language: Language, tmp_path: Path) -> None:
+    visitor = visit(language)
+    visitor.open()
+    visitor.page.get_by_role("tab", name=visitor.words("tabs.many")).click()
+    formulas = ['=HYPERLINK("http://example.org")', "+1 for our crew", "-1 for our crew", "@crew we love you"]
+    visitor.lines.fill("\n".join([*formulas, HOLD, FOREIGN]))
+    analyse(visitor)
+    with visitor.page.expect_download() as download:
+        visitor.press("many.download")
+    assert download.value.suggested_filename == visitor.words("many.file.name")
+    download.value.save_as(tmp_path / "table.csv")
+    content = (tmp_path / "table.csv").read_text("utf-8-sig")
+    assert (tmp_path / "table.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    separator, decimal = {"en": ",.", "fr": ";,"}[language]
+    rows = list(csv.DictReader(io.StringIO(content), delimiter=separator))
+    assert [row["text"] for row in rows] == [*(f"'{formula}" for formula in formulas), HOLD, FOREIGN]
+    assert (rows[4]["decision"], rows[4]["label"]) == ("hold", "negative")
+    assert rows[5]["warnings"] == "probably_not_english"
+    assert all(0 < float(row["probability"].replace(decimal, ".")) < 1 for row in rows)
+
+
+def test_it_can_be_stopped_and_resumed(visitor: Visitor) -> None:
+    batches: list[int] = []
+    answered = iter([True, False])  # the second call is never answered; later ones are
+
+    def answer(route: Route) -> None:
+        batches.append(len(route.request.post_data_json["texts"]))
+        if next(answered, True):
+            route.continue_()
+
+    visitor.page.route(f"**{PREDICT}", answer)
+    visitor.lines.fill("\n".join([PUBLISH, HOLD] * 50))
+    analyse(visitor, state="running")
+    progress = visitor.many.get_by_role("progressbar")
+    expect(progress).to_have_attribute("value", "64")
+    visitor.press("many.cancel")
+    expect(visitor.page.get_by_text(visitor.words("many.paused", done=64, n=100))).to_be_visible()
+    assert len(column(visitor, "number")) == 64
+    visitor.press("many.resume")
+    expect(visitor.many).to_have_attribute("data-state", "done")
+    assert len(column(visitor, "number")) == 100
+    assert batches == [64, 36, 36]
+    visitor.complaints.settle(f"{PREDICT}: net::ERR_ABORTED")
+
+
+def test_what_is_done_survives_a_failure_and_a_reload(visitor: Visitor) -> None:
+    answered = iter([True])
+    visitor.page.route(
+        f"**{PREDICT}", lambda route: route.continue_() if next(answered, False) else route.fulfill(status=503)
+    )
+    visitor.lines.fill("\n".join([PUBLISH, HOLD] * 50))
+    analyse(visitor, state="problem")
+    expect(visitor.many.get_by_role("alert")).to_contain_text(visitor.words("problem.unavailable"))
+    assert len(column(visitor, "number")) == 64
+    visitor.mend(PREDICT)
+    visitor.page.reload()
+    visitor.press("many.resume")
+    expect(visitor.many).to_have_attribute("data-state", "done")
+    assert len(column(visitor, "number")) == 100
+    visitor.complaints.settle(f"{PREDICT}: 503$")
+
+
+def test_one_of_many_is_looked_into(visitor: Visitor) -> None:
+    visitor.lines.fill(f"{HOLD}\n{PUBLISH}")
+    analyse(visitor)
+    visitor.many.get_by_role("button", name=PUBLISH).click()
+    visitor.expect_state("verdict")
+    expect(visitor.verdict).to_have_attribute("data-decision", "publish")
+    expect(visitor.box).to_have_value(PUBLISH)

@@ -1,0 +1,114 @@
+"""What the page weighs, what it asks for, what it shows of strange tweets."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit
+from tests.browser.states import PREDICT, PUBLISH, VERDICTS
+
+LIMIT = 60_000  # bytes
+
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)> &lt;b&gt; <b>our crew is lovely</b> {text} $& 🙂"
+
+
+def test_the_page_is_light(visit: Visit) -> None:
+    visitor = visit()
+    network = visitor.context.new_cdp_session(visitor.page)
+    sizes: list[float] = []
+    network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    network.send("Network.enable")
+    visitor.page.goto("/", wait_until="networkidle")
+    assert visitor.calls == ["GET /api/models"]
+    assert 10_000 < sum(sizes) < LIMIT
+
+
+def test_a_verdict_is_one_call_away(visit: Visit) -> None:
+    visitor = visit()
+    visitor.page.goto("/", wait_until="networkidle")
+    before = len(visitor.calls)
+    requests: list[str] = []
+    visitor.page.on("request", lambda request: requests.append(request.url))
+    visitor.analyse(PUBLISH)
+    assert visitor.calls[before:] == [f"POST {PREDICT}"]
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize(("decision", "text"), VERDICTS.items())
+def test_a_verdict_says_what_to_do_and_why(visit: Visit, decision: str, text: str) -> None:
+    visitor = visit()
+    visitor.open()
+    visitor.analyse(text)
+    expect(visitor.verdict).to_have_attribute("data-decision", decision)
+    said = visitor.words(f"verdict.{decision}"), visitor.words(f"verdict.{decision}.text")
+    expect(visitor.verdict.get_by_role("heading", name=said[0], exact=True)).to_be_visible()
+    expect(visitor.page.get_by_role("status")).to_contain_text(". ".join([said[0], said[1]]))
+    meter = visitor.verdict.get_by_role("meter", name=visitor.words("scale.label"))
+    expect(meter).to_have_attribute("data-thresholds", "known")
+    at = float(meter.get_attribute("aria-valuenow") or "")
+    assert {"publish": at > 0.8, "review": 0.2 < at < 0.8, "hold": at < 0.2}[decision]
+    expect(visitor.verdict.locator("blockquote")).to_have_text(text)
+
+
+def test_markup_is_text(visit: Visit) -> None:
+    visitor = visit()
+    visitor.open()
+    visitor.page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    visitor.analyse(SCRIPT)
+    assert visitor.verdict.locator("blockquote").inner_text() == SCRIPT
+    assert "lovely" in visitor.verdict.locator("mark").all_inner_texts()  # emoji before it or not
+    visitor.press("feedback.next")
+    visitor.page.get_by_role("tab", name=visitor.words("tabs.many")).click()
+    visitor.lines.fill(SCRIPT)
+    visitor.press("many.analyse")
+    expect(visitor.many.get_by_role("button", name=SCRIPT)).to_be_visible()
+    assert visitor.page.locator("script").count() == 1
+    assert visitor.page.locator("img").count() == 0
+
+
+def test_marks_are_where_the_words_are(visit: Visit) -> None:
+    """The service counts characters, JavaScript halves of them."""
+    visitor = visit()
+    visitor.open()
+    visitor.analyse("🙂🙂🙂 𝓌𝑜𝓌 we love it, and we hate to leave 👨‍👩‍👧")
+    marks = {way: visitor.verdict.locator(f"mark.{way}").all_inner_texts() for way in ("positive", "negative")}
+    assert "love" in marks["positive"]
+    assert "hate" in marks["negative"]
+
+
+def test_the_count_is_that_of_x(visit: Visit) -> None:
+    visitor = visit()
+    visitor.open()
+    for text, count in [
+        ("", 0),
+        ("abc", 3),
+        ("🙂", 2),
+        ("日本", 4),
+        ("see https://example.org/a-very-long-address", 27),
+    ]:
+        visitor.box.fill(text)
+        expect(visitor.page.locator("#count")).to_contain_text(visitor.words("one.count", n=count, most=280))
+
+
+def test_the_language_is_remembered(visit: Visit) -> None:
+    visitor = visit("fr")
+    visitor.open()
+    visitor.press("language")
+    expect(visitor.page.locator("html")).to_have_attribute("lang", "en")
+    visitor.language = "en"
+    visitor.open()
+
+
+def test_history_is_kept_in_the_tab_and_cleared(visit: Visit) -> None:
+    visitor = visit()
+    visitor.open()
+    for text in VERDICTS.values():
+        visitor.analyse(text)
+    history = visitor.page.get_by_role("region", name=visitor.words("history.title"))
+    expect(history.get_by_role("listitem")).to_have_count(3)
+    history.get_by_role("button", name=VERDICTS["publish"]).click()
+    expect(visitor.verdict).to_have_attribute("data-decision", "publish")
+    expect(visitor.box).to_have_value(VERDICTS["publish"])
+    assert VERDICTS["hold"] not in str(visitor.context.storage_state())  # which holds what outlives a tab
+    visitor.press("history.clear")
+    expect(history).to_be_hidden()
+    assert VERDICTS["hold"] not in visitor.page.evaluate("JSON.stringify(sessionStorage)")

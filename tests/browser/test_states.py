@@ -1,0 +1,91 @@
+"""In every state of the page: nothing for axe to complain of, light or dark; nothing to scroll sideways; no word of
+another language."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.states import STATES, State
+from tests.browser.visitor import Visitor
+from tests.conftest import ROOT, App
+
+AXE = ROOT / "devhost" / "node_modules" / "axe-core" / "axe.min.js"
+DESKTOP = {"width": 1280, "height": 800}
+SAME_IN_BOTH = re.compile(r"Buzzguard|Tweet|\d+ tweets")
+# Once everything has come to rest. In the dark only colours are different.
+RUN_AXE = """async (scheme) => {
+  const ends = (one) => one.effect.getComputedTiming().endTime < Infinity;
+  await Promise.all(document.getAnimations().filter(ends).map((one) => one.finished));
+  return (await axe.run(scheme === "dark" ? { runOnly: "color-contrast" } : {})).violations;
+}"""
+# What can be seen, and what is said for it; not what people wrote, nor what was announced before.
+COLLECT = """() => {
+  const said = new Set([document.title]);
+  const written = "blockquote, .words [lang], .excerpt, td.tweet > :first-child, #source option, #announcer";
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const parent = walker.currentNode.parentElement;
+    if (parent.checkVisibility() && !parent.closest(written)) said.add(walker.currentNode.data.trim());
+  }
+  for (const name of ["aria-label", "aria-valuetext", "placeholder", "title", "alt"])
+    for (const one of document.querySelectorAll(`[${name}]`))
+      if (one.checkVisibility()) said.add(one.getAttribute(name));
+  const states = Array.from(document.querySelectorAll("[data-state]"), (one) => `${one.id} ${one.dataset.state}`);
+  return { words: [...said].filter((text) => /\\p{Letter}/u.test(text)), states };
+}"""
+
+
+@pytest.fixture(scope="module", params=STATES, ids=lambda state: state.name)
+def visitor(request: pytest.FixtureRequest, browser: Browser, site: App) -> Iterator[Visitor]:
+    """Somebody who has reached a state. A test leaves it as it was."""
+    state: State = request.param
+    with Visitor(browser, str(site.http.base_url), viewport=DESKTOP) as visitor:
+        visitor.context.add_init_script(path=AXE)  # the CSP, which would forbid it, is for scripts of the page
+        state.reach(visitor)
+        yield visitor
+        visitor.complaints.settle(*state.complaints)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault(visitor: Visitor, scheme: Any) -> None:
+    visitor.page.emulate_media(color_scheme=scheme)
+    faults = visitor.page.evaluate(RUN_AXE, scheme)
+    assert [(fault["id"], node["html"], node["failureSummary"]) for fault in faults for node in fault["nodes"]] == []
+
+
+@pytest.mark.parametrize(
+    ("width", "font"),
+    [
+        pytest.param(320, "100%", id="320px"),
+        pytest.param(640, "100%", id="zoom-200%"),  # what is left of 1280 pixels
+        pytest.param(1280, "200%", id="text-200%"),
+    ],
+)
+def test_nothing_has_to_be_scrolled_sideways(visitor: Visitor, width: int, font: str) -> None:
+    visitor.page.set_viewport_size({"width": width, "height": 800})
+    visitor.page.evaluate("(font) => document.documentElement.style.fontSize = font", font)
+    overflow = visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    visitor.page.evaluate("document.documentElement.style.fontSize = ''")
+    visitor.page.set_viewport_size(DESKTOP)
+    assert overflow <= 0
+
+
+def test_every_word_is_translated(visitor: Visitor) -> None:
+    before = visitor.page.evaluate(COLLECT)
+    switch_language(visitor.page)
+    after = visitor.page.evaluate(COLLECT)
+    switch_language(visitor.page)
+    assert after["states"] == before["states"]
+    same = set(before["words"]) & set(after["words"])
+    assert [text for text in same if not SAME_IN_BOTH.fullmatch(text)] == []
+
+
+def switch_language(page: Page) -> None:
+    switch, html = page.locator("#language"), page.locator("html")
+    other = switch.get_attribute("lang")
+    assert other
+    switch.dispatch_event("click")  # a dialog may be before it
+    expect(html).to_have_attribute("lang", other)

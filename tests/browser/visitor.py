@@ -1,0 +1,146 @@
+"""Somebody at the page, in a browser of their own that notes whatever is amiss."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
+
+type Language = Literal["en", "fr"]
+
+LOCALES: dict[Language, str] = {"en": "en-GB", "fr": "fr-FR"}
+_SINGULAR: dict[Language, tuple[int, ...]] = {"en": (1,), "fr": (0, 1)}
+WEB = Path(__file__).parents[2] / "web"
+PATIENCE = 20_000  # ms; what has not happened by then does not happen
+_TELL_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`CSP: ${event.effectiveDirective}: ${event.blockedURI} (${event.sourceFile}:${event.lineNumber})`))
+"""
+
+
+class Complaints:
+    """Errors on the console, uncaught ones, violations of the CSP; requests that failed, went elsewhere, or were
+    answered with an error."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self._context = context
+        self._origin = urlsplit(address)[:2]
+        self._found: list[str] = []
+        context.add_init_script(_TELL_VIOLATIONS)
+        context.on("console", self._on_console)
+        context.on("weberror", lambda error: self._found.append(f"uncaught: {error.error}"))
+        context.on("request", self._on_request)
+        context.on("requestfailed", lambda request: self._found.append(f"{_name(request)}: {request.failure}"))
+        context.on("response", self._on_response)
+
+    def settle(self, *provoked: str) -> None:
+        """Fails unless the complaints are just those that a test has provoked: a pattern each, in any order."""
+        for page in self._context.pages:
+            page.evaluate("null")  # what is on its way to us arrives before its answer
+        found, self._found = self._found, []
+        for pattern in provoked:
+            match = next((complaint for complaint in found if re.search(pattern, complaint)), None)
+            assert match is not None, f"nothing like {pattern!r} was noted, only {found}"
+            found.remove(match)
+        assert not found, found
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+            self._found.append(f"console: {message.text}")  # the exception is noted below, and says more
+
+    def _on_request(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address[:2] != self._origin and address.scheme not in ("data", "blob"):
+            self._found.append(f"{_name(request)} goes elsewhere: {request.url}")
+
+    def _on_response(self, response: Response) -> None:
+        if response.status >= 400:
+            self._found.append(f"{_name(response.request)}: {response.status}")
+
+
+def _name(request: Request) -> str:
+    return f"{request.method} {urlsplit(request.url).path}"
+
+
+class Visitor:
+    """A fresh browser without memories, with one tab; the page is in `language` because the browser asks for it."""
+
+    def __init__(self, browser: Browser, address: str, language: Language = "en", **context: Any) -> None:
+        self.language = language
+        self.context = browser.new_context(
+            base_url=address, locale=LOCALES[language], **{"reduced_motion": "reduce", **context}
+        )
+        self.context.set_default_timeout(PATIENCE)
+        self.complaints = Complaints(self.context, address)
+        self.calls: list[str] = []  # of the API: method and path
+        self.context.on(
+            "request", lambda request: self.calls.append(name) if "/api/" in (name := _name(request)) else None
+        )
+        self.page: Page = self.context.new_page()
+        self.box = self.page.locator("#text")
+        self.verdict = self.page.locator("#verdict")
+        self.feedback = self.page.locator(".feedback")
+        self.many = self.page.locator("#many")
+        self.lines = self.page.locator("#lines")
+
+    def open(self, path: str = "/") -> None:
+        self.page.goto(path)
+        expect(self.page.get_by_role("main")).to_be_visible()
+        expect(self.page.locator("html")).to_have_attribute("lang", self.language)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+    def words(self, key: str, **values: object) -> str:
+        """What the page says in this language; where it depends on a number, on `n`."""
+        said = _strings(self.language)[key]
+        if isinstance(said, dict):
+            said = said["one" if values["n"] in _SINGULAR[self.language] else "other"]
+        return re.sub(r"\{(\w+)\}", lambda name: str(values[name[1]]), said)
+
+    def button(self, key: str, **values: object) -> Locator:
+        return self.page.get_by_role("button", name=self.words(key, **values), exact=True)
+
+    def press(self, key: str) -> None:
+        self.button(key).click()
+
+    def analyse(self, text: str) -> None:
+        """Types the text, asks with Ctrl+Enter, and waits for the verdict."""
+        self.box.fill(text)
+        self.box.press("Control+Enter")
+        self.expect_state("verdict")
+
+    def choose_file(self, name: str, content: bytes) -> None:
+        self.page.locator("#file").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
+
+    def expect_state(self, state: str) -> None:
+        expect(self.verdict).to_have_attribute("data-state", state)
+
+    def fail(self, path: str, status: int, **headers: str) -> None:
+        """From now on calls of a path are answered with an error, whatever the service would say."""
+        problem = {"title": "Injected", "status": status, "detail": "This is a test.", "instance": "urn:x:1"}
+        self.page.route(
+            f"**{path}",
+            lambda route: route.fulfill(
+                status=status, headers={"x-request-id": "a1b2c3d4", **headers}, body=json.dumps(problem)
+            ),
+        )
+
+    def hang(self, path: str) -> None:
+        """From now on calls of a path are not answered."""
+        self.page.route(f"**{path}", lambda route: None)
+
+    def mend(self, path: str) -> None:
+        """The service answers such calls again."""
+        self.page.unroute(f"**{path}")
+
+
+@cache
+def _strings(language: Language) -> dict[str, Any]:
+    return json.loads((WEB / f"strings.{language}.json").read_text())

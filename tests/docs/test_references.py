@@ -1,0 +1,154 @@
+"""What the documents point at is there: files, headings, commands, settings; and what is there is in the documents."""
+
+import json
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.conftest import ROOT, App
+from tests.docs.documents import DOCUMENTS, anchors, bold, examples, files, folders, links, spans, tables
+from tests.infra.test_bicep import read_by_the_code
+
+PICTURE = ROOT / "docs/architecture.svg"
+SVG = "{http://www.w3.org/2000/svg}"
+SUFFIXES = {path.suffix for path in files()} - {""}
+# Named, and made when they are needed.
+MADE = {"local.settings.json"}
+# Read by the code, and set by the host that it runs under.
+NOT_OURS = {"AZURE_FUNCTIONS_ENVIRONMENT"}
+
+
+def targets(document: str) -> list[str]:
+    return [link for link in links(document) if not urlsplit(link).scheme]
+
+
+def missing(document: str, link: str) -> bool:
+    """Whether a relative link leads nowhere."""
+    path, _, anchor = unquote(link).partition("#")
+    target = (ROOT / document).parent / path if path else ROOT / document
+    if not target.exists():
+        return True
+    name = str(target.resolve().relative_to(ROOT))
+    return bool(anchor) and not (name in DOCUMENTS and anchor in anchors(name))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    assert [link for link in targets(document) if missing(document, link)] == []
+
+
+@pytest.mark.parametrize("link", ["nowhere.md", "operations.md#nowhere", "#nowhere", "models.svg#nowhere"])
+def test_a_link_that_leads_nowhere_is_found(link: str) -> None:
+    assert missing("docs/training.md", link)
+
+
+def test_every_document_is_reached_from_the_first() -> None:
+    assert {f"docs/{link}" for link in targets("docs/index.md")} >= {
+        document for document in DOCUMENTS if document not in ("README.md", "docs/index.md")
+    }
+    assert "docs/index.md" in targets("README.md")
+
+
+def is_path(span: str) -> bool:
+    """Whether `span` is meant to be a file or a folder of the checkout."""
+    if re.search(r"[^\w./*-]|NAME", span) or span in MADE or span.startswith((".local", ".venv", "/")):
+        return False
+    top = span.partition("/")[0]
+    return ("/" in span and Path(top) in folders()) or Path(span).suffix in SUFFIXES or span.endswith("/")
+
+
+def is_there(span: str) -> bool:
+    """Whether a file or folder has that path, or a path that ends so: below a heading its folder is left out."""
+    names = [f"/{path}/" for path in folders()] if span.endswith("/") else [f"/{path}" for path in files()]
+    return any(fnmatch(name, f"*/{span}") for name in names)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_are_where_the_document_says(document: str) -> None:
+    assert [span for span in spans(document) if is_path(span) and not is_there(span)] == []
+
+
+@pytest.mark.parametrize("span", ["sentiment/nothing.py", "nothing.kql", "functions/nothing/", "nothing/"])
+def test_a_file_that_is_not_there_is_found(span: str) -> None:
+    assert is_path(span) and not is_there(span)
+
+
+def test_commands_of_make_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    known = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    code = {span for document in DOCUMENTS for span in spans(document)}
+    code |= {example.code for document in DOCUMENTS for example in examples(document)}
+    calls = [call.split() for text in code for call in re.findall(r"\bmake ((?:[a-z]+|[A-Z]+=\S*)(?: \S+=\S*)*)", text)]
+    assert {"serve", "test", "drill", "cost"} <= {word for call in calls for word in call}
+    for word in {word for call in calls for word in call}:
+        name, is_variable, _ = word.partition("=")
+        assert f"$({name})" in makefile or f"{name}=" in makefile if is_variable else name in known, word
+
+
+def test_the_settings_are_those_that_the_code_reads() -> None:
+    (settings,) = [rows for document in DOCUMENTS for rows in tables(document) if rows[0][0] == "setting"]
+    named = [name for row in settings[1:] for name in re.findall(r"`([A-Z_]+)`", row[0])]
+    assert sorted(named) == sorted(read_by_the_code() - NOT_OURS)
+
+
+def test_the_page_says_what_the_reader_is_told_to_press() -> None:
+    strings = json.loads((ROOT / "web/strings.en.json").read_text())
+    labels = bold("docs/quickstart.md")
+    assert len(labels) > 4 and [label for label in labels if label not in strings.values()] == []
+
+
+def test_every_status_of_the_contract_is_explained(served: App) -> None:
+    document = served.http.get("/api/openapi.json").json()
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    told = {int(status) for operation in operations for status in operation["responses"] if int(status) >= 400}
+    (errors,) = [rows for rows in tables("docs/api.md") if rows[0][0] == "status"]
+    explained = {int(status) for row in errors for status in re.findall(r"\d{3}", row[0])}
+    assert explained == told | {404, 405, 429, 500}  # these may be the answer to anything
+    paths = {re.sub(r"^\w+ ", "", span) for span in spans("docs/api.md")}
+    assert set(document["paths"]) <= paths
+
+
+def test_the_house_is_complete() -> None:
+    """Every folder at the top, and every module of what is deployed."""
+    named = set(spans("docs/architecture.md"))
+    top = {path.parts[0] + "/" for path in files() if len(path.parts) > 1}
+    assert {folder for folder in top if not folder.startswith(".")} <= named
+    for folder in ("sentiment", "functions", "cloud"):
+        modules = {path.name for path in files() if path.parts[0] == folder and path.suffix == ".py"} - {"__init__.py"}
+        assert modules <= named, folder
+
+
+def words(picture: ElementTree.Element) -> list[str]:
+    return ["".join(text.itertext()).strip() for text in picture.iter(f"{SVG}text")]
+
+
+def test_the_picture_is_one_and_names_what_is_there() -> None:
+    picture = ElementTree.parse(PICTURE).getroot()
+    assert picture.tag == f"{SVG}svg" and {"viewBox", "role"} <= picture.attrib.keys()
+    for name in ("title", "desc"):
+        (element,) = picture.findall(f"{SVG}{name}")
+        assert element.text and element.attrib["id"] in picture.attrib["aria-labelledby"].split()
+    assert "architecture.svg" in links("docs/architecture.md")
+    paths = [word for text in words(picture) for word in text.split() if is_path(word)]
+    assert len(paths) > 10 and [path for path in paths if not is_there(path)] == []
+
+
+def test_the_picture_asks_nobody_for_anything() -> None:
+    """GitHub shows an SVG without scripts, fonts and images of others."""
+    source = PICTURE.read_text()
+    assert re.findall(r"https?://[^\"\s]+", source) == ["http://www.w3.org/2000/svg"]
+    assert not re.search(r"<script|<foreignObject|@import|url\((?!#)", source)
+    assert "prefers-color-scheme: dark" in source
+
+
+def test_the_parameters_of_azd_are_in_the_template() -> None:
+    """What the manual says can be set before `azd up`."""
+    placeholders = json.loads((ROOT / "infra/main.parameters.json").read_text())["parameters"].values()
+    known = {name for entry in placeholders for name in re.findall(r"\$\{([A-Z_]+)", entry["value"])}
+    choices = next(rows for rows in tables("docs/operations.md") if rows[1][0] == "`AUTH_LEVEL`" and len(rows[1]) == 3)
+    named = {name for row in choices for name in re.findall(r"`([A-Z_]+)`", row[0])}
+    assert {"AUTH_LEVEL", "SMTP_HOST"} <= named <= known

@@ -1,0 +1,124 @@
+// @ts-check
+/** Calls of the API, and everything that can go wrong with one. */
+
+import { keep, recall } from "./session.js";
+
+const PATIENCE = 60_000; // milliseconds: a cold start is seconds, a gateway gives up after minutes
+
+/** By the status of an answer; what is not here has failed. */
+const KINDS = /** @type {Record<number, string>} */ ({
+  400: "invalid",
+  401: "key",
+  409: "conflict",
+  410: "expired",
+  413: "invalid",
+  422: "foreign",
+  429: "busy",
+  502: "unavailable",
+  503: "unavailable",
+  504: "timeout",
+});
+
+/** An answer that is none. `kind` is one of KINDS, "failed", "unreachable", "timeout" or "cancelled". */
+export class Problem extends Error {
+  /**
+   * @param {string} kind
+   * @param {{ wait?: number, request?: string, detail?: string }} about seconds to wait, the request's id, what the
+   *   service says of it
+   */
+  constructor(kind, { wait = 0, request = "", detail = "" } = {}) {
+    super(detail || kind);
+    this.kind = kind;
+    this.wait = wait;
+    this.request = request;
+    this.detail = detail;
+  }
+}
+
+/**
+ * @param {"GET" | "POST" | "DELETE"} method
+ * @param {string} path such as api/predict
+ * @param {unknown} [body] sent as JSON
+ * @param {AbortSignal} [cancel]
+ * @returns {Promise<any>} the decoded answer. Rejects with a Problem.
+ */
+export async function call(method, path, body, cancel) {
+  const timeout = AbortSignal.timeout(PATIENCE);
+  const headers = /** @type {Record<string, string>} */ ({});
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (key) headers["x-functions-key"] = key;
+  try {
+    const response = await fetch(address(path), {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: cancel ? AbortSignal.any([cancel, timeout]) : timeout,
+      cache: "no-store",
+      credentials: "omit",
+    });
+    const answer = response.status === 204 ? "null" : await response.text();
+    if (!response.ok) throw problem(response, answer);
+    return decoded(answer);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem(cancel?.aborted ? "cancelled" : timeout.aborted ? "timeout" : "unreachable");
+  }
+}
+
+/** @param {string} path */
+function address(path) {
+  const api = document.querySelector('meta[name="buzzguard-api"]')?.getAttribute("content");
+  return new URL(path, api ? api.replace(/\/*$/, "/") : document.baseURI);
+}
+
+/** @param {string} answer */
+function decoded(answer) {
+  try {
+    return JSON.parse(answer);
+  } catch {
+    throw new Problem("failed"); // something between here and the service answers in its place
+  }
+}
+
+/**
+ * @param {Response} response
+ * @param {string} answer problem+json, if it is the service's
+ */
+function problem(response, answer) {
+  let details = /** @type {Record<string, string>} */ ({});
+  try {
+    details = JSON.parse(answer) ?? {};
+  } catch {} // the platform's own words are not for people
+  return new Problem(KINDS[response.status] ?? "failed", {
+    wait: seconds(response.headers.get("retry-after")),
+    request: response.headers.get("x-request-id") ?? (details.instance ?? "").replace("urn:buzzguard:request:", ""),
+    detail: details.detail,
+  });
+}
+
+/** @param {string | null} header Retry-After: seconds, or a date */
+function seconds(header) {
+  if (!header) return 0;
+  const wait = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
+  return wait > 0 ? Math.min(Math.ceil(wait), 3600) : 0;
+}
+
+let key = recall("key", "");
+
+/** @param {string} given an Azure function key; kept as long as the tab */
+export function unlock(given) {
+  key = given;
+  keep("key", key);
+}
+
+export function hasKey() {
+  return key !== "";
+}
+
+/** Takes the key from an address that a team shares, …/#key=…, and takes it out of the address. */
+export function unlockFromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (!given) return;
+  unlock(given);
+  history.replaceState(null, "", location.pathname + location.search);
+}

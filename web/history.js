@@ -1,0 +1,105 @@
+// @ts-check
+/** The tweets of this tab: what was analysed, and what was written and set aside. */
+
+import { announce, byId, element, icon } from "./dom.js";
+import { keep, recall } from "./session.js";
+import { percent, t } from "./strings.js";
+
+/**
+ * @typedef {{ id: string, text: string, prediction: import("./verdict.js").Prediction,
+ *   model: import("./thresholds.js").Model, answer: import("./feedback.js").Answer }} Entry
+ */
+/** @typedef {{ id: string, text: string }} Draft */
+
+const MOST = 100; // entries; the oldest go
+
+/** @type {(Entry | Draft)[]} the newest first */
+let entries = recall("history", []);
+for (const entry of entries) {
+  if (!isVerdict(entry)) continue;
+  if (entry.answer.state === "sending") entry.answer.state = "asked"; // nobody waits for that call any more
+  if (entry.answer.state === "erasing") entry.answer.state = "thanked";
+}
+
+/**
+ * @param {Entry | Draft | undefined} entry
+ * @returns {entry is Entry}
+ */
+export function isVerdict(entry) {
+  return entry !== undefined && "prediction" in entry;
+}
+
+/** @param {string} id */
+export function find(id) {
+  return entries.find((entry) => entry.id === id);
+}
+
+/** @param {string} text */
+export function holds(text) {
+  return entries.some((entry) => entry.text === text);
+}
+
+/**
+ * The verdict on a text that nobody has sent an answer about yet.
+ * @param {string} text
+ */
+export function unansweredFor(text) {
+  return entries.filter(isVerdict).find((entry) => entry.text === text && entry.answer.state === "asked");
+}
+
+/**
+ * Puts an entry first. What there was of the same text goes, unless it was answered: only its receipt can undo that.
+ * @template {Omit<Draft, "id">} T
+ * @param {T} entry
+ */
+export function add(entry) {
+  const added = { ...entry, id: String(Math.random()) };
+  const stays = (/** @type {Entry | Draft} */ other) =>
+    other.text !== added.text || (isVerdict(other) && other.answer.state === "thanked");
+  entries = [added, ...entries.filter(stays)].slice(0, MOST);
+  save();
+  return added;
+}
+
+export function save() {
+  while (!keep("history", entries) && entries.length) entries.pop();
+}
+
+/**
+ * @param {string | undefined} current id of the entry that is shown
+ * @param {(entry: Entry | Draft) => void} open
+ */
+export function draw(current, open) {
+  byId("history").hidden = !entries.length;
+  byId("entries").replaceChildren(
+    ...entries.map((entry) => element("li", {}, line(entry, entry.id === current, open))),
+  );
+}
+
+/**
+ * @param {Entry | Draft} entry
+ * @param {boolean} current
+ * @param {(entry: Entry | Draft) => void} open
+ */
+function line(entry, current, open) {
+  const decision = isVerdict(entry) ? entry.prediction.decision : "draft";
+  const attributes = { type: "button", "data-decision": decision, "aria-current": current && "true" };
+  return element(
+    "button",
+    { ...attributes, click: () => open(entry) },
+    icon(decision),
+    element("b", {}, isVerdict(entry) ? t(`verdict.${entry.prediction.decision}`) : t("history.draft")),
+    element("span", { class: "excerpt" }, entry.text),
+    element("span", { class: "score" }, isVerdict(entry) ? percent(entry.prediction.probability) : ""),
+  );
+}
+
+/** @param {() => void} forgotten */
+export function start(forgotten) {
+  byId("forget").addEventListener("click", () => {
+    entries = [];
+    save();
+    forgotten();
+    announce(t("history.cleared"));
+  });
+}

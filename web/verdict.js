@@ -1,0 +1,166 @@
+// @ts-check
+/** A verdict, drawn: what to do, how sure it is, which words moved the score. */
+
+import { element, icon } from "./dom.js";
+import { known, percent, t } from "./strings.js";
+import { pieces, strengths } from "./tweet.js";
+
+/** @typedef {import("./thresholds.js").Thresholds} Thresholds */
+/** @typedef {import("./tweet.js").Part} Part */
+/**
+ * @typedef {{ prediction_id: string, label: string, probability: number, decision: "publish" | "review" | "hold",
+ *   warnings: string[], explanation?: Part[] }} Prediction
+ */
+
+export const DECISIONS = /** @type {const} */ (["publish", "review", "hold"]);
+const LISTED = 4; // words in a list, the strongest of them
+
+/** What there is before the first verdict: which ones there are. */
+export function legend() {
+  const entries = DECISIONS.map((decision) =>
+    element(
+      "li",
+      { "data-decision": decision },
+      icon(decision),
+      element("div", {}, element("b", {}, t(`verdict.${decision}`)), element("p", {}, t(`verdict.${decision}.text`))),
+    ),
+  );
+  return [
+    element("h2", { class: "quiet-heading" }, t("verdict.empty")),
+    element("ul", { class: "legend" }, ...entries),
+  ];
+}
+
+/**
+ * @param {string} text
+ * @param {Prediction} prediction
+ * @param {Thresholds | undefined} thresholds
+ */
+export function drawn(text, prediction, thresholds) {
+  const { decision, warnings, explanation } = prediction;
+  return [
+    element(
+      "header",
+      { class: "ruling" },
+      icon(decision),
+      element("div", {}, element("h2", {}, t(`verdict.${decision}`)), element("p", {}, t(`verdict.${decision}.text`))),
+    ),
+    ...warnings.map((code) => element("p", { class: "caution", "data-warning": code }, icon("warning"), warning(code))),
+    scale(prediction.probability, thresholds),
+    ...(explanation ? words(text, explanation, warnings) : [quoted(text, warnings)]),
+  ];
+}
+
+/** @param {Prediction} prediction what a screen reader says of it, at once */
+export function spoken({ decision, probability, warnings }) {
+  const said = t("verdict.announced", {
+    decision: t(`verdict.${decision}`),
+    text: t(`verdict.${decision}.text`),
+    scale: t("scale.value", { percent: percent(probability) }),
+  });
+  return [said, ...warnings.map(warning)].join(" ");
+}
+
+/** @param {string} code */
+export function warning(code) {
+  return known(`warning.${code}`) ? t(`warning.${code}`) : t("warning.other", { code });
+}
+
+/**
+ * Where the probability lies between what is held back and what is published, if that is known.
+ * @param {number} probability
+ * @param {Thresholds | undefined} thresholds
+ */
+export function scale(probability, thresholds) {
+  const value = percent(probability);
+  const limits = thresholds && { hold: percent(thresholds.hold), publish: percent(thresholds.publish) };
+  const meter = element(
+    "div",
+    {
+      class: "scale",
+      role: "meter",
+      "aria-label": t("scale.label"),
+      "aria-valuemin": "0",
+      "aria-valuemax": "1",
+      "aria-valuenow": String(probability),
+      "aria-valuetext": limits ? t("scale.text", { value, ...limits }) : value,
+      "data-thresholds": thresholds ? "known" : "unknown",
+    },
+    element("p", { class: "hint" }, t("scale.label")),
+    element("b", { class: "value" }, value),
+    element(
+      "div",
+      { class: "track" },
+      ...[...DECISIONS].reverse().map((decision) => element("span", { "data-decision": decision })),
+      element("span", { class: "needle" }),
+    ),
+  );
+  meter.style.setProperty("--at", String(probability)); // through the CSSOM: a style attribute is not allowed here
+  if (!thresholds || !limits) return meter;
+  meter.style.setProperty("--hold", String(thresholds.hold));
+  meter.style.setProperty("--publish", String(thresholds.publish));
+  const edges = [t("scale.hold", { percent: limits.hold }), t("scale.publish", { percent: limits.publish })];
+  meter.append(element("div", { class: "edges" }, ...edges.map((edge) => element("span", {}, edge))));
+  return meter;
+}
+
+/**
+ * The tweet with its words marked, and the same as two lists.
+ * @param {string} text
+ * @param {Part[]} explanation
+ * @param {string[]} warnings
+ */
+function words(text, explanation, warnings) {
+  const found = pieces(text, explanation);
+  const strength = strengths(found);
+  const parts = found.map((piece, index) => ({ ...piece, strength: strength[index] }));
+  const marked = parts.map((part) => (part.strength ? mark(part.text, part.weight, part.strength) : part.text));
+  const moved = parts.filter((part) => part.strength).sort((one, other) => other.strength - one.strength);
+  const towards = {
+    positive: moved.filter((part) => part.weight > 0).slice(0, LISTED),
+    negative: moved.filter((part) => part.weight < 0).slice(0, LISTED),
+  };
+  if (!moved.length) return [quoted(text, warnings), element("p", { class: "hint" }, t("words.none"))];
+  return [
+    quoted(text, warnings, marked),
+    element("p", { class: "hint" }, t("words.legend")),
+    element("h3", {}, t("words.title")),
+    element("div", { class: "words" }, list("positive", towards.positive), list("negative", towards.negative)),
+  ];
+}
+
+/**
+ * @param {string} text
+ * @param {string[]} warnings
+ * @param {(string | HTMLElement)[]} content the same text, perhaps with marks
+ */
+function quoted(text, warnings, content = [text]) {
+  return element("blockquote", { lang: warnings.includes("probably_not_english") ? undefined : "en" }, ...content);
+}
+
+/**
+ * @param {string} text
+ * @param {number} weight
+ * @param {number} strength
+ */
+function mark(text, weight, strength) {
+  return element("mark", { class: weight > 0 ? "positive" : "negative", "data-strength": String(strength) }, text);
+}
+
+/**
+ * @param {"positive" | "negative"} direction
+ * @param {{ text: string, strength: number }[]} parts
+ */
+function list(direction, parts) {
+  if (!parts.length) return "";
+  const name = `words-${direction}`;
+  const entries = parts.map((part) =>
+    element("li", {}, element("b", { lang: "en" }, part.text), ` ${t(`words.${part.strength}`)}`),
+  );
+  return element(
+    "div",
+    { class: direction },
+    element("h4", { id: name }, icon(direction === "positive" ? "up" : "down"), t(`words.${direction}`)),
+    element("ul", { "aria-labelledby": name }, ...entries),
+  );
+}
