@@ -32,8 +32,10 @@ CALLS = (10_000, 100_000, 1_000_000, 10_000_000)
 
 
 def main() -> None:
-    calls = [int(argument.replace(",", "")) for argument in sys.argv[1:]]
-    print(table(calls or list(CALLS)))
+    calls = [argument.replace(",", "") for argument in sys.argv[1:]]
+    if wrong := [number for number in calls if not (number.isascii() and number.isdigit())]:
+        raise SystemExit(f"calls a month must be a number like 1000000, not {wrong[0]}")
+    print(table([int(number) for number in calls] or list(CALLS)))
 
 
 def table(calls: list[int]) -> str:

@@ -78,8 +78,8 @@ def attached(mailbox: Mailbox) -> Any:
 
 def test_the_whole_story(ops: App, mailbox: Mailbox) -> None:
     """Three predictions, three times "wrong": one mail, with those three and nothing that a person did not share."""
-    personal = "@bob_4711 bob@mail.example http://bob.example/4711 +33 1 23 45 67 89"
-    canaries = ("bob", "4711", "23 45 67")
+    personal = "@bob_zulu bob@mail.example http://bob.example/zulu +33 1 23 45 67 89"
+    canaries = ("bob", "zulu", "23 45 67")  # none of which a digest can hold
     shared, secret, right = (f"the crew was {word} {personal}" for word in ("great", "awful", "lovely"))
     since = datetime.now(UTC).replace(microsecond=0)
     for text, more in (

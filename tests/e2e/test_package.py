@@ -4,15 +4,20 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
+import venv
 import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from infra import package
 from tests.conftest import ROOT
+from tests.e2e.test_telemetry import DEADLINE, Ingestion
 
-LIMIT = 70_000_000  # bytes: 45 of code, 25 of models, which hardly compress
+LIMIT = 60_000_000  # bytes: 40 of code, 20 of models, which hardly compress
 
 PREDICT = """
 import asyncio, json, sys, types
@@ -24,7 +29,7 @@ request = func.HttpRequest("POST", "/", headers={"content-type": "application/js
                "my flight was cancelled and nobody answers, worst airline ever"]}).encode())
 context = types.SimpleNamespace(trace_context=types.SimpleNamespace(trace_parent=""))
 print(asyncio.run(predict(request, context)).get_body().decode())
-import azure.data.tables, azure.identity, azure.monitor.opentelemetry
+import azure.data.tables, azure.identity
 print(json.dumps([m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", None)]))
 """
 
@@ -57,27 +62,84 @@ def test_it_is_small_and_holds_no_secret_and_no_test(archive: Path) -> None:
         assert compiled in names
 
 
-def test_the_same_input_gives_the_same_bytes(archive: Path, tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_bytes(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the checkout and its Python are."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "venv"))
     package.build(tmp_path / "again")
     package.pack(tmp_path / "again", tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
 
-def test_it_needs_nothing_but_itself(unpacked: Path) -> None:
-    """A bare interpreter, without this environment's packages, loads it and predicts with the shipped model."""
+def start_bare(unpacked: Path, code: str, **environment: str) -> "subprocess.Popen[str]":
+    """A bare interpreter, which has the package and none of this environment's packages."""
     path = [str(unpacked), str(unpacked / package.PACKAGES)]
-    settings = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
-    code = f"import sys; sys.path += {path!r}\n{PREDICT}"
-    done = subprocess.run(
-        [sys.executable, "-S", "-I", "-c", code], cwd=unpacked, env=settings, capture_output=True, text=True, check=True
-    )
-    answer, files = done.stdout.splitlines()
+    command = [sys.executable, "-S", "-I", "-c", f"import sys; sys.path += {path!r}\n{code}"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=unpacked, env=environment, text=True, **pipes)
+
+
+def test_it_needs_nothing_but_itself(unpacked: Path) -> None:
+    """It is loaded and predicts with the shipped model."""
+    with start_bare(unpacked, PREDICT, RECEIPT_KEY="k" * 32, TABLES_CONNECTION_STRING="AccountName=nobody") as process:
+        answer, files = process.communicate()[0].splitlines()
     assert '"label":"positive"' in answer and '"label":"negative"' in answer
     assert not [file for file in json.loads(files) if ".venv" in file]
 
 
+TELL = """
+import logging
+from cloud import telemetry
+telemetry.start(input())
+with telemetry.invocation(""):
+    logging.getLogger("buzzguard.watch").info("feedback_erased", extra={"receipt": "r"})
+    logging.getLogger("buzzguard.watch.meter").info("predict.duration", extra={"value": 2.1, "by": {}})
+input()
+"""
+
+
+def test_it_has_what_telemetry_needs(unpacked: Path) -> None:
+    ingestion = Ingestion()
+    try:
+        with start_bare(unpacked, TELL) as process:
+            print(ingestion.connection_string, file=process.stdin, flush=True)
+            ingestion.wait_for(lambda: bool(ingestion.of("Message")))
+            process.communicate("\n", timeout=DEADLINE)
+        assert [message for message, _ in ingestion.told] == ["feedback_erased"]
+        assert ingestion.measured()[0] == {"predict.duration": 2.1}
+    finally:
+        ingestion.close()
+
+
+IDENTIFY = """
+from azure.identity import ManagedIdentityCredential
+print(ManagedIdentityCredential(client_id="of the app").get_token("https://storage.azure.com/.default").token)
+"""
+
+
+def test_it_has_what_a_managed_identity_needs(unpacked: Path) -> None:
+    """As App Service grants it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"access_token": "token", "expires_on": int(time.time()) + 3600}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        granted = {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{server.server_port}/", "IDENTITY_HEADER": "h"}
+        with start_bare(unpacked, IDENTIFY, **granted) as process:
+            assert process.communicate()[0] == "token\n"
+        server.shutdown()
+
+
 def test_it_passes_the_tests_of_the_checkout(unpacked: Path) -> None:
-    tests = ["tests/e2e/test_service.py", "tests/e2e/test_feedback.py", "tests/contract/test_openapi.py"]
+    tests = [f"tests/e2e/test_{name}.py" for name in ("service", "feedback", "incident", "retention")]
+    tests += ["tests/e2e/test_telemetry.py::test_everything_is_told_once_as_it_was", "tests/contract/test_openapi.py"]
     environment = os.environ | {"BUZZGUARD_APP": str(unpacked)}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

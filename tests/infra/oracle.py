@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import count
 from math import ceil
 from typing import Any
 
@@ -13,6 +14,8 @@ MODEL = "champion@20261122-d8e142c9"
 type Record = dict[str, Any]
 type Found = list[dict[str, Any]]
 
+_operations = count()  # every record is of another request, a second click on a prediction, too
+
 
 def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
@@ -21,7 +24,8 @@ def at(seconds: float) -> datetime:
 def trace(message: str, seconds: float, instance: str = "one", **properties: object) -> Record:
     """As Application Insights keeps it: whatever a property was, it is a string."""
     told = {name: str(value) for name, value in properties.items()}
-    return {"TimeGenerated": at(seconds), "Message": message, "AppRoleInstance": instance, "Properties": told}
+    origin = {"AppRoleInstance": instance, "OperationId": f"{next(_operations):032x}"}
+    return {"TimeGenerated": at(seconds), "Message": message, "Properties": told} | origin
 
 
 def bad(receipt: object, seconds: float = 0, instance: str = "one", model: str = MODEL) -> Record:

@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devhost.workspace import Workspace
 from infra.cost import minutes
-from infra.queries import lint
+from infra.queries import lint, schema
 from tests.conftest import ROOT
 from tests.infra import policies
 from tests.infra.bicep import Template, parse
@@ -213,6 +215,21 @@ def test_every_chart_of_the_workbook_asks_what_the_workspace_can_answer() -> Non
     assert all(chart["timeContextFromParameter"] == "TimeRange" for chart in charts.values())
     linted = lint({name: chart["query"] for name, chart in charts.items()})
     assert {name: found.problems for name, found in linted.items() if found.problems} == {}
+
+
+def test_failures_of_a_kind_are_one_row_of_the_workbook() -> None:
+    """Though the message of each names its request."""
+    book = json.loads((INFRA / "workbook.json").read_text())
+    (query,) = (item["content"]["query"] for item in book["items"] if item["name"] == "Exceptions")
+    workspace, noon = Workspace(schema()), datetime(2026, 11, 22, 12, tzinfo=UTC)
+    for minute, kind in enumerate(("ServiceRequestError", "ServiceRequestError", "ValueError")):
+        failure = {"ExceptionType": kind, "OuterMessage": f"request {minute} failed"}
+        workspace.add("AppExceptions", failure | {"TimeGenerated": noon + timedelta(minutes=minute)}, noon)
+    found = workspace.query(query, noon - timedelta(hours=1), noon + timedelta(hours=1))
+    assert [(row["ExceptionType"], row["Times"], row["Message"]) for row in found] == [
+        ("ValueError", 1, "request 2 failed"),
+        ("ServiceRequestError", 2, "request 1 failed"),
+    ]
 
 
 def values(name: str) -> dict[str, Any]:

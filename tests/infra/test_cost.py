@@ -45,6 +45,13 @@ def test_the_table_of_the_operations_manual_is_the_one_that_is_computed() -> Non
     assert cost.table(list(cost.CALLS)) in (ROOT / "docs/operations.md").read_text()
 
 
+@pytest.mark.parametrize("calls", ["many", "-5", "1.5", "1e6"])
+def test_what_is_no_number_of_calls_is_refused(monkeypatch: pytest.MonkeyPatch, calls: str) -> None:
+    monkeypatch.setattr("sys.argv", ["cost", "1,000", calls])
+    with pytest.raises(SystemExit, match=f"must be a number like 1000000, not {calls}"):
+        cost.main()
+
+
 def test_make_cost_counts_for_a_number_of_ones_own() -> None:
     done = subprocess.run(
         ["make", "--always-make", "--dry-run", "cost", "CALLS=250000"], cwd=ROOT, capture_output=True, text=True

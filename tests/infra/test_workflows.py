@@ -44,6 +44,8 @@ def faults(workflows: dict[str, dict[str, Any]]) -> Iterator[str]:
                     yield f"{file}: {name}: a value of others is pasted into a script"
                 if "checkout" in step.get("uses", "") and step["with"].get("persist-credentials") is not False:
                     yield f"{file}: {name}: the checkout keeps a token"
+    if "concurrency" in workflows["ci"]:
+        yield "ci: a run that waits for approval keeps the next from its tests"
     deploying = [name for name, job in workflows["ci"]["jobs"].items() if "uses" in job]
     if deploying != ["dev", "prod"] or workflows["ci"]["jobs"]["prod"]["needs"] != "dev":
         yield "ci: what was not in dev goes to prod"
@@ -83,6 +85,7 @@ def test_the_workflows_do_what_they_may() -> None:
         (break_("ci/jobs/test/steps/0/uses", "actions/checkout@v6"), "not pinned"),
         (break_("ci/jobs/test/steps/0/with", {}), "keeps a token"),
         (break_("ci/jobs/test/timeout-minutes", None), "six hours"),
+        (break_("ci/concurrency", {"group": "ci-${{ github.ref }}"}), "keeps the next from its tests"),
         (break_("ci/jobs/dev/uses", "someone/else/.github/workflows/deploy.yml@main"), "not pinned"),
         (break_("ci/jobs/dev/needs", ["bicep"]), "not tested goes to dev"),
         (break_("ci/jobs/dev/if", "vars.DEPLOY == 'true'"), "a branch is deployed"),
