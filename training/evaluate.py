@@ -76,6 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.out and arguments.out.is_dir():
+        raise SystemExit(f"--out {arguments.out}: is a folder")
     left_out: Counter[str] = Counter()
     rows = read(arguments.data, left_out)
     try:
@@ -243,12 +245,12 @@ def _first_line(path: Path) -> list[str]:
 
 
 def _labelled(file: Parquet | Csv, path: Path, left_out: Counter[str]) -> pd.DataFrame:
-    if missing := {"text", "label"} - set(file.columns):
-        raise SystemExit(f"{path}: has no column {', '.join(sorted(missing))}")
+    if any(file.columns.count(name) != 1 for name in ("text", "label")):
+        raise SystemExit(f"{path}: must have one column text and one label; it has {', '.join(file.columns)}")
     rows: list[tuple[str, int]] = []
     for chunk in file.chunks():
         for text, label in zip(file.values(chunk, "text"), file.values(chunk, "label"), strict=True):
-            if label not in LABELS:
+            if not isinstance(label, str | int | float) or label not in LABELS:
                 left_out["label neither 0, 1, negative nor positive"] += 1
             elif not isinstance(text, str) or not text.strip():
                 left_out["empty text"] += 1

@@ -162,10 +162,10 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def milliseconds(*models: Model, rounds: int = 5, times: int = 100) -> list[float]:
+def milliseconds(*models: Model, rounds: int = 50, times: int = 10) -> list[float]:
     """The median time that each takes for TWEET, alone, on one thread.
 
-    The lowest of several, since a busy machine only adds to it; in turns, so that it is busy for all of them alike.
+    The lowest of many, each soon over: a busy machine only adds to it. In turns, so that it is busy for all of them.
     """
     seconds = np.empty((rounds, len(models), times))
     for place in np.ndindex(seconds.shape):

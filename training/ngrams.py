@@ -13,6 +13,8 @@ from sentiment.features import IdsCountsEncoder, hash_ngrams
 from sentiment.manifest import IdsCounts
 from sentiment.text import TextSpec
 
+from .families import Untrainable
+
 CHUNK = 20_000  # texts hashed at a time, and
 PENDING = 20_000_000  # hashes not yet counted: they bound the memory
 
@@ -42,6 +44,8 @@ class NgramCounts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 pending = []
         seen, frequency = _merge(seen, frequency, pending)
         frequent = frequency >= self.min_df
+        if not frequent.any():
+            raise Untrainable(f"min_df={self.min_df}: no n-gram is in so many of {len(texts):,} texts")
         self.vocabulary_, self.document_frequency_ = seen[frequent], frequency[frequent]
         self.word_ = np.isin(self.vocabulary_, words, assume_unique=True)
         return self

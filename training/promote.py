@@ -2,8 +2,9 @@
 
 It is held against the model of the same name, or, where there is none, against the one that is served, on the test
 split and on every file given with --on. On each, neither accuracy nor AUC may be worse with 95% confidence (paired
-bootstrap). It must be small and fast enough, too; on a machine too slow for the model it would replace, no slower than
-that one. A model with a new name that passes is served from now on, and MLflow's alias `champion` is its.
+bootstrap). It must be small and fast enough, too; on a machine too slow for the model it would replace, or, where there
+is none, for the one that ships, no slower than that one. A model with a new name that passes is served from now on, and
+MLflow's alias `champion` is its.
 """
 
 import argparse
@@ -20,13 +21,14 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from sentiment import manifest
+from sentiment.errors import ModelError
 from sentiment.manifest import Registry
 from sentiment.model import Model
 
 from . import bootstrap, tracking
 from .evaluate import read
 from .export import FOLDER, milliseconds, size
-from .prepare import DATA, load
+from .prepare import DATA, dataset_sha256, load
 from .score import predict
 
 MODELS = Path("models")
@@ -48,14 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     tracking.connect()
     version = _version(arguments.version)
-    gated = {"the test split": load("test", arguments.data)} | {
-        str(path): read(path, Counter()) for path in arguments.on
-    }
+    test = load("test", arguments.data)
+    gated = {"the test split": test} | {str(path): read(path, Counter()) for path in arguments.on}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{FOLDER}", dst_path=scratch))
         challenger = Model.load(folder)
+        if dataset_sha256(test) != challenger.manifest.metrics["test"].dataset_sha256:
+            raise SystemExit(f"{arguments.data}: not the data that was exported with; give its folder as --data")
         rival = incumbent(challenger.manifest.name, arguments.models)
-        faults = too_large(folder, arguments.megabytes) + too_slow(challenger, rival, arguments.milliseconds)
+        known = rival or incumbent(challenger.manifest.name, MODELS)
+        faults = too_large(folder, arguments.megabytes) + too_slow(challenger, known, arguments.milliseconds)
         faults += worse(challenger, rival, gated) if rival else []
         if faults:
             raise SystemExit(f"version {version.version} is not promoted:\n" + "\n".join(faults))
@@ -67,10 +71,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def incumbent(name: str, models: Path) -> Model | None:
-    """The model that a new one of that name has to stand up to; None where `models` has none."""
-    if (models / name).exists():
-        return Model.load(models / name)
-    return Model.load(models / manifest.champion(models)) if (models / "registry.json").exists() else None
+    """The model that a new one of that name has to stand up to; None where `models` has none. Raises SystemExit."""
+    try:
+        if (models / name).exists():
+            return Model.load(models / name)
+        return Model.load(models / manifest.champion(models)) if (models / "registry.json").exists() else None
+    except ModelError as error:
+        raise SystemExit(f"what is there cannot be compared with: {error}") from error
 
 
 def too_large(folder: Path, budget: float) -> list[str]:

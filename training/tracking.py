@@ -1,5 +1,6 @@
 """MLflow: where runs are kept. A local SQLite file, unless MLFLOW_TRACKING_URI names a server."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import joblib
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from .prepare import dataset_sha256
 
@@ -25,22 +27,32 @@ TRAINED = "trained.joblib"
 
 
 def connect() -> None:
-    """Use the experiment of this project, made on first use."""
+    """Use the experiment of this project, made on first use. Raises SystemExit if there is no MLflow to be had."""
     HOME.mkdir(exist_ok=True)
     uri = os.environ.get("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(uri or f"sqlite:///{HOME / 'mlflow.db'}")  # sets the variable, too
-    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        server = uri and uri.startswith("http")  # which knows where it keeps artefacts
-        artifacts = None if server else (HOME / "mlflow-artifacts").absolute().as_uri()
-        mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
-    mlflow.set_experiment(EXPERIMENT)
+    with (HOME / "mlflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two processes that make the tables of an empty database, one would fail
+        try:
+            mlflow.set_tracking_uri(uri or f"sqlite:///{HOME / 'mlflow.db'}")  # sets the variable, too
+            if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+                server = uri and uri.startswith("http")  # which knows where it keeps artefacts
+                artifacts = None if server else (HOME / "mlflow-artifacts").absolute().as_uri()
+                mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
+            mlflow.set_experiment(EXPERIMENT)
+        except (MlflowException, SQLAlchemyError, ImportError) as error:
+            raise SystemExit(f"MLFLOW_TRACKING_URI: {str(error).strip().splitlines()[0]}") from error
 
 
 @contextmanager
 def resumed(folder: Path, name: str) -> Iterator[str]:
-    """The run that is at work in `folder`, a new one if none is; gives its id."""
+    """The run that is at work in `folder`, a new one if none is; gives its id. Raises SystemExit if it is not known."""
     note = folder / "run"
-    with mlflow.start_run(note.read_text() if note.exists() else None, run_name=name) as active:
+    known = note.read_text() if note.exists() else None
+    try:
+        run = mlflow.start_run(known, run_name=name)
+    except MlflowException as error:
+        raise SystemExit(f"{folder}: its run is not in this MLflow; remove it to begin anew ({error})") from error
+    with run as active:
         folder.mkdir(parents=True, exist_ok=True)
         note.write_text(active.info.run_id)
         yield active.info.run_id

@@ -1,8 +1,8 @@
 """`train`: fit one model family on the prepared data, calibrate it, measure it on validation, and keep it in MLflow.
 
 Test is not looked at: that is for `export`, once, when everything has been chosen. Any setting of the family's
-Configuration can be given: --set C=1 --set longest=2 --set text.stop_words=true, and several
-where a tuple is meant: --set 'C=[0.5,1,2]'.
+Configuration in training/families/ can be given: --set C=1 --set longest=2 --set text.stop_words=true, and several
+where a tuple is meant: --set 'C=[0.5,1,2]'. --set help lists them with their defaults.
 
 A training that was stopped goes on where it was when the same command is given again.
 
@@ -28,7 +28,7 @@ from rich.console import Console
 from sentiment.manifest import Calibration, Metrics, Thresholds
 
 from . import metrics, plots, tracking
-from .families import FAMILIES, Desk, Examples, Fitted, family
+from .families import FAMILIES, Desk, Examples, Fitted, Untrainable, family
 from .prepare import DATA, Split, dataset_sha256, load
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
@@ -50,7 +50,7 @@ class Trained:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", choices=FAMILIES, required=True)
     parser.add_argument("--data", type=Path, default=DATA, help="what `prepare` wrote (default: %(default)s)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the family")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; help lists them")
     parser.add_argument("--run-name", help="what `compare` calls it (default: the family and what is set)")
     parser.add_argument("--texts", type=int, metavar="N", help="train on the first N texts of the split only")
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="the training texts with a teacher's probability")
@@ -59,8 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     module = family(arguments.family)
     configuration = configure(module.Configuration, arguments.set)
-    data = {split: load(split, arguments.data) for split in SPLITS}
-    data["train"] = data["train"][: arguments.texts]
+    data = read(arguments.data, arguments.texts)
     target = taught(data["train"], arguments.teacher)
     settings = {"family": arguments.family, **flat(msgspec.to_builtins(configuration))}
     name = arguments.run_name or " ".join([arguments.family, *arguments.set])
@@ -71,13 +70,28 @@ def run(arguments: argparse.Namespace) -> None:
         for split, rows in data.items():
             tracking.log_input(split, rows)
         started = time.monotonic()
-        trained, logit = fit(arguments.family, configuration, data, target, Desk(folder, tracking.report))
+        try:
+            trained, logit = fit(arguments.family, configuration, data, target, Desk(folder, tracking.report))
+        except Untrainable as error:
+            raise SystemExit(f"--set {error}") from error
         tracking.spent(time.monotonic() - started)
         mlflow.log_metrics({f"validation_{name}": value for name, value in trained.validation.values.items()})
         _keep(trained, data["validation"].label.to_numpy(), logit)
     shutil.rmtree(folder)
     console.print(trained.validation.values)
     print(run_id)
+
+
+def read(folder: Path, texts: int | None) -> dict[Split, pd.DataFrame]:
+    """What is trained on, the first `texts` of it, and validation. Raises SystemExit unless each has both classes."""
+    if texts is not None and texts < 1:
+        raise SystemExit(f"--texts {texts}: must be at least 1")
+    data = {split: load(split, folder) for split in SPLITS}
+    data["train"] = data["train"][:texts]
+    for split, cure in zip(SPLITS, ("--sample, in the place of --texts", "a larger --holdout"), strict=True):
+        if data[split].label.nunique() < 2:
+            raise SystemExit(f"{folder}: {len(data[split]):,} texts of {split} lack a class: `prepare` with {cure}")
+    return data
 
 
 def fit(
@@ -98,20 +112,32 @@ def fit(
 
 
 def taught(rows: pd.DataFrame, teacher: Path | None) -> metrics.Targets:
-    """P(positive) of every text: its label, or what a teacher said. Raises SystemExit if the texts are not the same."""
+    """P(positive) of every text: its label, or what a teacher said of the same texts. Raises SystemExit."""
     if teacher is None:
         return np.asarray(rows.label, np.float32)
     if not teacher.is_file():
         raise SystemExit(f"{teacher}: there is no such file; `score` makes it")
-    said = pd.read_parquet(teacher, columns=["text", "probability"])[: len(rows)]
+    try:
+        said = pd.read_parquet(teacher, columns=["text", "probability"])[: len(rows)]
+        probability = np.asarray(said.probability, np.float32)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{teacher}: not what `score` writes: {str(error).splitlines()[0]}") from error
     if said.text.tolist() != rows.text.tolist():
         raise SystemExit(f"{teacher}: not the texts that are trained on, in their order")
-    return np.asarray(said.probability, np.float32)
+    if not ((probability >= 0) & (probability <= 1)).all():
+        raise SystemExit(f"{teacher}: not every probability is between 0 and 1")
+    return probability
 
 
 def configure[T: msgspec.Struct](configuration: type[T], settings: list[str]) -> T:
-    """The configuration with `settings`, each KEY=VALUE with dots for nesting. Raises SystemExit with one line."""
+    """The configuration with `settings`, each KEY=VALUE with dots for nesting. Raises SystemExit with one line.
+
+    If one of them is help, the lines are all settings there are.
+    """
     nested = msgspec.to_builtins(configuration())
+    if "help" in settings:
+        known = flat(nested).items()
+        raise SystemExit("\n".join(f"{key}={msgspec.json.encode(value).decode()}" for key, value in known))
     for setting in settings:
         key, equals, value = setting.partition("=")
         read = _value(value)

@@ -19,8 +19,9 @@ import shlex
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,20 +32,23 @@ import optuna
 import pandas as pd
 from matplotlib.figure import Figure
 from mlflow.exceptions import MlflowException
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from rich.console import Console
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from . import metrics, plots, tracking, trials
 from .families import FAMILIES, Desk, family
-from .prepare import DATA, Split, dataset_sha256, load
-from .train import SPLITS, configure, fit, flat
+from .prepare import DATA, Split, dataset_sha256
+from .train import configure, fit, flat
+from .train import read as read_data
 
 FAILURES = 3  # trials that may fail before one succeeds
+COLLISIONS = 3  # with others that make the tables of an empty database: they, the table of its version, its version
+PATIENCE = 60  # seconds that the process that made a study has to say what it is about
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT")
 
 console = Console(stderr=True)
@@ -104,8 +108,8 @@ def planned(arguments: argparse.Namespace) -> Plan:
     study = arguments.study or arguments.family
     if not re.fullmatch(r"\w[\w.-]*", study):
         raise SystemExit(f"--study {study}: must be letters, digits, dots and dashes")
-    for option in ("trials", "processes", "texts"):
-        if (number := getattr(arguments, option)) is not None and number < 1:
+    for option in ("trials", "processes"):
+        if (number := getattr(arguments, option)) < 1:
             raise SystemExit(f"--{option} {number}: must be at least 1")
     configure(family(arguments.family).Configuration, arguments.set)  # a mistake is told now
     return Plan(
@@ -121,13 +125,12 @@ def planned(arguments: argparse.Namespace) -> Plan:
 
 
 def read(plan: Plan) -> Data:
-    data = {split: load(split, plan.data) for split in SPLITS}
-    return data | {"train": data["train"][: plan.texts]}
+    return read_data(plan.data, plan.texts)
 
 
 def begin(plan: Plan, data: Data) -> optuna.Study:
     """The study of a plan, made on first use. Raises SystemExit if it was begun with something else."""
-    study = open_study(plan)
+    study = _made(plan)
     subject: dict[str, Any] = {split: dataset_sha256(rows) for split, rows in data.items()}
     subject |= {"family": plan.family, "--set": sorted(plan.fixed)}
     for name, value in study.user_attrs.get("subject", {}).items():
@@ -147,14 +150,29 @@ def begin(plan: Plan, data: Data) -> optuna.Study:
     return study
 
 
-def open_study(plan: Plan) -> optuna.Study:
-    """The study in its storage. Raises SystemExit with one line, which names no URL: it may hold a password."""
+def _made(plan: Plan) -> optuna.Study:
+    """The study of a plan. Of processes that come at once one makes it, and the others wait until it says its run."""
+    try:
+        return open_study(plan, new=True)
+    except DuplicatedStudyError:
+        study = open_study(plan)
+    end = time.monotonic() + PATIENCE
+    while "run" not in study.user_attrs and time.monotonic() < end:  # after that, the one that made it is dead
+        time.sleep(0.1)
+    return study
+
+
+def open_study(plan: Plan, *, new: bool = False) -> optuna.Study:
+    """The study in its storage. Raises SystemExit with one line, which names no URL: it may hold a password.
+
+    Raises DuplicatedStudyError if it is to be new and is not.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         # Not before the second round: in the first the learning rate still rises.
         pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
         return optuna.create_study(
-            study_name=plan.study, storage=_storage(plan), direction="maximize", pruner=pruner, load_if_exists=True
+            study_name=plan.study, storage=_storage(plan), direction="maximize", pruner=pruner, load_if_exists=not new
         )
     except (SQLAlchemyError, ImportError, OSError, ValueError, KeyError) as error:
         missing = f" ({error.__cause__})" if isinstance(error, ImportError) and error.__cause__ else ""
@@ -163,10 +181,20 @@ def open_study(plan: Plan) -> optuna.Study:
 
 def _storage(plan: Plan) -> BaseStorage:
     if "://" in plan.storage:
-        # No connection is kept: a training takes longer than a database suffers an idle one.
-        return RDBStorage(plan.storage, engine_kwargs={"poolclass": NullPool})
+        return _database(plan.storage)
     Path(plan.storage).parent.mkdir(parents=True, exist_ok=True)
     return JournalStorage(JournalFileBackend(plan.storage))
+
+
+def _database(url: str) -> RDBStorage:
+    """Optuna's tables, which are made if there are none. Who comes second while that is done finds them the next time.
+
+    No connection is kept: a training takes longer than a database suffers an idle one.
+    """
+    for _ in range(COLLISIONS):
+        with suppress(IntegrityError, ProgrammingError):
+            return RDBStorage(url, engine_kwargs={"poolclass": NullPool})
+    return RDBStorage(url, engine_kwargs={"poolclass": NullPool})
 
 
 def alone(plan: Plan) -> bool:

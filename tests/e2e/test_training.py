@@ -1,5 +1,6 @@
 """The offline half as its user runs it: a CSV in, a model folder out, everything in MLflow."""
 
+import fcntl
 import re
 import subprocess
 import sys
@@ -49,8 +50,8 @@ def training(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
     """`python -m training …` in `folder`, but in this process: MLflow takes seconds to load."""
     monkeypatch.chdir(folder)
 
-    def run(*arguments: str) -> Done:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # which connecting sets
+    def run(*arguments: str, mlflow_uri: str = "") -> Done:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)  # which connecting sets
         capfd.readouterr()
         try:
             main(arguments)
@@ -150,14 +151,68 @@ def test_what_a_teacher_said_is_learnt(folder: Path, training: Training) -> None
     run = well(training("train", "--family", "naive_bayes", "--teacher", "taught.parquet")).split()[-1]
     trained = joblib.load(folder / ".local" / "mlflow-artifacts" / run / "artifacts" / "trained.joblib")
     assert trained.calibration.slope < 0  # it learnt the contrary, and validation turned it round
-    said[1:].to_parquet(folder / "taught.parquet")
-    done = training("train", "--family", "naive_bayes", "--teacher", "taught.parquet")
-    assert done.error == "taught.parquet: not the texts that are trained on, in their order"
+    for spoilt, line in (
+        (said[1:], "not the texts that are trained on, in their order"),
+        (said.assign(probability=[None, *said.probability[1:]]), "not every probability is between 0 and 1"),
+        (said.assign(probability=said.probability + 0.5), "not every probability is between 0 and 1"),
+        (said.assign(probability="high"), "not what `score` writes: "),
+        (said[["text"]], "not what `score` writes: "),
+    ):
+        spoilt.to_parquet(folder / "taught.parquet")
+        done = training("train", "--family", "naive_bayes", "--teacher", "taught.parquet")
+        assert done.error.startswith(f"taught.parquet: {line}") and len(done.error.splitlines()) == 1
 
 
-def test_a_mistake_is_one_clear_line(training: Training) -> None:
-    done = training("train", "--family", "logreg", "--data", "nowhere")
-    assert done.error.startswith("nowhere/train.parquet is missing: run ") and len(done.error.splitlines()) == 1
+def test_a_mistake_is_one_clear_line(folder: Path, training: Training) -> None:
+    for name in ("train", "validation"):
+        rows = pd.read_parquet(folder / ".local" / "data" / f"{name}.parquet").sort_values("label")
+        for place, part in (("sorted", rows), ("unseen", rows[: None if name == "train" else 0])):
+            (folder / place).mkdir(exist_ok=True)
+            part.to_parquet(folder / place / f"{name}.parquet")
+    for words, line in (
+        ("--data nowhere", "nowhere/train.parquet is missing: run "),
+        ("--texts 0", "--texts 0: must be at least 1"),
+        ("--data sorted --texts 20", "sorted: 20 texts of train lack a class: `prepare` with --sample, "),
+        ("--data unseen", "unseen: 0 texts of validation lack a class: `prepare` with a larger --holdout"),
+        ("--set min_df=9999", "--set min_df=9999: no n-gram is in so many of "),
+    ):
+        done = training("train", "--family", "logreg", *words.split())
+        assert done.error.startswith(line) and len(done.error.splitlines()) == 1
+
+
+def test_a_training_whose_run_is_elsewhere_is_not_begun_again(folder: Path, training: Training) -> None:
+    command = ("train", "--family", "logreg", "--set", "min_df=9998")
+    training(*command)
+    (left,) = (p for p in (folder / ".local" / "trainings").iterdir() if "min_df=9998" in _run_name(folder, p))
+    (left / "run").write_text("0" * 32)
+    assert "its run is not in this MLflow; remove it to begin anew" in training(*command).error
+
+
+def _run_name(folder: Path, training: Path) -> str:
+    client = mlflow.MlflowClient(f"sqlite:///{folder / '.local' / 'mlflow.db'}")
+    return str(client.get_run((training / "run").read_text()).info.run_name)
+
+
+def test_what_was_measured_on_other_texts_is_not_promoted(folder: Path, training: Training) -> None:
+    well(training("prepare", "tweets.parquet", "--holdout", "0.3", "--out", "other"))
+    done = training("promote", "--data", "other")
+    assert done.error == "other: not the data that was exported with; give its folder as --data"
+
+
+def test_where_there_is_no_rival_what_ships_says_how_slow_the_machine_is(
+    folder: Path, training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promote, "milliseconds", lambda *models: [8.0] * len(models))
+    well(training("promote", "1", "--models", "elsewhere"))
+    assert manifest.champion(folder / "elsewhere") == "mine"
+    monkeypatch.setattr(promote, "milliseconds", lambda one, *others: [8.0, *(7.0 for _ in others)])
+    assert "8.00 ms for a tweet; 7.35 are allowed" in training("promote", "1", "--models", "nowhere").error
+
+
+def test_a_model_that_is_broken_cannot_be_compared_with(folder: Path, training: Training) -> None:
+    broken = folder / "broken" / "mine"
+    broken.mkdir(parents=True)
+    assert "what is there cannot be compared with: " in training("promote", "1", "--models", "broken").error
 
 
 def test_a_run_that_is_none_and_a_name_that_is_none_are_refused(training: Training) -> None:
@@ -173,12 +228,36 @@ def test_a_run_that_is_none_and_a_name_that_is_none_are_refused(training: Traini
         ("C", "C: must be KEY=VALUE"),
         ("C=x", "Expected `float`"),
         ("C=0", "Expected `float` > 0"),
+        ("C=[]", "Expected `array` of length >= 1"),
         ("longest=0", "`int` >= 1"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(setting: str, line: str) -> None:
     with pytest.raises(SystemExit, match=f"--set.*{line}"):
         configure(Configuration, [setting])
+
+
+def test_the_settings_of_a_family_can_be_asked_for(training: Training) -> None:
+    lines = training("train", "--family", "logreg", "--set", "help").error.splitlines()
+    assert {"C=[2.0]", "longest=3", "text.stop_words=false", 'solver="lbfgs"'} < set(lines)
+    assert configure(Configuration, lines) == Configuration()
+
+
+@pytest.mark.parametrize("uri", ["nonsense://host", "postgresql://u:secret@host/x", "./runs"])
+def test_an_mlflow_that_is_none_is_one_clear_line(uri: str, training: Training) -> None:
+    done = training("compare", mlflow_uri=uri)
+    assert done.error.startswith("MLFLOW_TRACKING_URI: ") and len(done.error.splitlines()) == 1
+    assert "secret" not in done.error
+
+
+def test_an_empty_mlflow_is_made_by_one_process_at_a_time(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(_: str) -> None:
+        with (tracking.HOME / "mlflow.lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        raise SystemExit("asked")
+
+    monkeypatch.setattr(mlflow, "get_experiment_by_name", ask)
+    assert training("compare").error == "asked"
 
 
 def test_the_verbs_are_listed_and_explained_without_tensorflow() -> None:

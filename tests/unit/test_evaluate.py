@@ -6,6 +6,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sentiment.manifest import Thresholds
@@ -70,6 +72,10 @@ def test_what_is_no_labelled_row_is_counted(tmp_path: Path) -> None:
     left_out: Counter[str] = Counter()
     assert evaluate.read(tmp_path / "tweets.parquet", left_out).text.tolist() == ["a"]
     assert left_out == {"label neither 0, 1, negative nor positive": 2, "empty text": 2}
+    lists = pd.DataFrame({"text": ["a"], "label": [[1]]})
+    lists.to_parquet(tmp_path / "lists.parquet")
+    with pytest.raises(SystemExit, match="no usable row among 1 .*'label neither"):
+        evaluate.read(tmp_path / "lists.parquet", Counter())
 
 
 @pytest.mark.parametrize(
@@ -89,8 +95,19 @@ def test_a_wrong_file_is_one_clear_line(tmp_path: Path, name: str, content: byte
     with pytest.raises(SystemExit, match=f"{name}: .*{line}"):
         run(LITE, tmp_path / name)
     invented(3)[["text"]].to_parquet(tmp_path / "unlabelled.parquet")
-    with pytest.raises(SystemExit, match="has no column label"):
+    with pytest.raises(SystemExit, match="must have one column text and one label; it has text"):
         run(LITE, tmp_path / "unlabelled.parquet")
+    (tmp_path / "twice.csv").write_text("text,label,text\na,1,b\n")
+    pq.write_table(pa.table([["a"], ["b"], [1]], ["text", "text", "label"]), tmp_path / "twice.parquet")
+    for twice in ("twice.csv", "twice.parquet"):
+        with pytest.raises(SystemExit, match=f"{twice}: must have one column text and one label; it has text, "):
+            run(LITE, tmp_path / twice)
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    invented(3).to_parquet(tmp_path / "tweets.parquet")
+    with pytest.raises(SystemExit, match="--out .*: is a folder"):
+        run(LITE, tmp_path / "tweets.parquet", "--out", tmp_path)
 
 
 def test_a_model_that_is_none_is_one_clear_line(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from sentiment.text import TextSpec
 from tests.tweets import invented
@@ -246,6 +247,47 @@ def test_a_database_does_as_well(tuned: Tune, tmp_path: Path) -> None:
     for trials in ("2", "3"):
         assert "--set strength=" in tuned("--trials", trials, "--study", name, "--storage", storage)
     assert len(tune.open_study(plan(name, storage=storage)).trials) == 3
+
+
+def test_who_comes_second_waits_for_what_the_first_has_to_say(
+    tuned: Tune, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = plan(next(names), 2, data)
+    first = tune.open_study(shared, new=True)  # as another process does, which is not yet any further
+    waited = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            with mlflow.start_run(run_name="the first one's") as run:
+                first.set_user_attr("run", run.info.run_id)
+
+    monkeypatch.setattr(tune.time, "sleep", sleep)
+    assert tune.begin(shared, tune.read(shared)).user_attrs["run"] == first.user_attrs["run"]
+    assert len(waited) == 3
+
+
+def test_who_comes_second_does_not_wait_for_the_dead(tuned: Tune, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = next(names)
+    study_of(name)
+    monkeypatch.setattr(tune, "PATIENCE", 0)
+    assert "--set strength=" in tuned("--trials", "1", "--study", name)
+
+
+def test_tables_that_another_process_makes_meanwhile_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = plan(next(names), storage=f"sqlite:///{tmp_path / 'studies.db'}")
+    database, collisions = tune.RDBStorage, iter([ProgrammingError, IntegrityError, IntegrityError])
+
+    def collide(*arguments: Any, **options: Any) -> optuna.storages.RDBStorage:
+        if collision := next(collisions, None):
+            raise collision("CREATE TABLE studies", None, ValueError("it already exists"))
+        return database(*arguments, **options)
+
+    monkeypatch.setattr(tune, "RDBStorage", collide)
+    assert tune.open_study(shared).trials == []
+    collisions = itertools.repeat(ProgrammingError)
+    with pytest.raises(SystemExit, match="--storage: .*it already exists"):
+        tune.open_study(shared)
 
 
 def _with_guess(plan: tune.Plan, fit: Callable[..., Guess]) -> None:

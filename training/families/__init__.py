@@ -34,6 +34,12 @@ FAMILIES = {
 
 GRAPH = "model.onnx"
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: no notes about this machine
+
+
+class Untrainable(ValueError):
+    """With these settings the texts leave nothing to learn from."""
+
 
 class Examples(NamedTuple):
     texts: Sequence[str]
@@ -74,7 +80,6 @@ class Family(Protocol):
 
 def family(name: str) -> Family:
     """The module of a family in FAMILIES."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: no notes about this machine
     return import_module(f"{__name__}.{name}")
 
 

@@ -3,25 +3,30 @@
 Wang and Manning, "Baselines and bigrams", 2012, show how far such models go on short texts.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 from sklearn.linear_model import LogisticRegression
 
 from training import linear
 from training.families import Desk, Examples
-from training.linear import LinearModel, Positive
+from training.linear import Choice, LinearModel
 
 
 class Configuration(linear.Configuration, frozen=True):
-    C: tuple[Positive, ...] = (2.0,)  # inverse strength of the L2 penalty; of several, cross-validation takes one
-    max_iter: Annotated[int, Meta(ge=1)] = 300  # of L-BFGS
+    C: Choice = (2.0,)  # inverse strength of the L2 penalty
+    solver: Literal["lbfgs", "liblinear", "newton-cg"] = "lbfgs"
+    max_iter: Annotated[int, Meta(ge=1)] = 300  # of the solver
 
 
 def fit(configuration: Configuration, train: Examples, _: Examples, desk: Desk) -> LinearModel:
-    regression = LogisticRegression(max_iter=configuration.max_iter, tol=1e-5)
+    solver, max_iter = configuration.solver, configuration.max_iter
+    regression = LogisticRegression(solver=solver, max_iter=max_iter, tol=1e-5, random_state=0)
     return linear.fit(configuration, regression, {"C": configuration.C}, train, desk, tfidf=True)
 
 
 def space(trial: Any) -> dict[str, Any]:
-    return linear.space(trial) | {"C": [trial.suggest_float("C", 0.1, 20, log=True)]}
+    return linear.space(trial) | {
+        "C": [trial.suggest_float("C", 0.1, 20, log=True)],
+        "solver": trial.suggest_categorical("solver", ["lbfgs", "liblinear", "newton-cg"]),
+    }

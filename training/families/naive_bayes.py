@@ -10,14 +10,14 @@ from sklearn.naive_bayes import ComplementNB, MultinomialNB
 
 from training import linear
 from training.families import Desk, Examples
-from training.linear import LinearModel, Positive
+from training.linear import Choice, LinearModel
 
 KINDS = {"multinomial": MultinomialNB, "complement": ComplementNB}
 
 
 class Configuration(linear.Configuration, frozen=True):
     kind: Literal["multinomial", "complement"] = "complement"
-    alpha: tuple[Positive, ...] = (1.0,)  # how often every n-gram is taken to have been seen beforehand
+    alpha: Choice = (1.0,)  # how often every n-gram is taken to have been seen beforehand
     tfidf: bool = False  # weigh the counts
 
 

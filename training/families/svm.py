@@ -11,11 +11,11 @@ from sklearn.svm import LinearSVC
 
 from training import linear
 from training.families import Desk, Examples
-from training.linear import LinearModel, Positive
+from training.linear import Choice, LinearModel
 
 
 class Configuration(linear.Configuration, frozen=True):
-    C: tuple[Positive, ...] = (0.15,)  # inverse strength of the L2 penalty; of several, cross-validation takes one
+    C: Choice = (0.15,)  # inverse strength of the L2 penalty
     max_iter: Annotated[int, Meta(ge=1)] = 1000  # of coordinate descent
 
 
