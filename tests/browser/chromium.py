@@ -50,7 +50,7 @@ def launch(chromium: BrowserType) -> Browser:
 
     def start(sandbox: bool) -> Browser:
         return chromium.launch(
-            executable_path=program, env=os.environ | environment, chromium_sandbox=sandbox, args=["--disable-gpu"]
+            executable_path=program, env={**os.environ, **environment}, chromium_sandbox=sandbox, args=["--disable-gpu"]
         )
 
     try:

@@ -123,7 +123,7 @@ def test_a_downloaded_table_computes_nothing(visit: Visit, language: Language, t
     download.value.save_as(tmp_path / "table.csv")
     content = (tmp_path / "table.csv").read_text("utf-8-sig")
     assert (tmp_path / "table.csv").read_bytes().startswith(b"\xef\xbb\xbf")
-    separator, decimal = {"en": ",.", "fr": ";,"}[language]
+    separator, decimal = {"en": (",", "."), "fr": (";", ",")}[language]
     rows = list(csv.DictReader(io.StringIO(content), delimiter=separator))
     assert [row["text"] for row in rows] == [*(f"'{formula}" for formula in formulas), HOLD, FOREIGN]
     assert (rows[4]["decision"], rows[4]["label"]) == ("hold", "negative")

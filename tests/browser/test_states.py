@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.states import STATES, State
 from tests.browser.visitor import Visitor
 from tests.conftest import ROOT, App
 
 AXE = ROOT / "devhost" / "node_modules" / "axe-core" / "axe.min.js"
-DESKTOP = {"width": 1280, "height": 800}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 SAME_IN_BOTH = re.compile(r"Buzzguard|Tweet|\d+ tweets")
 # Once everything has come to rest. In the dark only colours are different.
 RUN_AXE = """async (scheme) => {

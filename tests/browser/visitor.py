@@ -143,4 +143,5 @@ class Visitor:
 
 @cache
 def _strings(language: Language) -> dict[str, Any]:
-    return json.loads((WEB / f"strings.{language}.json").read_text())
+    words: dict[str, Any] = json.loads((WEB / f"strings.{language}.json").read_text())
+    return words

@@ -34,14 +34,14 @@ NOT_RUN = {
     r"make train ": "trains: tests/e2e/test_training.py",
     r"\.venv/bin/python -m pytest ": "runs tests, as this does",
     r"\.venv/bin/python -m training ": "trains: tests/e2e/test_training.py; its arguments are parsed below",
-    r"\.venv/bin/uv pip install ": "fetches packages",
+    r"\.venv/bin/uv pip ": "changes what is installed",
     r"pip install mlflow": "fetches packages, and needs a database and a bucket",
     r"(app=\$\()?azd? ": "needs a subscription of Azure",
 }
 
 PRELUDE = """
 set -euo pipefail
-make() { command make -o .venv/dev -o .venv/train "$@"; }  # what is installed is installed
+make() { command make --no-print-directory -o .venv/dev -o .venv/train "$@"; }  # what is installed is installed
 """
 MARK = "\x1e"  # printed before each of the examples that are run as one program
 MARKS = {"python": f"print({MARK!r})", "javascript": f'console.log("{MARK}");'}
