@@ -1,4 +1,7 @@
-"""`make screenshots`: every state of the page as people see it, in build/screenshots; two of them for the README."""
+"""`make screenshots`: every state of the page as people see it, in build/screenshots; two of them for the README.
+
+No test: pytest finds it by its name only, and lends it the fixtures of the tests.
+"""
 
 import io
 import json

@@ -12,6 +12,7 @@ REVIEW = "Our new app is here. It still crashes now and then, but it remembers y
 HOLD = "We are sorry: all flights to Lisbon are cancelled today, and our phone lines are overloaded"
 UNKNOWN = "Zorgblat frimple quonk"
 FOREIGN = "Nous sommes très heureux de vous retrouver à bord cet été"
+TOO_LONG = f"{REVIEW}. " * 13  # for the service
 VERDICTS = {"publish": PUBLISH, "review": REVIEW, "hold": HOLD}
 
 PREDICT, FEEDBACK, MODELS = "/api/predict", "/api/feedback", "/api/models"
@@ -65,7 +66,7 @@ def _written(text: str) -> Callable[[Visitor], None]:
 
 def _over(visitor: Visitor) -> None:
     visitor.open()
-    visitor.box.fill(PUBLISH * 4)
+    visitor.box.fill(f"{PUBLISH}. " * 4)
     expect(visitor.page.locator("#count")).to_have_attribute("data-over", "true")
 
 
@@ -166,7 +167,7 @@ def _too_many(visitor: Visitor) -> None:
 
 def _analysed(visitor: Visitor) -> None:
     _many(visitor)
-    visitor.lines.fill("\n".join([*VERDICTS.values(), UNKNOWN, FOREIGN, "long " * 250]))
+    visitor.lines.fill("\n".join([*VERDICTS.values(), UNKNOWN, FOREIGN, TOO_LONG]))
     visitor.press("many.analyse")
     expect(visitor.many).to_have_attribute("data-state", "done")
 
@@ -208,7 +209,7 @@ STATES = [
     State("unknown-words", _verdict(UNKNOWN)),
     State("not-english", _verdict(FOREIGN)),
     State("over-280", _over),
-    State("too-long", _written("too long " * 112)),
+    State("too-long", _written(TOO_LONG)),
     State("blank", _written(" ")),
     State("stale", _stale),
     State("answering", _answering),
