@@ -162,24 +162,25 @@ def describe(folder: Path) -> Manifest:
         raise ModelError(f"{folder / FILE}: {error}") from error
 
 
-def read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest of a model folder and the content of every file it names, each verified against its sha256.
+def verify(folder: Path) -> Manifest:
+    """The manifest of a model folder, once every file it names was found to be the one that was released.
 
-    Raises ModelError, which names the file: unreadable, not a manifest, or not the bytes that were released.
+    Raises ModelError, which names the file: unreadable, not a manifest, not the bytes of its sha256.
     """
     manifest = describe(folder)
-    contents = {name: _verified(folder / name, sha256) for name, sha256 in manifest.files.items()}
+    for name, sha256 in manifest.files.items():
+        _verify(folder / name, sha256)
     for name in (manifest.graph, *manifest.input.files):
-        if name not in contents:
+        if name not in manifest.files:
             raise ModelError(f"{folder / FILE}: {name} is used but has no sha256 in files")
-    return manifest, contents
+    return manifest
 
 
-def _verified(path: Path, sha256: str) -> bytes:
+def _verify(path: Path, sha256: str) -> None:
     try:
-        content = path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
-    if (actual := hashlib.sha256(content).hexdigest()) != sha256:
+    if actual != sha256:
         raise ModelError(f"{path}: sha256 is {actual}, the manifest says {sha256}")
-    return content

@@ -31,16 +31,15 @@ class Model:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read, verify and open a model folder. Raises ModelError and says which file is at fault."""
-        description, files = manifest.read(folder)
+        description = manifest.verify(folder)
         graph = folder / description.graph
-        try:
-            session = ort.InferenceSession(
-                files[description.graph], session_options(), providers=["CPUExecutionProvider"]
-            )
+        try:  # by its path: the bytes of a graph in memory would cost time and stay resident beside the open session
+            session = ort.InferenceSession(graph, session_options(), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has no exception tree of its own
             raise ModelError(f"{graph}: {error}") from error
         if [output.name for output in session.get_outputs()] != ["logit"]:
             raise ModelError(f"{graph}: must have one output, named logit")
+        files = {name: (folder / name).read_bytes() for name in description.input.files}
         model = cls(description, encoder(description.input, files), session)
         try:
             model.score_tokens([[]])
