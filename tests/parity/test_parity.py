@@ -75,7 +75,7 @@ def test_what_was_exported_is_calibrated_and_measured_by_its_own_answers(
     exported = export.export(trained, data, "Data: invented.", "mine", "run", tmp_path / "mine")
     model = Model.load(tmp_path / "mine")
     assert model.manifest == exported.manifest
-    assert exported.reference.flips == exported.compact.flips == 0
+    assert exported.reference.flips == exported.shipped.flips == 0
     assert exported.reference.texts == 3000  # all there are
     right = (model.score(data["test"].text.tolist()).probability >= 0.5) == (data["test"].label == 1)
     assert exported.manifest.metrics["test"].values["accuracy"] == round(right.mean(), 4)
@@ -109,3 +109,5 @@ def test_a_compact_export_that_turns_labels_is_refused(
     monkeypatch.setattr(graphs, "linear", turned)
     with pytest.raises(SystemExit, match="the compact export is too far from the model that was trained"):
         export.export(trained, data, "Data: invented.", "turned", "run", tmp_path)
+    exported = export.export(trained, data, "Data: invented.", "whole", "run", tmp_path / "whole", compact=False)
+    assert exported.shipped.flips == 0 and exported.shipped.bytes == exported.reference.bytes
