@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import mlflow
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
@@ -16,6 +17,7 @@ matplotlib.rcParams["svg.hashsalt"] = "buzzguard"  # the same figure is the same
 
 SIZE = (5, 4)  # inches
 CURVES = ("loss", "accuracy", "auc", "precision", "rate")
+LINES = cycler(linestyle=["-", "--", ":"]) * cycler(color=matplotlib.color_sequences["tab10"])  # thirty tell apart
 
 
 def judgement(labels: Labels, probability: Floats) -> dict[str, Figure]:
@@ -36,10 +38,12 @@ def roc(labels: Labels, probability: Floats) -> Figure:
 def curves(models: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
     """ROC curves, each as (false positive rate, true positive rate)."""
     figure, axes = _axes("false positive rate", "true positive rate")
+    axes.set_prop_cycle(LINES)
     for name, points in models.items():
         axes.plot(*zip(*points, strict=True), label=name)
     if len(models) > 1:
-        axes.legend(fontsize="small")
+        figure.set_size_inches(2 * SIZE[0], SIZE[1])
+        figure.legend(loc="outside right center", frameon=False)
     return figure
 
 
