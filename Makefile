@@ -50,7 +50,7 @@ cost: .venv/dev  # what CALLS a month cost in Azure
 	$(PYTHON) -m infra.cost $(CALLS)
 
 train: .venv/train  # from DATA=a file of labelled tweets to a model of your own (FAMILY=logreg is quicker)
-	$(PYTHON) -m training prepare $(DATA) --out .local/yours --holdout 0.05
+	$(PYTHON) -m training prepare $(DATA) --out .local/yours --holdout 0.1
 	$(PYTHON) -m training train --family $(FAMILY) --data .local/yours >.local/yours/run
 	$(PYTHON) -m training export $$(cat .local/yours/run) --data .local/yours --name yours
 	$(PYTHON) -m training promote --data .local/yours --models .local/models
