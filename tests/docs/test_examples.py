@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
 
+import httpx
 import pytest
 
 from devhost.node import node
@@ -27,11 +29,10 @@ PROGRAMS = sorted({(example.document, example.language) for example in EXAMPLES 
 
 # Why a block is not run, by what it starts with. A test of ours says that it works, or nothing here can.
 NOT_RUN = {
-    r"git clone ": "needs the address of the repository",
-    r"make serve": "runs until it is stopped: tests/devhost/test_devhost_command.py",
+    r"git clone ": "needs the address of the repository; what it prints is compared below",
+    r"make serve": "runs until it is stopped, as it is below",
     r"make check": "takes a minute, and .ci/run runs it",
-    r"make drill": "takes half a minute: tests/e2e/test_watch.py",
-    r"make train ": "trains: tests/e2e/test_training.py",
+    r"make train ": "trains: tests/e2e/test_training.py; the arguments that it gives are parsed below",
     r"\.venv/bin/python -m pytest ": "runs tests, as this does",
     r"\.venv/bin/python -m training ": "trains: tests/e2e/test_training.py; its arguments are parsed below",
     r"\.venv/bin/uv pip ": "changes what is installed",
@@ -172,16 +173,24 @@ def scripted(replies: list[Reply]) -> Iterator[str]:
             server.shutdown()
 
 
-BUSY = (429, {"retry-after": "0"}, b"")
-DOWN = (503, {"retry-after": "0", "content-type": "application/problem+json"}, b'{"title": "Down"}')
-TRY = {
+BUSY = (429, {"retry-after": "90"}, b"")
+AWAY = (502, {"retry-after": "Sun, 22 Nov 2026 18:00:00 GMT"}, b"<title>Bad gateway</title>")
+DOWN = (503, {"content-type": "application/problem+json"}, b'{"title": "Down"}')
+TRY = {  # what would wait says how many seconds
     "python": """
+time.sleep = print
 try:
     print(call("GET", "/"))
 except Refused as refused:
     print(refused.status, *refused.problem.values())
 """,
     "javascript": """
+const start = setTimeout;
+globalThis.setTimeout = (proceed, milliseconds, ...more) => {
+  if (milliseconds < 2000) return start(proceed, milliseconds, ...more); // inside of fetch
+  console.log(milliseconds / 1000);
+  proceed();
+};
 try {
   console.log(await call("GET", "/"));
 } catch (refused) {
@@ -195,9 +204,9 @@ try {
 @pytest.mark.parametrize(
     ("replies", "printed", "left"),
     [
-        ([BUSY, DOWN, BUSY, (200, {}, b"7")], "7\n", 0),
+        ([BUSY, AWAY, DOWN, (200, {}, b"7")], "90\n2\n2\n7\n", 0),
         ([(401, {}, b""), BUSY], "401\n", 1),
-        ([BUSY, DOWN, BUSY, DOWN, BUSY], "503 Down\n", 1),
+        ([DOWN, BUSY, AWAY, DOWN, BUSY], "2\n90\n2\n503 Down\n", 1),
     ],
 )
 def test_the_clients_come_again_when_they_are_asked_to(
@@ -224,22 +233,59 @@ def test_what_is_not_run_can_at_least_be_read_by_a_shell(example: Example) -> No
     assert (read.returncode, read.stderr) == (0, "")
 
 
-def verbs() -> list[tuple[str, str]]:
-    """Every `python -m training …` of the documents: where it stands, and the rest of the line."""
-    found = []
-    for example in shell(run=False):
-        lines = example.code.replace("\\\n", " ").splitlines()
-        found += [(example.place, line.partition("-m training ")[2]) for line in lines if "-m training " in line]
-    return found
+def test_make_serve_says_and_does_what_the_document_says(checkout: Path) -> None:
+    """On a free port, until Ctrl-C."""
+    said = next(example.output for example in shell(run=False) if example.code.endswith("\nmake serve\n"))
+    command = ["make", "--no-print-directory", "-o", ".venv/dev", "serve", "PORT=0"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=checkout, env=environment(""), start_new_session=True, **pipes) as process:
+        try:
+            assert process.stdout
+            printed = ""
+            for line in process.stdout:
+                printed += line
+                if line.startswith("  alerts "):
+                    break
+            found = re.search(r"http://\S+", printed)
+            assert found, process.communicate()[1]
+            address = found[0]
+            assert "<title>Buzzguard</title>" in httpx.get(address).text
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.communicate()[1] == ""
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    assert said and not differs(said.replace(ADDRESS, address), printed), printed
 
 
-@pytest.mark.parametrize(("place", "line"), verbs())
-def test_training_takes_the_arguments(place: str, line: str) -> None:
-    verb, *arguments = shlex.split(line)
+def calls(code: str) -> list[str]:
+    """Every `python -m training …` in it: the rest of the line."""
+    lines = code.replace("\\\n", " ").splitlines()
+    return [line.partition("-m training ")[2] for line in lines if "-m training " in line]
+
+
+def is_taken(line: str) -> None:
+    """Raises unless training takes these words. What a shell would put in stands for itself."""
+    verb, *arguments = shlex.split(re.sub(r"\$\(.*?\)", "RUN", line).partition(" >")[0])
     assert verb in VERBS
-    parser = argparse.ArgumentParser(place, exit_on_error=False)
+    parser = argparse.ArgumentParser(exit_on_error=False)
     import_module(f"training.{verb}").add_arguments(parser)
     parser.parse_args(arguments)
+
+
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, id=example.place) for example in shell(run=False) for line in calls(example.code)]
+)
+def test_training_takes_the_arguments(line: str) -> None:
+    is_taken(line)
+
+
+def test_training_takes_what_make_gives_it() -> None:
+    command = ["make", "-o", ".venv/train", "--dry-run", "train", "DATA=tweets.csv"]
+    lines = calls(subprocess.run(command, cwd=ROOT, env=environment(""), capture_output=True, text=True).stdout)
+    assert [line.split()[0] for line in lines] == ["prepare", "train", "export", "promote"]
+    for line in lines:
+        is_taken(line)
 
 
 @pytest.mark.parametrize(
