@@ -63,5 +63,5 @@ def _folder() -> "Folder":
     if not viewer.exists():
         detail = "The viewer is not installed: npm ci --prefix devhost. What it shows is at /api/openapi.json."
         raise Problem(404, "Not found", detail)
-    ours = [HERE / PAGE, HERE / "docs.js", HERE.parent / "web" / "favicon.svg"]
+    ours = [HERE / PAGE, HERE / "docs.css", HERE / "docs.js", HERE.parent / "web" / "favicon.svg"]
     return Folder(ours + [viewer / name for name in VIEWER])

@@ -61,7 +61,7 @@ def test_the_page_is_asked_for_again_and_not_sent_again(app: App, page: httpx.Re
 def test_its_files_are_sent_small_and_once(app: App, page: httpx.Response) -> None:
     media_types = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
     paths = references(page)
-    assert {path.rpartition("/")[2] for path in paths} == {"favicon.svg", "docs.js", *docs.VIEWER}
+    assert {path.rpartition("/")[2] for path in paths} == {"favicon.svg", "docs.css", "docs.js", *docs.VIEWER}
     transferred = 0
     for path in paths:
         small = app.http.get(path, headers={"accept-encoding": "gzip"})
