@@ -21,8 +21,18 @@ LARGEST = 10_000_000  # bytes of a mail: Azure Communication Services takes no m
 
 _PAGE = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 _FOREIGN = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
-_STYLE = "body{font:15px/1.5 system-ui;margin:2em auto;max-width:60em;padding:0 1em}td{padding:0 2em .3em 0}"
-_STYLE += "iframe{width:100%;height:36em;border:1px solid #ccc}pre{white-space:pre-wrap;background:#f6f6f6;padding:1em}"
+_HEAD = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+"""
+_STYLE = """
+:root{color-scheme:light dark}
+body{font:15px/1.5 system-ui;margin:2em auto;max-width:60em;padding:0 1em}
+h1,td+td{overflow-wrap:anywhere}td{padding:0 1.5em .3em 0;vertical-align:top}
+iframe{width:100%;height:36em;border:1px solid #8888;box-sizing:border-box;color-scheme:light;background:#fff}
+pre{white-space:pre-wrap;background:#8882;padding:1em}
+"""
 
 
 class Mail(Struct, frozen=True):
@@ -119,7 +129,7 @@ class Mailbox:
             return await self._json(request)
         rows = [
             f'<tr><td>{mail.received:%H:%M:%S}<td><a href="/mailbox/{mail.number}">{html.escape(mail.subject)}</a>'
-            f"<td>{html.escape(str(mail.message['from']))}"
+            f"<br>{html.escape(str(mail.message['from'] or ''))}"
             for mail in reversed(self.mails)
         ]
         return _page("Mailbox", f"<table>{''.join(rows)}</table>" if rows else "<p>No mail yet.</p>")
@@ -150,8 +160,10 @@ class Mailbox:
 
 def _parts(mail: Mail) -> Iterator[str]:
     yield '<p><a href="/mailbox">Mailbox</a></p><table>'
-    for name in ("from", "to", "date"):
-        yield f"<tr><td>{name}<td>{html.escape(str(mail.message[name] or ''))}"
+    for name in ("from", "to"):
+        if value := mail.message[name]:
+            yield f"<tr><td>{name}<td>{html.escape(str(value))}"
+    yield f"<tr><td>received<td>{mail.received:%Y-%m-%d %H:%M:%S} UTC"
     for index, (name, _) in enumerate(mail.attachments):
         yield f'<tr><td>attached<td><a href="/mailbox/{mail.number}/{index}">{html.escape(name)}</a>'
     yield "</table>"
@@ -163,7 +175,7 @@ def _parts(mail: Mail) -> Iterator[str]:
 
 def _page(title: str, body: str) -> Response:
     title = html.escape(title)
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    head = f"{_HEAD}<title>{title}</title><style>{_STYLE}</style>"
     return HTMLResponse(f"{head}<h1>{title}</h1>{body}", headers=_headers(_PAGE))
 
 

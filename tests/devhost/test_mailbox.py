@@ -1,6 +1,7 @@
 """Mail as it comes in by SMTP, and as a person or a program reads it."""
 
 import asyncio
+import re
 import smtplib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -86,6 +87,20 @@ def test_a_person_reads_it_in_a_browser(smtp: smtplib.SMTP, ask: Ask) -> None:
     assert '<a href="/mailbox/1/0">a b/&lt;i&gt;.json</a>' in page.text
     attachment = ask("GET", "/mailbox/1/0")
     assert (attachment.text, attachment.headers["content-disposition"]) == ('{"reports": 3}', "attachment")
+
+
+def test_it_says_what_there_is_of_a_mail_and_when_it_came(smtp: smtplib.SMTP, mailbox: Mailbox, ask: Ask) -> None:
+    smtp.sendmail("a@example.org", ["b@example.org"], b"From: a@example.org\r\n\r\nHello")
+    rows = re.findall(r"<tr><td>(.*?)<td>(.*?)(?=<tr>|</table>)", ask("GET", "/mailbox/1").text)
+    assert rows == [("from", "a@example.org"), ("received", f"{mailbox.mails[0].received:%Y-%m-%d %H:%M:%S} UTC")]
+
+
+def test_it_is_read_on_a_telephone_and_in_the_dark(smtp: smtplib.SMTP, ask: Ask) -> None:
+    smtp.send_message(letter())
+    for path in ("/mailbox", "/mailbox/1"):
+        page = ask("GET", path).text
+        assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+        assert "color-scheme:light dark" in page
 
 
 def test_what_a_mail_holds_can_do_nothing(smtp: smtplib.SMTP, ask: Ask) -> None:
