@@ -1,32 +1,27 @@
 // @ts-check
 /** The first tab: write a tweet, get a verdict, say whether it was right, go on to the next. */
 
-import { call, Problem } from "./api.js";
-import { announce, byId, element, fault, redraw } from "./dom.js";
+import { Problem } from "./api.js";
+import * as composer from "./composer.js";
+import { announce, byId, element, redraw } from "./dom.js";
 import { Questions, unanswered } from "./feedback.js";
 import * as past from "./history.js";
 import { askForKey } from "./key.js";
+import { ask, predict, thresholdsOf } from "./model.js";
 import { shown } from "./problem.js";
 import { keep, recall } from "./session.js";
 import { t } from "./strings.js";
 import { select } from "./tabs.js";
-import { ask, thresholdsOf } from "./thresholds.js";
-import { codePoints, LIMIT, MOST, sendable, weight } from "./tweet.js";
-import { drawn, legend, scale, spoken } from "./verdict.js";
+import { sendable } from "./tweet.js";
+import { legend, reasons, ruling, scale, spoken } from "./verdict.js";
 
 /** @typedef {import("./history.js").Entry} Entry */
 /** @typedef {import("./history.js").Draft} Draft */
 
-const EXAMPLES = [
-  "New seats, new menus, same smile. See you on board!",
-  "Starting in May we fly to Lisbon twice a day.",
-  "We are sorry: all flights to Lisbon are cancelled today, and our phone lines are overloaded.",
-];
 const SLOW = 4000; // milliseconds after which one wonders
 
-const box = byId("text", HTMLTextAreaElement);
 const panel = byId("verdict");
-const analyseButton = byId("analyse", HTMLButtonElement);
+const analyseButton = byId("analyse");
 
 /** @type {Entry | undefined} */
 let current;
@@ -34,29 +29,16 @@ let current;
 let problem;
 /** @type {{ text: string, cancel: AbortController } | undefined} */
 let asking;
-let example = 0;
 
 export function start() {
-  box.value = recall("draft", "");
   const last = past.find(recall("shown", ""));
   if (past.isVerdict(last)) current = last;
-  box.addEventListener("input", edited);
-  byId("composer").addEventListener("submit", (event) => {
-    event.preventDefault();
-    analyse();
-  });
-  box.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) analyse();
-  });
-  byId("example").addEventListener("click", () => write(EXAMPLES[example++ % EXAMPLES.length]));
+  composer.start({ analyse, changed });
   past.start(() => {
     show(undefined);
-    box.focus();
+    composer.focus();
   });
-  document.addEventListener("language", () => {
-    edited();
-    draw();
-  });
+  document.addEventListener("language", draw);
   learnThresholds();
 }
 
@@ -64,49 +46,28 @@ export function start() {
 async function learnThresholds() {
   try {
     await ask();
-    if (current) panel.querySelector(".scale")?.replaceWith(drawnScale(current));
   } catch (error) {
-    // A verdict is one without them; they are asked for again with the next one.
-    if (error instanceof Problem && error.kind === "key") askForKey("thresholds", learnThresholds);
+    if (!(error instanceof Problem)) throw error;
+    if (error.kind === "key") askForKey("thresholds", learnThresholds);
+    return; // a verdict is one without them; they are asked for again with the next one
   }
+  if (!current) return;
+  const { prediction, model } = current;
+  panel.querySelector(".scale")?.replaceWith(scale(prediction.probability, thresholdsOf(model)));
 }
 
-/** @param {Entry} entry */
-function drawnScale({ prediction, model }) {
-  return scale(prediction.probability, thresholdsOf(model));
-}
-
-function edited() {
-  keep("draft", box.value);
-  fault(box, byId("fault"), "");
-  count();
+/** The text is another: a verdict that is shown may be about an earlier one. */
+function changed() {
   const stale = panel.querySelector(".stale");
-  if (stale instanceof HTMLElement) stale.hidden = box.value === current?.text;
-}
-
-function count() {
-  const used = weight(box.value);
-  const over = used - LIMIT;
-  const said = over > 0 ? t("one.over", { n: over, most: LIMIT }) : t("one.count", { n: used, most: LIMIT });
-  if (over > 0 && byId("count").dataset.over === "false") announce(said);
-  byId("count").dataset.over = String(over > 0);
-  byId("counted").textContent = said;
-  document.getElementById("used")?.setAttribute("stroke-dasharray", `${Math.min(100, (used / LIMIT) * 100)} 100`);
-  byId("example").hidden = box.value !== "";
-}
-
-/** @param {string} text */
-function write(text) {
-  box.value = text;
-  edited();
-  box.focus();
+  if (stale instanceof HTMLElement) stale.hidden = composer.text() === current?.text;
 }
 
 /** What is in the box is about to be replaced: if it is nowhere else, it becomes a draft. Nobody waits for it any more. */
 function setAside() {
   asking?.cancel.abort();
   asking = undefined;
-  if (box.value.trim() && !past.holds(box.value)) past.add({ text: box.value });
+  const text = composer.text();
+  if (text.trim() && !past.holds(text)) past.add({ text });
 }
 
 /** @param {Entry | undefined} entry */
@@ -117,18 +78,16 @@ function show(entry) {
   draw();
 }
 
-/** @param {Entry | Draft} entry */
+/** @param {Entry | Pick<Draft, "text">} entry */
 function open(entry) {
   setAside();
-  write(entry.text);
+  composer.write(entry.text);
   show(past.isVerdict(entry) ? entry : undefined);
   if (current) panel.focus();
 }
 
 function next() {
-  setAside();
-  write("");
-  show(undefined);
+  open({ text: "" });
 }
 
 /**
@@ -136,36 +95,32 @@ function next() {
  * @param {string} text
  */
 export function analyseAlone(text) {
-  setAside();
   select("one");
-  write(text);
+  open({ text });
   panel.focus();
   analyse();
 }
 
 async function analyse() {
-  const text = box.value;
-  const over = codePoints(text) - MOST;
-  const reason = !text.trim() ? t("one.blank") : over > 0 ? t("one.tooLong", { n: over, most: MOST }) : "";
-  fault(box, byId("fault"), reason);
-  if (reason || asking?.text === text) return;
+  const text = composer.text();
+  if (!composer.ready() || asking?.text === text) return;
   asking?.cancel.abort();
-  const mine = (asking = { text, cancel: new AbortController() });
+  asking = { text, cancel: new AbortController() };
   problem = undefined;
   mark();
   const slow = setTimeout(wonder, SLOW);
   try {
-    const answer = await call("POST", "api/predict", { text: sendable(text), explain: true }, mine.cancel.signal);
+    const { predictions, model } = await predict([sendable(text)], true, asking.cancel.signal);
+    const [prediction] = predictions;
     asking = undefined;
-    const { predictions, model } = answer;
-    show(past.add({ text, prediction: predictions[0], model, answer: unanswered(past.unansweredFor(text)?.answer) }));
-    announce(spoken(predictions[0]));
+    show(past.add({ text, prediction, model, answer: unanswered(past.unansweredFor(text)?.answer) }));
+    announce(spoken(prediction));
     panel.scrollIntoView({ block: "nearest" });
     if (!thresholdsOf(model)) learnThresholds();
   } catch (error) {
-    if (asking !== mine) return; // a newer one is under way
-    asking = undefined;
     if (!(error instanceof Problem)) throw error;
+    if (error.kind === "cancelled") return; // another text is asked about by now, or none
+    asking = undefined;
     problem = error;
     draw();
     if (error.kind === "key") askForKey("verdict", analyse, true);
@@ -189,10 +144,11 @@ function draw() {
 
 /** Says how far it has got. What was there before stays while the service is asked. */
 function mark() {
-  analyseButton.textContent = t(asking ? "one.analysing" : "one.analyse");
-  analyseButton.setAttribute("aria-disabled", String(asking !== undefined));
-  panel.setAttribute("aria-busy", String(asking !== undefined));
-  panel.dataset.state = asking ? "loading" : problem ? "problem" : current ? "verdict" : "empty";
+  const busy = asking !== undefined;
+  analyseButton.textContent = t(busy ? "one.analysing" : "one.analyse");
+  analyseButton.setAttribute("aria-disabled", String(busy));
+  panel.setAttribute("aria-busy", String(busy));
+  panel.dataset.state = busy ? "loading" : problem ? "problem" : current ? "verdict" : "empty";
   panel.dataset.decision = (!problem && current?.prediction.decision) || "none";
 }
 
@@ -200,16 +156,19 @@ function content() {
   if (problem) return [shown(problem, remedy(problem), "h2")];
   if (!current) return legend();
   const { text, prediction, model } = current;
-  const [decision, ...reasons] = drawn(text, prediction, thresholdsOf(model));
-  const stale = element("p", { class: "stale", hidden: box.value === text }, t("verdict.stale"));
-  return [decision, stale, ...reasons, new Questions(current, { save: past.save, redraw: draw, again, next }).box];
+  return [
+    ruling(prediction),
+    element("p", { class: "stale", hidden: composer.text() === text }, t("verdict.stale")),
+    ...reasons(text, prediction, thresholdsOf(model)),
+    new Questions(current, { save: past.save, redraw: draw, again, next }).box,
+  ];
 }
 
 /** The text of the verdict that is shown, once more. */
 function again() {
-  if (current && box.value !== current.text) {
+  if (current && composer.text() !== current.text) {
     setAside();
-    write(current.text);
+    composer.write(current.text);
   }
   analyse();
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** Calls of the API, and everything that can go wrong with one. */
 
-import { keep, recall } from "./session.js";
+import { accessKey } from "./key.js";
 
 const PATIENCE = 60_000; // milliseconds: a cold start is seconds, a gateway gives up after minutes
 
@@ -29,7 +29,7 @@ export class Problem extends Error {
   constructor(kind, { wait = 0, request = "", detail = "" } = {}) {
     super(detail || kind);
     this.kind = kind;
-    this.wait = wait;
+    this.until = Date.now() + wait * 1000; // when the service may be asked again, in milliseconds of the clock
     this.request = request;
     this.detail = detail;
   }
@@ -45,6 +45,7 @@ export class Problem extends Error {
 export async function call(method, path, body, cancel) {
   const timeout = AbortSignal.timeout(PATIENCE);
   const headers = /** @type {Record<string, string>} */ ({});
+  const key = accessKey();
   if (body !== undefined) headers["content-type"] = "application/json";
   if (key) headers["x-functions-key"] = key;
   try {
@@ -56,6 +57,7 @@ export async function call(method, path, body, cancel) {
       cache: "no-store",
       credentials: "omit",
     });
+    if (response.status === 401 && key !== accessKey()) return call(method, path, body, cancel); // another by now
     const answer = response.status === 204 ? "null" : await response.text();
     if (!response.ok) throw problem(response, answer);
     return decoded(answer);
@@ -101,24 +103,4 @@ function seconds(header) {
   if (!header) return 0;
   const wait = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
   return wait > 0 ? Math.min(Math.ceil(wait), 3600) : 0;
-}
-
-let key = recall("key", "");
-
-/** @param {string} given an Azure function key; kept as long as the tab */
-export function unlock(given) {
-  key = given;
-  keep("key", key);
-}
-
-export function hasKey() {
-  return key !== "";
-}
-
-/** Takes the key from an address that a team shares, …/#key=…, and takes it out of the address. */
-export function unlockFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("key");
-  if (!given) return;
-  unlock(given);
-  history.replaceState(null, "", location.pathname + location.search);
 }

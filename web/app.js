@@ -2,7 +2,6 @@
 /** Starts the page: the language first, then its parts. */
 
 import * as analyse from "./analyse.js";
-import { unlockFromAddress } from "./api.js";
 import { announce, byId, element } from "./dom.js";
 import * as key from "./key.js";
 import * as many from "./many.js";
@@ -11,7 +10,7 @@ import * as tabs from "./tabs.js";
 
 const PRIVACY = ["analyse", "answer", "kept", "erase", "tab"];
 
-function names() {
+function draw() {
   const other = byId("language");
   other.lang = alternative();
   other.textContent = t("language");
@@ -30,9 +29,10 @@ function names() {
 /** The text on personal data has an address of its own: #privacy. */
 function privacy() {
   const dialog = byId("privacy", HTMLDialogElement);
-  const open = () => location.hash === "#privacy" && !dialog.open && dialog.showModal();
+  const open = () => {
+    if (location.hash === "#privacy" && !dialog.open) dialog.showModal();
+  };
   addEventListener("hashchange", open);
-  byId("privacy-link").addEventListener("click", () => setTimeout(open));
   dialog.addEventListener("close", () => {
     history.replaceState(null, "", location.pathname + location.search);
     byId("privacy-link").focus();
@@ -40,8 +40,7 @@ function privacy() {
   open();
 }
 
-unlockFromAddress();
-document.addEventListener("language", names);
+document.addEventListener("language", draw);
 tabs.start();
 key.start();
 analyse.start();

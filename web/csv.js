@@ -2,8 +2,15 @@
 /** Tables as text (RFC 4180), and as Excel writes them: with a byte order mark, semicolons, or in Windows' alphabet. */
 
 const MARK = "\ufeff"; // without it, Excel takes UTF-8 for Windows' alphabet
-const TEXT = /^(text|texts|tweet|tweets|texte|textes|message|messages|content|contenu|post|posts)$/i;
-const FORMULA = /^[=+\-@\t\r＝＋－＠]/;
+const SEPARATORS = [",", ";", "\t"];
+const SAID = /^sep=(.)(?:\r\n|\r|\n)/i; // the separator, as some programs tell Excel
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
+const TEXTS = [
+  /^(text|texte|tweet|message|content|contenu|post)s?$/,
+  /\b(text|texte|content|contenu|corps|body)s?\b/, // of the tweet, which other columns have in their names, too
+  /\b(tweet|message|post)s?$/,
+]; // names of the column that holds the tweets, the surest first
+const LONGEST = 3; // words in such a name, 1 where it has no neighbours: a tweet, too, may speak of a post
 
 /**
  * The characters of a file, without a byte order mark; undefined for what is no text.
@@ -30,7 +37,8 @@ function decodeUtf8(bytes) {
  * @returns {string[][]} the rows that are not blank
  */
 export function parse(text) {
-  const separator = separatorOf(text);
+  const said = SAID.exec(text);
+  const separator = said?.[1] ?? separatorOf(text);
   /** @type {string[][]} */
   const rows = [];
   /** @type {string[]} */
@@ -46,7 +54,7 @@ export function parse(text) {
     if (row.some((value) => value.trim())) rows.push(row);
     row = [];
   };
-  for (let i = 0; i < text.length; i++) {
+  for (let i = said?.[0].length ?? 0; i < text.length; i++) {
     const character = text[i];
     if (quoted) {
       if (character !== '"') cell += character;
@@ -62,13 +70,16 @@ export function parse(text) {
 }
 
 /**
- * What stands between the cells: whichever of , ; and tab is the most frequent in the first line, outside of quotes.
+ * What stands between the cells: whichever separator is the most frequent in the first line, outside of quotes. Without
+ * any of them nothing does: there is one column.
  * @param {string} text
  */
 function separatorOf(text) {
-  const line = text.replace(/"[^"]*"/g, "").split(/[\r\n]/, 1)[0];
-  const count = (/** @type {string} */ separator) => line.split(separator).length;
-  return [",", ";", "\t"].reduce((best, one) => (count(one) > count(best) ? one : best));
+  const unquoted = text.replace(/"[^"]*"/g, '""');
+  const [line] = unquoted.replace(/^[\r\n]+/, "").split(/[\r\n]/, 1);
+  const count = (/** @type {string} */ separator) => line.split(separator).length - 1;
+  const best = SEPARATORS.reduce((best, one) => (count(one) > count(best) ? one : best));
+  return count(best) ? best : undefined;
 }
 
 /**
@@ -76,9 +87,14 @@ function separatorOf(text) {
  * @param {string[][]} rows
  * @returns {{ column: number, headed: boolean }} headed: whether the first row holds names
  */
-export function columnOfTexts(rows) {
-  const named = (rows[0] ?? []).findIndex((name) => TEXT.test(name.trim()));
-  return { column: Math.max(named, 0), headed: named >= 0 };
+export function columnOfTexts([first = []]) {
+  const longest = first.length > 1 ? LONGEST : 1;
+  const names = first.map((cell) => {
+    const words = cell.trim().split(/\s+/);
+    return words.length > longest ? "" : words.join(" ").toLowerCase().replace(/[_-]/g, " ");
+  });
+  const known = TEXTS.find((pattern) => names.some((name) => pattern.test(name)));
+  return { column: known ? names.findIndex((name) => known.test(name)) : 0, headed: known !== undefined };
 }
 
 /**

@@ -5,15 +5,15 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * The element of index.html with this id.
- * @template {HTMLElement} T
+ * @template {Element} [T=HTMLElement]
  * @param {string} id
- * @param {new () => T} [kind] what it is; an HTMLElement if not said
+ * @param {new () => T} kind what it is
  * @returns {T}
  */
-export function byId(id, kind) {
+export function byId(id, kind = /** @type {new () => any} */ (HTMLElement)) {
   const found = document.getElementById(id);
-  if (!(found instanceof (kind ?? HTMLElement))) throw new Error(`index.html has no such #${id}`);
-  return /** @type {T} */ (found);
+  if (!(found instanceof kind)) throw new Error(`index.html has no such #${id}`);
+  return found;
 }
 
 /**
@@ -51,7 +51,7 @@ export function icon(name) {
 
 /**
  * @param {string} name of the button, whatever the language; `redraw` finds it again by that
- * @param {string} label
+ * @param {string | Node} label
  * @param {() => void} press
  * @param {string} [kind] primary or quiet
  */
@@ -71,6 +71,16 @@ export function redraw(place, content) {
   place.replaceChildren(...content);
   const again = name && place.querySelector(`button[name="${name}"]`);
   if (focused) (again instanceof HTMLElement ? again : place).focus();
+}
+
+/**
+ * Ctrl+Enter, or ⌘ Enter, in a field of several lines submits its form.
+ * @param {HTMLTextAreaElement} field
+ */
+export function submitWithControlEnter(field) {
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) field.form?.requestSubmit();
+  });
 }
 
 /**

@@ -133,6 +133,7 @@ export class Questions {
     const comment = element("textarea", {
       id: "comment",
       rows: "2",
+      dir: "auto",
       "aria-describedby": "share-hint comment-fault",
       input,
     });

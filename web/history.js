@@ -6,8 +6,8 @@ import { keep, recall } from "./session.js";
 import { percent, t } from "./strings.js";
 
 /**
- * @typedef {{ id: string, text: string, prediction: import("./verdict.js").Prediction,
- *   model: import("./thresholds.js").Model, answer: import("./feedback.js").Answer }} Entry
+ * @typedef {{ id: string, text: string, prediction: import("./model.js").Prediction,
+ *   model: import("./model.js").Model, answer: import("./feedback.js").Answer }} Entry
  */
 /** @typedef {{ id: string, text: string }} Draft */
 
@@ -22,7 +22,7 @@ for (const entry of entries) {
 }
 
 /**
- * @param {Entry | Draft | undefined} entry
+ * @param {Entry | Pick<Draft, "text"> | undefined} entry
  * @returns {entry is Entry}
  */
 export function isVerdict(entry) {
@@ -89,7 +89,7 @@ function line(entry, current, open) {
     { ...attributes, click: () => open(entry) },
     icon(decision),
     element("b", {}, isVerdict(entry) ? t(`verdict.${entry.prediction.decision}`) : t("history.draft")),
-    element("span", { class: "excerpt" }, entry.text),
+    element("span", { class: "excerpt", dir: "auto" }, entry.text),
     element("span", { class: "score" }, isVerdict(entry) ? percent(entry.prediction.probability) : ""),
   );
 }

@@ -1,8 +1,8 @@
 // @ts-check
-/** The form that asks for an access key, and whoever waits for one. */
+/** The access key of the service: where it is kept, the form that asks for it, and whoever waits for one. */
 
-import { hasKey, unlock } from "./api.js";
 import { announce, byId } from "./dom.js";
+import { keep, recall } from "./session.js";
 import { t } from "./strings.js";
 
 const form = byId("key", HTMLFormElement);
@@ -12,6 +12,27 @@ const fault = byId("key-fault");
 /** @type {Map<string, () => void>} */
 const waiting = new Map();
 
+let key = recall("key", "");
+
+/** An Azure function key, or nothing. */
+export function accessKey() {
+  return key;
+}
+
+/** @param {string} given kept as long as the tab */
+function unlock(given) {
+  key = given;
+  keep("key", key);
+}
+
+/** Takes the key from an address that a team shares, …/#key=…, and takes it out of the address. */
+function unlockFromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (!given) return;
+  unlock(given);
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
 /**
  * Shows the form; once there is a key, `proceed` is called.
  * @param {string} who whose earlier wish this replaces
@@ -20,7 +41,7 @@ const waiting = new Map();
  */
 export function askForKey(who, proceed, focus = false) {
   waiting.set(who, proceed);
-  const refused = hasKey();
+  const refused = key !== "";
   form.hidden = false;
   form.dataset.state = refused ? "refused" : "asked";
   fault.hidden = !refused;
@@ -33,9 +54,9 @@ export function askForKey(who, proceed, focus = false) {
 /** @param {Event} event */
 function submit(event) {
   event.preventDefault();
-  const key = input.value.trim();
-  if (!key) return input.focus();
-  unlock(key);
+  const given = input.value.trim();
+  if (!given) return input.focus();
+  unlock(given);
   input.value = "";
   input.removeAttribute("aria-invalid");
   form.hidden = true;
@@ -45,5 +66,6 @@ function submit(event) {
 }
 
 export function start() {
+  unlockFromAddress();
   form.addEventListener("submit", submit);
 }

@@ -2,7 +2,7 @@
 /** The tweets of the second tab: one a line, or a column of a file. */
 
 import { columnOfTexts, decode, parse } from "./csv.js";
-import { announce, button, byId, element, fault } from "./dom.js";
+import { announce, button, byId, element, fault, submitWithControlEnter } from "./dom.js";
 import { keep, recall } from "./session.js";
 import { t } from "./strings.js";
 
@@ -27,9 +27,7 @@ export function start(analyse) {
   };
   lines.value = recall("lines", "");
   lines.addEventListener("input", edited);
-  lines.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
-  });
+  submitWithControlEnter(lines);
   byId("batch").addEventListener("submit", submit);
   file.addEventListener("change", () => {
     if (file.files?.[0]) read(file.files[0]);
@@ -116,7 +114,7 @@ function about() {
     lines.focus();
   };
   const said = element("b", {}, t("many.file", { name: source.name, n: texts().length }));
-  const first = element("p", { class: "hint excerpt" }, texts()[0] ?? "");
+  const first = element("p", { class: "hint excerpt", dir: "auto" }, texts()[0] ?? "");
   return [
     element("div", { class: "file" }, said, first),
     ...choice(source),
@@ -126,7 +124,7 @@ function about() {
 
 /** @param {NonNullable<typeof source>} source */
 function choice({ rows, column, headed }) {
-  const width = Math.max(0, ...rows.map((row) => row.length));
+  const width = rows.reduce((most, row) => Math.max(most, row.length), 0); // too many to be arguments of Math.max
   if (width < 2) return [];
   const options = Array.from({ length: width }, (_, index) => {
     const title = (headed && rows[0][index]?.trim()) || t("many.columnN", { n: index + 1 });

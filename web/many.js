@@ -2,11 +2,12 @@
 /** The second tab: analyses a list of tweets, a batch at a time. What is done stays, whatever happens to the rest. */
 
 import { analyseAlone } from "./analyse.js";
-import { call, Problem } from "./api.js";
+import { Problem } from "./api.js";
 import { format } from "./csv.js";
 import { announce, button, byId, element, icon, redraw } from "./dom.js";
 import { askForKey } from "./key.js";
 import * as list from "./list.js";
+import * as model from "./model.js";
 import { shown } from "./problem.js";
 import { keep, recall } from "./session.js";
 import { language, t } from "./strings.js";
@@ -14,7 +15,7 @@ import { table } from "./table.js";
 import { codePoints, MOST, sendable } from "./tweet.js";
 import { DECISIONS } from "./verdict.js";
 
-/** @typedef {import("./verdict.js").Prediction} Prediction */
+/** @typedef {import("./model.js").Prediction} Prediction */
 
 const BATCH = 64; // texts a call, the API's own limit
 const BYTES = 120_000; // a call, a little below the API's limit
@@ -23,11 +24,12 @@ const results = byId("results");
 
 /** @typedef {{ texts: string[], predictions: (Prediction | null)[] }} Job predictions: of the first texts, so far */
 let job = /** @type {Job | null} */ (recall("job", null));
-/** @type {"paused" | "running" | "problem" | "done"} */
-let state = job?.predictions.length === job?.texts.length ? "done" : "paused";
+/** @type {"empty" | "paused" | "running" | "problem" | "done"} */
+let state = !job ? "empty" : job.predictions.length < job.texts.length ? "paused" : "done";
 /** @type {Problem | undefined} */
 let problem;
-let cancel = new AbortController();
+/** @type {AbortController} */
+let cancel;
 let order = { column: "number", descending: false };
 
 export function start() {
@@ -51,7 +53,7 @@ async function run() {
   try {
     await finish(job);
     state = "done";
-    announce(t("many.done", { n: job.texts.length }));
+    announce(done(job.predictions));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     state = error.kind === "cancelled" ? "paused" : "problem";
@@ -97,20 +99,20 @@ function fits(text) {
 async function predict(batch) {
   const asked = batch.filter(fits).map(sendable);
   if (!asked.length) return batch.map(() => null);
-  const answer = await call("POST", "api/predict", { texts: asked }, cancel.signal);
-  const predictions = answer.predictions.values();
-  return batch.map((text) => (fits(text) ? predictions.next().value : null));
+  const { predictions } = await model.predict(asked, false, cancel.signal);
+  return batch.map((text) => (fits(text) && predictions.shift()) || null);
 }
 
 function restart() {
   job = null;
-  keep("job", null);
+  state = "empty";
+  keep("job", job);
   draw();
   list.focus();
 }
 
 function draw() {
-  byId("many").dataset.state = job ? state : "empty";
+  byId("many").dataset.state = state;
   results.hidden = !job;
   if (!job) return results.replaceChildren();
   const { texts, predictions } = job;
@@ -122,11 +124,19 @@ function draw() {
   const rows = predictions.map((prediction, index) => ({ number: index + 1, text: texts[index], prediction }));
   redraw(results, [
     element("h2", {}, t("many.results")),
-    progress(predictions.length, texts.length),
+    state === "done" ? element("p", {}, done(predictions)) : progress(predictions.length, texts.length),
     actions(predictions.length),
     ...(problem ? [shown(problem, remedy)] : []),
     ...(rows.length ? [summary(predictions), table(rows, order, sort, analyseAlone)] : []),
   ]);
+}
+
+/** @param {(Prediction | null)[]} predictions all of them */
+function done(predictions) {
+  const skipped = predictions.filter((prediction) => !prediction).length;
+  const said = [t("many.done", { n: predictions.length - skipped })];
+  if (skipped) said.push(t("many.skipped", { n: skipped }));
+  return said.join(", ");
 }
 
 /**
@@ -134,7 +144,6 @@ function draw() {
  * @param {number} n of how many
  */
 function progress(done, n) {
-  if (state === "done") return element("p", {}, t("many.done", { n }));
   const said = t(state === "running" ? "many.running" : "many.paused", { done, n });
   const bar = element("progress", { max: String(n), value: String(done), "aria-label": t("many.progress") });
   return element("div", { class: "progress" }, bar, element("p", {}, said));

@@ -25,19 +25,15 @@ export function shown(problem, remedy, heading = "h3") {
   return box;
 }
 
-/** @type {WeakMap<Problem, number>} until when the service wants to be left alone, in milliseconds */
-const until = new WeakMap();
-
 /**
  * The button counts down and does nothing for as long as the service asked to wait.
  * @param {HTMLButtonElement} again
  * @param {Problem} problem
  */
 function patient(again, problem) {
-  if (!until.has(problem)) until.set(problem, Date.now() + problem.wait * 1000);
   const label = again.textContent;
   const tick = () => {
-    const left = Math.ceil(((until.get(problem) ?? 0) - Date.now()) / 1000);
+    const left = Math.ceil((problem.until - Date.now()) / 1000);
     again.disabled = left > 0;
     again.textContent = left > 0 ? t("problem.wait", { n: left }) : label;
     if (left > 0) setTimeout(tick, 250);

@@ -3,6 +3,7 @@
 
 const LANGUAGES = ["en", "fr"];
 const CHOICE = "buzzguard.language"; // in localStorage: it outlives the tab
+const ATTRIBUTES = { label: "aria-label", placeholder: "placeholder", title: "title" }; // by the data-… that fills them
 
 /** @typedef {Record<string, string | Record<string, string>>} Strings */
 /** @type {Strings} */
@@ -70,11 +71,7 @@ export async function speak(tag) {
   document.documentElement.lang = tag;
   document.title = t("title");
   for (const one of document.querySelectorAll("[data-text]")) one.textContent = t(one.getAttribute("data-text"));
-  for (const [data, attribute] of [
-    ["label", "aria-label"],
-    ["placeholder", "placeholder"],
-    ["title", "title"],
-  ])
+  for (const [data, attribute] of Object.entries(ATTRIBUTES))
     for (const one of document.querySelectorAll(`[data-${data}]`))
       one.setAttribute(attribute, t(one.getAttribute(`data-${data}`)));
   document.dispatchEvent(new Event("language"));

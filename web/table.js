@@ -1,12 +1,12 @@
 // @ts-check
 /** Verdicts on many tweets, as a table that can be sorted. */
 
-import { element, icon } from "./dom.js";
+import { button, element, icon } from "./dom.js";
 import { percent, t } from "./strings.js";
 import { MOST } from "./tweet.js";
 import { DECISIONS, warning } from "./verdict.js";
 
-/** @typedef {import("./verdict.js").Prediction} Prediction */
+/** @typedef {import("./model.js").Prediction} Prediction */
 /** @typedef {{ number: number, text: string, prediction: Prediction | null }} Row null: too long to be asked about */
 /** @typedef {{ column: string, descending: boolean }} Order */
 
@@ -14,15 +14,23 @@ import { DECISIONS, warning } from "./verdict.js";
 const COLUMNS = {
   number: (row) => row.number,
   tweet: (row) => row.text,
-  decision: (row) => (row.prediction ? DECISIONS.indexOf(row.prediction.decision) + 1 - row.prediction.probability : 9),
+  decision: rank,
   probability: (row) => row.prediction?.probability ?? -1,
 };
+
+/**
+ * From what is best published to what is best held back; what was not asked about comes last.
+ * @param {Row} row
+ */
+function rank({ prediction }) {
+  return prediction ? DECISIONS.indexOf(prediction.decision) - prediction.probability : DECISIONS.length;
+}
 
 /**
  * @param {Row[]} rows
  * @param {Order} order
  */
-export function sorted(rows, { column, descending }) {
+function sorted(rows, { column, descending }) {
   const key = COLUMNS[column];
   const compare = (/** @type {number | string} */ one, /** @type {number | string} */ other) =>
     typeof one === "string" ? one.localeCompare(String(other)) : one - Number(other);
@@ -43,11 +51,7 @@ export function table(rows, order, sort, why) {
     return element(
       "th",
       { role: "columnheader", scope: "col", class: column, "aria-sort": current ? direction : undefined },
-      element(
-        "button",
-        { type: "button", name: column, click: () => sort({ column, descending }) },
-        t(`many.${column}`),
-      ),
+      button(column, t(`many.${column}`), () => sort({ column, descending })),
     );
   });
   const hint = element("p", { class: "hint" }, t("many.why"));
@@ -68,25 +72,16 @@ export function table(rows, order, sort, why) {
 function line({ number, text, prediction }, why) {
   const cell = (/** @type {string} */ kind, /** @type {(Node | string)[]} */ ...children) =>
     element("td", { role: "cell", class: kind }, ...children);
-  if (!prediction)
-    return element(
-      "tr",
-      { role: "row", "data-decision": "none" },
-      cell("number", String(number)),
-      cell("tweet", element("p", {}, text), element("p", { class: "hint" }, t("many.tooLong", { most: MOST }))),
-      cell("decision", "–"),
-      cell("probability", "–"),
-    );
+  const tweet = button(`row-${number}`, element("span", { class: "clamped", dir: "auto" }, text), () => why(text));
+  const notes = prediction
+    ? prediction.warnings.map((code) => [icon("warning"), warning(code)])
+    : [[t("many.tooLong", { most: MOST })]];
   return element(
     "tr",
-    { role: "row", "data-decision": prediction.decision },
+    { role: "row", "data-decision": prediction?.decision ?? "none" },
     cell("number", String(number)),
-    cell(
-      "tweet",
-      element("button", { type: "button", name: `row-${number}`, click: () => why(text) }, text),
-      ...prediction.warnings.map((code) => element("p", { class: "hint" }, icon("warning"), warning(code))),
-    ),
-    cell("decision", icon(prediction.decision), t(`verdict.${prediction.decision}`)),
-    cell("probability", percent(prediction.probability)),
+    cell("tweet", tweet, ...notes.map((note) => element("p", { class: "hint" }, ...note))),
+    cell("decision", ...(prediction ? [icon(prediction.decision), t(`verdict.${prediction.decision}`)] : ["–"])),
+    cell("probability", prediction ? percent(prediction.probability) : "–"),
   );
 }

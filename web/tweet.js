@@ -72,6 +72,7 @@ export function pieces(text, explanation) {
 }
 
 const STRONG = 1; // log-odds: such a word moves 50 % to 73 %
+const STEPS = [0.3, 0.55, 0.8]; // of the strongest word: where the strengths 1, 2 and 3 begin
 const SILENT = /^[.,;:'"()\-–—…]$/; // the model hears a full stop, but nobody would publish without one
 
 /**
@@ -81,5 +82,5 @@ const SILENT = /^[.,;:'"()\-–—…]$/; // the model hears a full stop, but no
 export function strengths(pieces) {
   const heard = pieces.map(({ text, weight }) => (SILENT.test(text) ? 0 : Math.abs(weight)));
   const strongest = Math.max(STRONG, ...heard);
-  return heard.map((weight) => [0.3, 0.55, 0.8].filter((share) => weight >= share * strongest).length);
+  return heard.map((weight) => STEPS.filter((share) => weight >= share * strongest).length);
 }

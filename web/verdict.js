@@ -5,48 +5,47 @@ import { element, icon } from "./dom.js";
 import { known, percent, t } from "./strings.js";
 import { pieces, strengths } from "./tweet.js";
 
-/** @typedef {import("./thresholds.js").Thresholds} Thresholds */
+/** @typedef {import("./model.js").Prediction} Prediction */
+/** @typedef {import("./model.js").Thresholds} Thresholds */
 /** @typedef {import("./tweet.js").Part} Part */
-/**
- * @typedef {{ prediction_id: string, label: string, probability: number, decision: "publish" | "review" | "hold",
- *   warnings: string[], explanation?: Part[] }} Prediction
- */
 
 export const DECISIONS = /** @type {const} */ (["publish", "review", "hold"]);
 const LISTED = 4; // words in a list, the strongest of them
 
 /** What there is before the first verdict: which ones there are. */
 export function legend() {
-  const entries = DECISIONS.map((decision) =>
-    element(
-      "li",
-      { "data-decision": decision },
-      icon(decision),
-      element("div", {}, element("b", {}, t(`verdict.${decision}`)), element("p", {}, t(`verdict.${decision}.text`))),
-    ),
-  );
+  const entries = DECISIONS.map((decision) => element("li", { "data-decision": decision }, ...advice(decision, "b")));
   return [
     element("h2", { class: "quiet-heading" }, t("verdict.empty")),
     element("ul", { class: "legend" }, ...entries),
   ];
 }
 
+/** @param {Prediction} prediction */
+export function ruling({ decision }) {
+  return element("header", { class: "ruling" }, ...advice(decision, "h2"));
+}
+
 /**
+ * What to do, as a picture and in words.
+ * @param {Prediction["decision"]} decision
+ * @param {"b" | "h2"} tag
+ */
+function advice(decision, tag) {
+  const said = [element(tag, {}, t(`verdict.${decision}`)), element("p", {}, t(`verdict.${decision}.text`))];
+  return [icon(decision), element("div", {}, ...said)];
+}
+
+/**
+ * Why it is so: how sure it is, which words moved the score, what to beware of.
  * @param {string} text
  * @param {Prediction} prediction
  * @param {Thresholds | undefined} thresholds
  */
-export function drawn(text, prediction, thresholds) {
-  const { decision, warnings, explanation } = prediction;
+export function reasons(text, { probability, warnings, explanation }, thresholds) {
   return [
-    element(
-      "header",
-      { class: "ruling" },
-      icon(decision),
-      element("div", {}, element("h2", {}, t(`verdict.${decision}`)), element("p", {}, t(`verdict.${decision}.text`))),
-    ),
     ...warnings.map((code) => element("p", { class: "caution", "data-warning": code }, icon("warning"), warning(code))),
-    scale(prediction.probability, thresholds),
+    scale(probability, thresholds),
     ...(explanation ? words(text, explanation, warnings) : [quoted(text, warnings)]),
   ];
 }
@@ -135,7 +134,8 @@ function words(text, explanation, warnings) {
  * @param {(string | HTMLElement)[]} content the same text, perhaps with marks
  */
 function quoted(text, warnings, content = [text]) {
-  return element("blockquote", { lang: warnings.includes("probably_not_english") ? undefined : "en" }, ...content);
+  const lang = warnings.includes("probably_not_english") ? undefined : "en";
+  return element("blockquote", { lang, dir: "auto" }, ...content);
 }
 
 /**

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.states import FOREIGN, HOLD, PREDICT, PUBLISH, REVIEW, VERDICTS
+from tests.browser.states import FOREIGN, HOLD, PREDICT, PUBLISH, REVIEW, TOO_LONG, VERDICTS
 from tests.browser.visitor import LOCALES, Language, Visitor
 
 LETTERS = 'Thank you, dear passengers;\nwe love your "letters"\r\nand your photos'
@@ -179,3 +179,29 @@ def test_one_of_many_is_looked_into(visitor: Visitor) -> None:
     visitor.expect_state("verdict")
     expect(visitor.verdict).to_have_attribute("data-decision", "publish")
     expect(visitor.box).to_have_value(PUBLISH)
+
+
+def test_a_tweet_that_is_too_long_is_told_apart_and_can_be_mended(visitor: Visitor) -> None:
+    visitor.lines.fill(f"{HOLD}\n{TOO_LONG * 5}\n{PUBLISH}")
+    visitor.lines.press("Control+Enter")
+    expect(visitor.many).to_have_attribute("data-state", "done")
+    done = f"{visitor.words('many.done', n=2)}, {visitor.words('many.skipped', n=1)}"
+    expect(visitor.many.get_by_text(done, exact=True)).to_be_visible()
+    expect(visitor.page.get_by_role("status")).to_have_text(done)
+    row = visitor.many.get_by_role("row").filter(has_text=visitor.words("many.tooLong", most="1,000"))
+    box = row.bounding_box()
+    assert box and box["height"] < 200  # of some 1,000 with all of its lines
+    row.get_by_role("button", name=TOO_LONG.strip()).click()
+    expect(visitor.box).to_be_focused()
+    assert visitor.box.input_value().startswith(TOO_LONG * 4)
+    expect(visitor.page.locator("#fault")).to_be_visible()
+
+
+def test_a_file_of_far_too_many_tweets_is_refused_and_can_be_removed(visitor: Visitor) -> None:
+    visitor.choose_file("all.csv", b"We love you\r\n" * 130_000)
+    expect(visitor.page.locator("#source")).to_contain_text(visitor.words("many.file", name="all.csv", n="130,000"))
+    visitor.press("many.analyse")
+    refused = visitor.words("many.tooMany", n="130,000", most=500)
+    expect(visitor.page.locator("#lines-fault")).to_have_text(refused)
+    visitor.press("many.remove")
+    expect(visitor.lines).to_be_focused()

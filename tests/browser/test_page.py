@@ -1,10 +1,14 @@
 """What the page weighs, what it asks for, what it shows of strange tweets."""
 
+from urllib.parse import urlsplit
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.states import PREDICT, PUBLISH, VERDICTS
+from tests.browser.visitor import WEB
+from tests.conftest import App
 
 LIMIT = 60_000  # bytes
 
@@ -73,6 +77,45 @@ def test_marks_are_where_the_words_are(visit: Visit) -> None:
     marks = {way: visitor.verdict.locator(f"mark.{way}").all_inner_texts() for way in ("positive", "negative")}
     assert "love" in marks["positive"]
     assert "hate" in marks["negative"]
+
+
+def test_what_is_written_from_right_to_left_is_shown_so(visit: Visit) -> None:
+    visitor = visit()
+    visitor.open()
+    visitor.analyse("أحب طاقم الطائرة!")
+    shown = [visitor.box, visitor.verdict.locator("blockquote"), visitor.page.locator(".history .excerpt")]
+    visitor.page.get_by_role("tab", name=visitor.words("tabs.many")).click()
+    visitor.lines.fill("أحب طاقم الطائرة!")
+    visitor.press("many.analyse")
+    expect(visitor.many.get_by_role("row")).to_have_count(2)
+    for place in [*shown, visitor.lines, visitor.many.locator("td.tweet span")]:
+        assert place.evaluate("(element) => getComputedStyle(element).direction") == "rtl"
+
+
+def test_a_page_of_another_host_asks_the_api_it_names(visit: Visit, site: App) -> None:
+    """As files on any static host; 127.0.0.1:3000 may ask, by the host's default."""
+    api, elsewhere = str(site.http.base_url), "http://127.0.0.1:3000"
+    meta = '<meta name="buzzguard-api" content="{}">'
+    index = (WEB / "index.html").read_text().replace(meta.format(""), meta.format(api))
+    visitor = visit(address=elsewhere, permissions=["local-network-access"])
+
+    def serve(route: Route) -> None:
+        name = urlsplit(route.request.url).path.removeprefix("/air/")
+        if name:
+            route.fulfill(path=WEB / name)
+        else:
+            route.fulfill(body=index, content_type="text/html")
+
+    visitor.context.route(f"{elsewhere}/**", serve)
+    visitor.open("/air/")
+    visitor.analyse(PUBLISH)
+    expect(visitor.verdict.locator("[data-thresholds=known]")).to_be_visible()
+    visitor.press("feedback.yes")
+    visitor.press("feedback.send")
+    visitor.press("feedback.undo")
+    expect(visitor.page.locator(".undone")).to_be_visible()
+    assert visitor.calls[:3] == ["GET /api/models", "POST /api/predict", "POST /api/feedback"]
+    visitor.complaints.settle(*[f"goes elsewhere: {api}/api/"] * 4)
 
 
 def test_the_count_is_that_of_x(visit: Visit) -> None:

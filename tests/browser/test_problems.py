@@ -108,6 +108,31 @@ def test_a_service_that_asks_for_patience_is_left_alone(visit: Visit, status: in
     visitor.complaints.settle(f"{PREDICT}: {status}$")
 
 
+def test_who_asks_about_another_tweet_does_not_wait_for_the_first(visit: Visit) -> None:
+    visitor = visit()
+    visitor.open()
+    first = iter([True])
+    visitor.page.route(f"**{PREDICT}", lambda route: None if next(first, False) else route.continue_())
+    visitor.box.fill(HOLD)
+    visitor.press("one.analyse")
+    visitor.expect_state("loading")
+    visitor.analyse(PUBLISH)
+    expect(visitor.verdict).to_have_attribute("data-decision", "publish")
+    visitor.complaints.settle(f"{PREDICT}: net::ERR_ABORTED")
+
+
+def test_an_answer_of_another_age_is_a_failure(visit: Visit) -> None:
+    visitor = visit()
+    visitor.open()
+    visitor.page.route(f"**{PREDICT}", lambda route: route.fulfill(json={"predictions": []}))
+    visitor.box.fill(HOLD)
+    visitor.press("one.analyse")
+    expect(visitor.verdict.get_by_role("alert")).to_contain_text(visitor.words("problem.failed"))
+    visitor.mend(PREDICT)
+    visitor.press("problem.again")
+    visitor.expect_state("verdict")
+
+
 def test_a_failure_names_the_request(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
@@ -178,6 +203,23 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(visit: Visit, guarded: App) -> N
     visitor.page.reload()
     visitor.analyse(PUBLISH)
     visitor.complaints.settle(*["401$"] * 4)
+
+
+def test_a_refusal_that_comes_late_is_not_of_the_key_given_since(visit: Visit, guarded: App) -> None:
+    visitor = visit(address=str(guarded.http.base_url))
+    asked: list[Route] = []
+    visitor.page.route("**/api/models", lambda route: route.continue_() if asked else asked.append(route))
+    visitor.open()
+    visitor.box.fill(HOLD)
+    visitor.press("one.analyse")
+    key = visitor.page.get_by_label(visitor.words("key.label"))
+    key.fill(FUNCTION_KEY)
+    key.press("Enter")
+    visitor.expect_state("verdict")
+    asked[0].continue_()  # as it was asked: without a key
+    expect(visitor.page.locator("[data-thresholds=known]")).to_be_visible()
+    expect(key).to_be_hidden()
+    visitor.complaints.settle(*["401$"] * 2)
 
 
 def test_a_key_comes_with_a_link(visit: Visit, guarded: App) -> None:

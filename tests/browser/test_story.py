@@ -142,6 +142,19 @@ def test_tabs_and_dialogs_take_the_usual_keys(visit: Visit) -> None:
     expect(page.get_by_role("link", name=words("foot.more"))).to_be_focused()
 
 
+def test_the_text_on_personal_data_can_be_closed_wherever_it_is_read(visit: Visit) -> None:
+    visitor = visit(viewport={"width": 320, "height": 480})
+    visitor.open("/#privacy")
+    close, text = visitor.button("privacy.close"), visitor.page.locator("#privacy-text")
+    expect(close).to_be_in_viewport(ratio=1)
+    text.locator("p").last.scroll_into_view_if_needed()
+    expect(close).to_be_in_viewport(ratio=1)
+    last, button = text.bounding_box(), close.bounding_box()
+    assert last and button and last["y"] + last["height"] <= button["y"]  # nothing is below it
+    close.click()
+    expect(visitor.page.get_by_role("dialog")).to_have_count(0)
+
+
 # Its name as people see it, and whether they can see that it is focused.
 FOCUSED = """() => {
   const focused = document.activeElement;

@@ -56,6 +56,11 @@ def tweet(modules: Call) -> Call:
         ('id;text\n1;"two\r\nlines; and, commas"\n', [["id", "text"], ["1", "two\r\nlines; and, commas"]]),
         ("a\tb, c; d\te", [["a", "b, c; d", "e"]]),
         ("a,b\n\n,\nc", [["a", "b"], ["c"]]),
+        ("tweet\r\nBonjour, we love you\r\n", [["tweet"], ["Bonjour, we love you"]]),
+        ('"so, quoted"\na, b; c', [["so, quoted"], ["a, b; c"]]),
+        ("\n\ttext\n1\ta, b", [["", "text"], ["1", "a, b"]]),
+        ("sep=;\r\na;b, c, d", [["a", "b, c, d"]]),
+        ("SEP=|\na|b", [["a", "b"]]),
         ('5" screen,x', [['5" screen', "x"]]),
         ('"never closed, a', [["never closed, a"]]),
         ("", []),
@@ -71,6 +76,14 @@ def test_a_table_is_read_however_it_was_written(csv: Call, text: str, rows: list
         (["id", "Text", "date"], 1, True),
         (["date", " tweet "], 1, True),
         (["texte"], 0, True),
+        (["Tweet id", "Tweet permalink", "Tweet text", "time"], 2, True),
+        (["Date du tweet", "Corps du tweet"], 1, True),
+        (["user_id", "full_text"], 1, True),
+        (["created-at", "Our Posts"], 1, True),
+        (["full_text"], 0, True),
+        (["great post"], 0, False),
+        (["we love this post", "today"], 0, False),
+        (["texture", "impost"], 0, False),
         (["hello", "world"], 0, False),
         (["the text of it"], 0, False),
     ],
@@ -86,7 +99,7 @@ def test_files_are_decoded_however_excel_saved_them(csv: Call) -> None:
     assert csv("decode", [*b"PK\3\4\0\0"]) is None  # a workbook, not a table as text
 
 
-@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "＝"])
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
 def test_a_spreadsheet_computes_nothing_of_a_tweet(csv: Call, first: str) -> None:
     written = csv("format", [[f"{first}cmd|' /C calc'!A0", "safe = it is"]], ",")
     ((cell, other),) = csv("parse", written.removeprefix("\ufeff"))
