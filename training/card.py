@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment.manifest import IdsCounts, Manifest, TokenIds, WordPieces
+from sentiment.manifest import IdsCounts, Manifest, Thresholds, TokenIds, WordPieces
 
+from . import metrics
 from .evaluate import Evaluation, Measured
 from .families import FAMILIES
 
@@ -29,7 +30,7 @@ meant to judge people, to moderate what others write, or to decide anything alon
 
 - Family: {family}: {summary}. {reads}
 - Calibrated (Platt) on the validation split; thresholds chosen there for a precision of 0.95 with 95% confidence:
-  publish at {publish:.4f} and above, hold at {hold:.4f} and below.
+  {decided}.
 - {bytes:,} bytes; {milliseconds} ms for a tweet of 30 tokens on one thread of the machine that exported it.
 
 {about}
@@ -91,8 +92,7 @@ def render(exported: "Exported") -> str:
         summary=FAMILIES[manifest.family],
         reads=_reads(manifest),
         about=exported.about,
-        publish=manifest.thresholds.publish,
-        hold=manifest.thresholds.hold,
+        decided=_decided(manifest.thresholds),
         bytes=exported.shipped.bytes,
         milliseconds=exported.shipped.milliseconds,
         n=evaluation.overall.n,
@@ -131,6 +131,12 @@ def _reads(manifest: Manifest) -> str:
             return f"Reads the first {longest} tokens, in order."
         case WordPieces(max_length=longest):
             return f"Reads the first {longest} pieces of words, in order."
+
+
+def _decided(thresholds: Thresholds) -> str:
+    where = {"publish": f"at {thresholds.publish:.4f} and above", "hold": f"at {thresholds.hold:.4f} and below"}
+    where |= dict.fromkeys(metrics.never(thresholds), "never (too few texts, or too hard ones, to be sure)")
+    return ", ".join(f"{decision} {probability}" for decision, probability in where.items())
 
 
 def _figures(rows: Mapping[str, Measured], names: Sequence[str]) -> str:

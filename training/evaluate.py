@@ -155,9 +155,7 @@ def figures(labels: Labels, probability: Floats, thresholds: Thresholds) -> dict
         "precision": called.any(),
         "recall": positive.any(),
         "f1": (positive | called).any(),
-        "publish_precision": (probability >= thresholds.publish).any(),
         "publish_recall": positive.any(),
-        "hold_precision": (probability <= thresholds.hold).any(),
         "hold_recall": not positive.all(),
     }
     with warnings.catch_warnings():

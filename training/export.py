@@ -14,14 +14,16 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mlflow
 import msgspec
 import numpy as np
 import onnx
 import pandas as pd
-from mlflow.models import infer_signature
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+from numpy.typing import NDArray
 from rich.console import Console
 
 from sentiment.manifest import BUCKETS, FILE, Baseline, Calibration, Manifest, Metrics
@@ -94,6 +96,12 @@ def run(arguments: argparse.Namespace) -> None:
             version = _register(exported, built, data["test"])
     values = exported.evaluation.overall.values
     console.print(f"{tracking.MODEL} {version} is the challenger: {exported.manifest.version}, {values}")
+    for decision in metrics.never(exported.manifest.thresholds):
+        console.print(
+            f"it never says {decision}: {len(data['validation']):,} texts of validation are too few, or too hard, to "
+            f"be {metrics.PRECISION:.0%} right with confidence; give `prepare` more texts or a larger --holdout",
+            soft_wrap=True,
+        )
     print(version)
 
 
@@ -234,7 +242,7 @@ def _register(exported: Exported, folder: Path, test: pd.DataFrame) -> int:
     logged = mlflow.onnx.log_model(
         onnx.load(folder / GRAPH),
         name="onnx",
-        signature=infer_signature(arrays, {"logit": np.zeros(1, np.float32)}),
+        signature=ModelSignature(_schema(arrays), _schema({"logit": np.zeros(1, np.float32)})),
         input_example=arrays,
         save_as_external_data=False,
         onnx_execution_providers=["CPUExecutionProvider"],
@@ -245,3 +253,8 @@ def _register(exported: Exported, folder: Path, test: pd.DataFrame) -> int:
     client.set_model_version_tag(tracking.MODEL, version, "model", exported.manifest.name)
     client.set_registered_model_alias(tracking.MODEL, tracking.CHALLENGER, version)
     return int(version)
+
+
+def _schema(arrays: Mapping[str, NDArray[Any]]) -> Schema:
+    """Arrays of these kinds, whatever their sizes: another text has another number of tokens."""
+    return Schema([TensorSpec(array.dtype, (-1,) * array.ndim, name) for name, array in arrays.items()])

@@ -25,7 +25,10 @@ def measure(rows: pd.DataFrame, probability: Floats, thresholds: Thresholds) -> 
 
 
 def evaluate(labels: Labels, probability: Floats, thresholds: Thresholds) -> dict[str, float]:
-    """Accuracy and precision at 0.5, ranking (AUC), calibration (Brier, ECE), and how precise the decisions are."""
+    """Accuracy and precision at 0.5, ranking (AUC), calibration (Brier, ECE), and how precise the decisions are.
+
+    A decision that is made of none of the texts has no precision.
+    """
     precision, recall, f1, _ = precision_recall_fscore_support(labels, probability >= 0.5, average="binary")
     publish, hold = probability >= thresholds.publish, probability <= thresholds.hold
     values = {
@@ -41,7 +44,8 @@ def evaluate(labels: Labels, probability: Floats, thresholds: Thresholds) -> dic
         "hold_precision": _share(labels[hold] == 0),
         "hold_recall": _share(hold[labels == 0]),
     }
-    return {name: round(float(value), 4) for name, value in values.items()}
+    made = {"publish_precision": publish.any(), "hold_precision": hold.any()}
+    return {name: round(float(value), 4) for name, value in values.items() if made.get(name, True)}
 
 
 def break_even(labels: Labels, score: Floats) -> float:
@@ -74,6 +78,11 @@ def choose_thresholds(labels: Labels, probability: Floats) -> Thresholds:
     publish = _widest(labels == 1, probability)
     hold = 1 - _widest(labels == 0, 1 - probability)
     return Thresholds(publish=round(max(publish, 0.5), 4), hold=round(min(hold, 0.4999), 4))
+
+
+def never(thresholds: Thresholds) -> list[str]:
+    """The decisions that `thresholds` leave to people, whatever the probability."""
+    return [name for name, left in (("publish", thresholds.publish > 1), ("hold", thresholds.hold < 0)) if left]
 
 
 def calibration_error(labels: Labels, probability: Floats, bins: int = 15) -> float:

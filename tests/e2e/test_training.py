@@ -28,6 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, and those of 
 class Done(NamedTuple):
     out: str
     error: str  # what it ended with; "" if it ended well
+    told: str  # on its way
 
 
 type Training = Callable[..., Done]
@@ -56,8 +57,9 @@ def training(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
         try:
             main(arguments)
         except SystemExit as end:
-            return Done(capfd.readouterr().out, str(end.code))
-        return Done(capfd.readouterr().out, "")
+            return Done(capfd.readouterr().out, str(end.code), "")
+        said = capfd.readouterr()
+        return Done(said.out, "", said.err)
 
     return run
 
@@ -91,7 +93,10 @@ def test_from_tweets_to_a_model_that_is_served(folder: Path, training: Training)
     assert artifacts == {"model", "trained.joblib", "predictions.parquet", "export.json", "plots"}
     champion = client.get_model_version_by_alias("buzzguard", "champion")
     assert (champion.run_id, str(champion.version)) == (run, version)
-    assert [output.name for output in mlflow.onnx.load_model(champion.source).graph.output] == ["logit"]
+    tweet = ["the crew was great"]
+    found = mlflow.pyfunc.load_model(champion.source).predict(dict(model.arrays(tweet)))
+    calibrated = about.calibration.slope * found["logit"] + about.calibration.intercept
+    assert calibrated == pytest.approx(model.score(tweet).logit, abs=1e-4)
 
     well(training("compare"))
     assert f"| `logreg {' '.join(settings[1::2])}` |" in (folder / "docs" / "models.md").read_text()
@@ -191,6 +196,18 @@ def test_a_training_whose_run_is_elsewhere_is_not_begun_again(folder: Path, trai
 def _run_name(folder: Path, training: Path) -> str:
     client = mlflow.MlflowClient(f"sqlite:///{folder / '.local' / 'mlflow.db'}")
     return str(client.get_run((training / "run").read_text()).info.run_name)
+
+
+def test_what_a_model_can_never_decide_is_told(folder: Path, training: Training) -> None:
+    well(training("prepare", "tweets.parquet", "--holdout", "0.005", "--out", "few"))  # 30 texts
+    run = well(training("train", "--family", "logreg", "--data", "few", "--set", "keep=400")).split()[-1]
+    done = training("export", run, "--data", "few", "--name", "unsure")
+    assert re.search(r"it never says publish: \d\d texts of validation are too few", done.told)
+    assert "it never says hold: " in done.told
+    version = mlflow.MlflowClient().get_model_version("buzzguard", well(done).split()[-1])
+    card = mlflow.artifacts.load_text(f"runs:/{version.run_id}/model/MODEL_CARD.md")
+    assert "publish never (too few texts, or too hard ones, to be sure), hold never (" in card
+    assert re.search(r"\| as trained \| – \| 0\.0000 \| – \| 0\.0000 \|", card)
 
 
 def test_what_was_measured_on_other_texts_is_not_promoted(folder: Path, training: Training) -> None:

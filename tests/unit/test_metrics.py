@@ -30,8 +30,18 @@ def test_a_perfect_model_still_leaves_each_side_its_own() -> None:
 
 
 def test_a_useless_model_decides_nothing() -> None:
-    labels = np.array([0, 1] * 100, np.int8)
-    assert metrics.choose_thresholds(labels, np.full(200, 0.9)) == Thresholds(publish=1.0001, hold=-0.0001)
+    labels, probability = np.array([0, 1] * 100, np.int8), np.full(200, 0.9)
+    chosen = metrics.choose_thresholds(labels, probability)
+    assert chosen == Thresholds(publish=1.0001, hold=-0.0001)
+    values = metrics.evaluate(labels, probability, chosen)
+    assert values["publish_recall"] == values["hold_recall"] == 0
+    assert not {"publish_precision", "hold_precision"} & set(values)  # of what it never says, none
+
+
+def test_what_is_never_decided_is_named() -> None:
+    assert metrics.never(Thresholds(publish=1.0001, hold=-0.0001)) == ["publish", "hold"]
+    assert metrics.never(Thresholds(publish=1, hold=-0.0001)) == ["hold"]
+    assert metrics.never(Thresholds(publish=1, hold=0)) == []  # a probability may be 0 or 1
 
 
 def test_a_handful_of_lucky_texts_is_no_threshold() -> None:

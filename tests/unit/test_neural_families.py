@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
+import optuna
 import pytest
 from scipy.special import expit
 
 from sentiment.manifest import Calibration, Metrics, Thresholds
 from sentiment.model import Model
 from tests.tweets import hostile, invented
-from training import export
+from training import export, tune
 from training.families import GRAPH, Desk, Examples, family
 from training.train import Trained, configure
 from training.words import MARKS, WordModel
@@ -143,6 +144,15 @@ def test_a_training_that_was_killed_becomes_what_it_would_have_been(case: Case, 
     resumed = fit(case.kind, Desk(tmp_path, lambda step, figures: rounds.append(step)))
     assert rounds == [2]
     assert all(np.array_equal(a, b) for a, b in zip(resumed.weights, case.fitted.weights, strict=True))
+
+
+@pytest.mark.parametrize("name", ["recurrent", "textcnn", "transformer"])
+def test_what_a_space_draws_are_settings_of_its_family(name: str) -> None:
+    module = family(name)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(10):
+        settings = tune.draw(module.space, study.ask(), ("schedule.seed=7",), module.Configuration())
+        assert configure(module.Configuration, settings).schedule.seed == 7  # type: ignore[attr-defined]
 
 
 def test_tensorflow_waits_until_its_family_is_asked_for() -> None:

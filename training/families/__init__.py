@@ -84,6 +84,6 @@ def family(name: str) -> Family:
 
 
 def text_space(trial: Any) -> dict[str, Any]:
-    """What `tune` tries in every family: the switches of TextSpec that change what a text says."""
+    """What `tune` tries in families that learn their words here: the switches of TextSpec that change what is said."""
     switches = ("urls", "mentions", "hashtags", "emoticons", "emoji", "elongations", "punctuation", "stop_words")
     return {f"text.{name}": trial.suggest_categorical(f"text.{name}", [True, False]) for name in switches}
