@@ -7,7 +7,6 @@ AUC come with 95% bootstrap intervals; a figure that the texts cannot give, such
 """
 
 import argparse
-import csv
 import sys
 import warnings
 from collections import Counter
@@ -26,17 +25,15 @@ from sentiment.errors import ModelError
 from sentiment.manifest import Thresholds
 from sentiment.model import Model, Scores
 
-from . import behaviour, bootstrap, metrics, prepare, slices
+from . import behaviour, bootstrap, labelled, metrics, prepare, slices
 from .behaviour import Behaviour
 from .bootstrap import Interval
-from .files import Csv, Parquet
 from .metrics import Floats, Labels
 from .score import predict
 from .slices import SLICES, Reading
 
 FEWEST = 30  # texts; of fewer, an interval would pretend to know
 FOLDS = 10
-LABELS = {0: 0, 1: 1, "0": 0, "1": 1, "negative": 0, "positive": 1}
 SHOWN = ("accuracy", "auc", "precision", "recall")  # of a slice; the file of --out has every figure
 
 console = Console(width=None if sys.stdout.isatty() else 120)
@@ -79,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out and arguments.out.is_dir():
         raise SystemExit(f"--out {arguments.out}: is a folder")
     left_out: Counter[str] = Counter()
-    rows = read(arguments.data, left_out)
+    rows = labelled.read(arguments.data, left_out)
     try:
         evaluation = evaluate(Model.load(arguments.model), rows)
     except ModelError as error:
@@ -90,24 +87,6 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_bytes(msgspec.json.format(msgspec.json.encode(evaluation)))
-
-
-def read(path: Path, left_out: Counter[str]) -> pd.DataFrame:
-    """The usable rows of a labelled file: text (str) and label (0, 1); the others are counted in `left_out`.
-
-    Raises SystemExit with one line if there is no usable row.
-    """
-    if not path.is_file():
-        raise SystemExit(f"{path}: there is no such file")
-    if path.suffix == ".parquet":
-        rows = _labelled(Parquet(path), path, left_out)
-    elif {"text", "label"} <= set(_first_line(path)):
-        rows = _labelled(Csv(path), path, left_out)
-    else:
-        rows = prepare.read_csv(path, left_out)
-    if not len(rows):
-        raise SystemExit(f"{path}: no usable row among {left_out.total()} ({dict(left_out)})")
-    return rows
 
 
 def evaluate(model: Model, rows: pd.DataFrame, scores: Scores | None = None) -> Evaluation:
@@ -232,26 +211,3 @@ def _figure(measured: Measured, name: str) -> str:
         return "-"
     low, high = measured.intervals.get(name, (None, None))
     return f"{measured.values[name]:.4f}" + (f" ({low:.3f}–{high:.3f})" if low is not None else "")
-
-
-def _first_line(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        try:
-            return next(csv.reader(file), [])
-        except csv.Error:
-            return []
-
-
-def _labelled(file: Parquet | Csv, path: Path, left_out: Counter[str]) -> pd.DataFrame:
-    if any(file.columns.count(name) != 1 for name in ("text", "label")):
-        raise SystemExit(f"{path}: must have one column text and one label; it has {', '.join(file.columns)}")
-    rows: list[tuple[str, int]] = []
-    for chunk in file.chunks():
-        for text, label in zip(file.values(chunk, "text"), file.values(chunk, "label"), strict=True):
-            if not isinstance(label, str | int | float) or label not in LABELS:
-                left_out["label neither 0, 1, negative nor positive"] += 1
-            elif not isinstance(text, str) or not text.strip():
-                left_out["empty text"] += 1
-            else:
-                rows.append((text, LABELS[label]))
-    return pd.DataFrame(rows, columns=["text", "label"]).astype({"label": "int8"})

@@ -41,7 +41,7 @@ class Parquet:
         try:
             self._file = pq.ParquetFile(path)
         except (pa.ArrowException, OSError) as error:
-            raise SystemExit(f"{path}: {error}") from error
+            raise SystemExit(f"{path}: cannot be read as parquet: {str(error).splitlines()[0]}") from error
         self.columns: list[str] = self._file.schema_arrow.names
 
     def chunks(self) -> Iterator[pa.RecordBatch]:

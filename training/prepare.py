@@ -1,8 +1,8 @@
 """`prepare`: a file of labelled tweets becomes a clean, split data set, and nothing is dropped without being counted.
 
-Reads the format of Sentiment140 (no header, six quoted columns, latin-1, target 0 or 4) or a parquet file with `text`
-and `label` (0 or 1). Writes train.parquet, validation.parquet, test.parquet and, for people, report.json and plots
-into one folder; the report, the plots and which texts they are go to MLflow, too.
+Reads parquet or CSV with `text` and `label` (0, 1, negative or positive), or the format of Sentiment140 (no header, six
+quoted columns, latin-1, target 0 or 4). Writes train.parquet, validation.parquet, test.parquet and, for people,
+report.json and plots into one folder; the report, the plots and which texts they are go to MLflow, too.
 
 The split is a function of the content alone: texts that differ only in mentions, links, digits, punctuation, case or
 elongation hash alike, so near-duplicates stay on one side. Validation and test keep one text of each such group.
@@ -10,7 +10,6 @@ elongation hash alike, so near-duplicates stay on one side. Validation and test 
 """
 
 import argparse
-import csv
 import hashlib
 import io
 import re
@@ -21,14 +20,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
-import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
 from sentiment.text import TextSpec
 
-from . import survey
+from . import labelled, survey
 from .survey import CLASSES, Survey
 
 DATA = Path(".local/data")
@@ -46,8 +44,6 @@ use. They were labelled by the emoticons their authors wrote, which were then re
 and `:(`. People agree with such labels on about 83% of tweets, so no model gets far above that. Words, brands and emoji
 of later years are rare in them or missing."""
 
-COLUMNS = 6
-LABELS = {"0": 0, "4": 1}
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 console = Console(stderr=True)
@@ -77,7 +73,8 @@ class Report(Described):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("source", nargs="?", type=Path, help="a CSV in the format of Sentiment140, or a parquet file")
+    formats = "parquet or CSV with text and label, or a CSV of Sentiment140"
+    source.add_argument("source", nargs="?", type=Path, help=formats)
     source.add_argument("--download", action="store_true", help=f"fetch {ARCHIVE} first")
     parser.add_argument("--out", type=Path, default=DATA, help="the folder to write (default: %(default)s)")
     parser.add_argument("--about", metavar="TEXT", help="what a model's card says of the data: origin, licence, bias")
@@ -102,7 +99,9 @@ def prepare(
     if out.exists() and not out.is_dir():
         raise SystemExit(f"--out {out}: is a file")
     left_out: Counter[str] = Counter()
-    rows = read(source, left_out)
+    rows = labelled.read(source, left_out)
+    if rows.label.nunique() == 1:
+        raise SystemExit(f"{source}: every text is {CLASSES[rows.label[0]]}; a model needs both classes")
     total = len(rows) + left_out.total()
     rows = _resolve(_split(rows, holdout), left_out)
     if sample is not None:
@@ -111,7 +110,7 @@ def prepare(
     _refuse_one_class(rows, holdout, sample)
     out.mkdir(parents=True, exist_ok=True)
     surveyed = survey.survey(rows)
-    about = about or (f"Data: {source.name}." if source.suffix == ".parquet" else SENTIMENT140)
+    about = about or (SENTIMENT140 if labelled.is_sentiment140(source) else f"Data: {source.name}.")
     report = Report(about, str(source), _file_sha256(source), total, dict(left_out), {}, {}, {}, surveyed)
     for name in SPLITS:
         part = rows.loc[rows.split == name, ["text", "label"]].reset_index(drop=True)
@@ -157,60 +156,6 @@ def about(folder: Path) -> str:
         return msgspec.json.decode((folder / REPORT).read_bytes(), type=Described).about
     except (OSError, msgspec.ValidationError) as error:
         raise SystemExit(f"{folder / REPORT}: {error}; run `prepare` again") from error
-
-
-def read(source: Path, left_out: Counter[str]) -> pd.DataFrame:
-    """The rows of a file, of both classes: columns text and label. Raises SystemExit with one line."""
-    if not source.is_file():
-        raise SystemExit(f"{source}: there is no such file")
-    if not source.stat().st_size:
-        raise SystemExit(f"{source}: is empty")
-    rows = read_parquet(source, left_out) if source.suffix == ".parquet" else read_csv(source, left_out)
-    if not len(rows):
-        raise SystemExit(f"{source}: no usable row among {left_out.total()} ({dict(left_out)})")
-    if rows.label.nunique() == 1:
-        raise SystemExit(f"{source}: every text is {CLASSES[rows.label[0]]}; a model needs both classes")
-    return rows
-
-
-def read_csv(path: Path, left_out: Counter[str]) -> pd.DataFrame:
-    """The rows of a Sentiment140 file; what is no row is counted in `left_out`."""
-    texts, labels = [], []
-    with path.open(encoding="latin-1", newline="\n") as file:
-        for line in file:  # one row each; a quote that is never closed must not swallow the next
-            row = _fields(line)
-            if len(row) != COLUMNS:
-                left_out["not six columns"] += 1
-            elif row[0] not in LABELS:
-                left_out["target neither 0 nor 4"] += 1
-            elif not row[5].strip():
-                left_out["empty text"] += 1
-            else:
-                texts.append(row[5])
-                labels.append(LABELS[row[0]])
-    return pd.DataFrame({"text": pd.Series(texts, dtype=object), "label": pd.Series(labels, dtype="int8")})
-
-
-def _fields(line: str) -> list[str]:
-    try:
-        return next(csv.reader([line], strict=True), [])
-    except csv.Error:
-        return []
-
-
-def read_parquet(path: Path, left_out: Counter[str]) -> pd.DataFrame:
-    """The rows of a parquet file with text and label; what is no row is counted in `left_out`."""
-    try:
-        rows = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # Arrow's own are among them
-        raise SystemExit(f"{path}: cannot be read as parquet: {str(error).splitlines()[0]}") from error
-    if missing := {"text", "label"} - set(rows.columns):
-        raise SystemExit(f"{path}: has no column {', '.join(sorted(missing))}")
-    labelled = np.array([isinstance(label, int | float) and label in (0, 1) for label in rows.label], np.bool_)
-    filled = np.array([isinstance(text, str) and bool(text.strip()) for text in rows.text], np.bool_)
-    _count(left_out, "label neither 0 nor 1", int((~labelled).sum()))
-    _count(left_out, "empty text", int((labelled & ~filled).sum()))
-    return rows.loc[labelled & filled, ["text", "label"]].astype({"label": "int8"}).reset_index(drop=True)
 
 
 def content(text: str) -> str:

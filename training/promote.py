@@ -25,8 +25,7 @@ from sentiment.errors import ModelError
 from sentiment.manifest import Registry
 from sentiment.model import Model
 
-from . import bootstrap, tracking
-from .evaluate import read
+from . import bootstrap, labelled, tracking
 from .export import FOLDER, milliseconds, size
 from .prepare import DATA, dataset_sha256, load
 from .score import predict
@@ -51,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     tracking.connect()
     version = _version(arguments.version)
     test = load("test", arguments.data)
-    gated = {"the test split": test} | {str(path): read(path, Counter()) for path in arguments.on}
+    gated = {"the test split": test} | {str(path): labelled.read(path, Counter()) for path in arguments.on}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{FOLDER}", dst_path=scratch))
         challenger = Model.load(folder)

@@ -1,13 +1,10 @@
 import argparse
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from sentiment.manifest import Thresholds
@@ -48,60 +45,6 @@ def test_a_model_is_measured_and_shown(tmp_path: Path, capsys: pytest.CaptureFix
     assert next(line.split("│")[2:4] for line in shown.splitlines() if "emoji  " in line) == [" 0   ", " -        "]
     assert {test.kind for test in found.behaviour} == {"invariance", "direction", "minimum"}
     assert "nan" not in shown
-
-
-def test_every_labelled_format_gives_the_same_rows(tmp_path: Path) -> None:
-    rows = invented(50)
-    words = rows.assign(label=rows.label.map({0: "negative", 1: "positive"}))
-    rows.to_parquet(tmp_path / "numbers.parquet")
-    words.to_parquet(tmp_path / "words.parquet")
-    rows.assign(id=7).to_csv(tmp_path / "numbers.csv", index=False)
-    words[["label", "text"]].to_csv(tmp_path / "words.csv", index=False)
-    old = [f'"{4 * row.label}","1","a day","NO_QUERY","somebody","{row.text}"\n' for row in rows.itertuples()]
-    (tmp_path / "old.csv").write_text("".join(old))
-    for name in ("numbers.parquet", "words.parquet", "numbers.csv", "words.csv", "old.csv"):
-        left_out: Counter[str] = Counter()
-        found = evaluate.read(tmp_path / name, left_out)
-        assert found.text.tolist() == rows.text.tolist() and found.label.tolist() == rows.label.tolist()
-        assert found.label.dtype == "int8" and not left_out
-
-
-def test_what_is_no_labelled_row_is_counted(tmp_path: Path) -> None:
-    rows = pd.DataFrame({"text": ["a", "b", " ", None, "e"], "label": ["0", "neutral", "1", "1", None]})
-    rows.to_parquet(tmp_path / "tweets.parquet")
-    left_out: Counter[str] = Counter()
-    assert evaluate.read(tmp_path / "tweets.parquet", left_out).text.tolist() == ["a"]
-    assert left_out == {"label neither 0, 1, negative nor positive": 2, "empty text": 2}
-    lists = pd.DataFrame({"text": ["a"], "label": [[1]]})
-    lists.to_parquet(tmp_path / "lists.parquet")
-    with pytest.raises(SystemExit, match="no usable row among 1 .*'label neither"):
-        evaluate.read(tmp_path / "lists.parquet", Counter())
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "line"),
-    [
-        ("no.csv", None, "there is no such file"),
-        ("words.csv", b"some words\n", "no usable row among 1 .*not six columns"),
-        ("empty.csv", b"", "no usable row among 0"),
-        ("neutral.csv", b"text,label\na,2\n", "no usable row among 1 .*label neither"),
-        ("latin.csv", b"text,label\n\xe9t\xe9,1\n", "'utf-8' codec"),
-        ("broken.parquet", b"PAR1", "[Pp]arquet"),
-    ],
-)
-def test_a_wrong_file_is_one_clear_line(tmp_path: Path, name: str, content: bytes | None, line: str) -> None:
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(SystemExit, match=f"{name}: .*{line}"):
-        run(LITE, tmp_path / name)
-    invented(3)[["text"]].to_parquet(tmp_path / "unlabelled.parquet")
-    with pytest.raises(SystemExit, match="must have one column text and one label; it has text"):
-        run(LITE, tmp_path / "unlabelled.parquet")
-    (tmp_path / "twice.csv").write_text("text,label,text\na,1,b\n")
-    pq.write_table(pa.table([["a"], ["b"], [1]], ["text", "text", "label"]), tmp_path / "twice.parquet")
-    for twice in ("twice.csv", "twice.parquet"):
-        with pytest.raises(SystemExit, match=f"{twice}: must have one column text and one label; it has text, "):
-            run(LITE, tmp_path / twice)
 
 
 def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:

@@ -55,14 +55,14 @@ def test_every_row_that_is_left_out_is_counted(tmp_path: Path) -> None:
     assert report.rows == 8 and report.splits == {"train": 2, "validation": 0, "test": 0}
 
 
-def test_parquet_is_read_and_its_bad_rows_counted(tmp_path: Path) -> None:
+def test_columns_with_names_are_read_from_parquet_and_csv_alike(tmp_path: Path) -> None:
     rows = pd.DataFrame({"text": ["a", None, "c", " ", "e", "f"], "label": [0, 1, 7, 1, None, 1]})
     rows.to_parquet(tmp_path / "tweets.parquet")
-    report = prepare(tmp_path / "tweets.parquet", tmp_path / "out", 0.0)
-    assert report.left_out == {"label neither 0 nor 1": 2, "empty text": 2} and report.splits["train"] == 2
-    rows[["text"]].to_parquet(tmp_path / "tweets.parquet")
-    with pytest.raises(SystemExit, match="has no column label"):
-        prepare(tmp_path / "tweets.parquet", tmp_path / "out", 0.0)
+    rows.to_csv(tmp_path / "tweets.csv", index=False)
+    for name in ("tweets.parquet", "tweets.csv"):
+        report = prepare(tmp_path / name, tmp_path / "out", 0.0)
+        assert report.left_out == {"label neither 0, 1, negative nor positive": 2, "empty text": 2}
+        assert report.splits["train"] == 2 and report.about == f"Data: {name}."
 
 
 def test_near_duplicates_stay_on_one_side_and_are_tested_once(tmp_path: Path) -> None:
@@ -177,45 +177,6 @@ def test_a_split_that_would_lack_a_class_is_refused(tmp_path: Path) -> None:
     mixed = write_csv(tmp_path / "mixed.csv", [("0", "a day"), ("4", "a day")])
     with pytest.raises(SystemExit, match="train would have 0 negative and 0 positive"):
         prepare(mixed, tmp_path / "out", 0.0)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "line"),
-    [
-        ("tweets.csv", b"", "tweets.csv: is empty"),
-        ("tweets.parquet", b"", "tweets.parquet: is empty"),
-        ("tweets.parquet", b"PAR1 no more", "tweets.parquet: cannot be read as parquet"),
-        ("tweets.csv", b"text,label\ngood,1\n", "no usable row among 2 ({'not six columns': 2})"),
-        ("tweets.csv", b"\x00\xff\x00", "no usable row among 1 ({'not six columns': 1})"),
-    ],
-)
-def test_a_file_of_another_kind_is_one_clear_line(tmp_path: Path, name: str, content: bytes, line: str) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(SystemExit) as raised:
-        prepare(tmp_path / name, tmp_path / "out", 0.1)
-    assert line in str(raised.value) and "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize("labels", [["0", "1"], [[0], [1]], [0.5, 2.0], [None, None], ["good", "bad"]])
-def test_labels_of_another_kind_are_counted(tmp_path: Path, labels: list[object]) -> None:
-    pd.DataFrame({"text": ["good day", "bad day"], "label": labels}).to_parquet(tmp_path / "tweets.parquet")
-    with pytest.raises(SystemExit, match="no usable row among 2 .*'label neither 0 nor 1': 2"):
-        prepare(tmp_path / "tweets.parquet", tmp_path / "out", 0.1)
-
-
-@pytest.mark.parametrize("texts", [[1, 2], [b"good", b"bad"], [["good"], ["bad"]], pd.Categorical([None, " "])])
-def test_texts_of_another_kind_are_counted(tmp_path: Path, texts: object) -> None:
-    pd.DataFrame({"text": texts, "label": [0, 1]}).to_parquet(tmp_path / "tweets.parquet")
-    with pytest.raises(SystemExit, match="no usable row among 2 .*'empty text': 2"):
-        prepare(tmp_path / "tweets.parquet", tmp_path / "out", 0.1)
-
-
-def test_labels_may_be_floats_or_booleans(tmp_path: Path) -> None:
-    for labels in ([0.0, 1.0], [False, True]):
-        rows = pd.DataFrame({"text": pd.Categorical(["bad day", "good day"]), "label": labels})
-        rows.to_parquet(tmp_path / "tweets.parquet")
-        assert prepare(tmp_path / "tweets.parquet", tmp_path / "out", 0.0).splits["train"] == 2
-        assert load("train", tmp_path / "out").label.tolist() == [0, 1]
 
 
 def test_an_archive_that_cannot_be_fetched_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
