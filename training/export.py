@@ -120,13 +120,13 @@ def export(
     test = data["test"]
     texts = pd.concat([test, data["validation"], data["train"]]).text[: max(TEXTS, len(test))].tolist()
     expected = metrics.probability(trained.fitted.logit(texts), trained.calibration)
-    with tempfile.TemporaryDirectory() as scratch:
-        write(trained, name, run_id, Path(scratch), compact=False)
-        reference = compare(Path(scratch), texts[:TEXTS], expected[:TEXTS])
+    write(trained, name, run_id, folder, compact=False)
+    reference = shipped = compare(folder, texts[:TEXTS], expected[:TEXTS])
     if reference.flips or reference.largest_difference > REFERENCE:
         raise SystemExit(f"the reference export is not the model that was trained: {reference}")
-    write(trained, name, run_id, folder, compact=compact)
-    shipped = compare(folder, texts[:TEXTS], expected[:TEXTS])
+    if compact:  # in its place: both have the same files
+        write(trained, name, run_id, folder, compact=True)
+        shipped = compare(folder, texts[:TEXTS], expected[:TEXTS])
     if shipped.flips > (1 - AGREEMENT) * shipped.texts:
         raise SystemExit(f"the compact export is too far from the model that was trained (try --float32): {shipped}")
     manifest = _settle(folder, data["validation"])
