@@ -25,12 +25,10 @@ def read(path: Path, left_out: Counter[str]) -> pd.DataFrame:
         raise SystemExit(f"{path}: there is no such file")
     if not path.stat().st_size:
         raise SystemExit(f"{path}: is empty")
-    if path.suffix == ".parquet":
-        rows = _labelled(Parquet(path), path, left_out)
-    elif not is_sentiment140(path):
-        rows = _labelled(Csv(path), path, left_out)
-    else:
+    if is_sentiment140(path):
         rows = _sentiment140(path, left_out)
+    else:
+        rows = _labelled(Parquet(path) if path.suffix == ".parquet" else Csv(path), path, left_out)
     if not len(rows):
         wanted = "wanted are columns text and label, or the format of Sentiment140"
         raise SystemExit(f"{path}: no usable row among {left_out.total()} ({dict(left_out)}); {wanted}")
