@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from .http import Answer, Problem, endpoint
+from .http import Answer, Problem, for_browsers
 
 if TYPE_CHECKING:
     from .assets import Folder
@@ -21,15 +21,7 @@ PAGE = "docs.html"
 blueprint = func.Blueprint()
 
 
-@endpoint(
-    blueprint,
-    "GET",
-    "/api/docs",
-    summary="This document as a page",
-    auth_level="anonymous",
-    answers={200: None, 304: None},
-    documented=False,
-)
+@for_browsers(blueprint, "/api/docs")
 async def docs(request: func.HttpRequest, _: None) -> Answer:
     from . import assets  # late, here and below: who asks for a verdict needs none of it
 
@@ -38,15 +30,7 @@ async def docs(request: func.HttpRequest, _: None) -> Answer:
     return assets.answer(request, folder.page(PAGE, "docs"), headers)
 
 
-@endpoint(
-    blueprint,
-    "GET",
-    "/api/docs/{version}/{name}",
-    summary="A file of that page",
-    auth_level="anonymous",
-    answers={200: None, 304: None},
-    documented=False,
-)
+@for_browsers(blueprint, "/api/docs/{version}/{name}")
 async def docs_file(request: func.HttpRequest, _: None) -> Answer:
     from . import assets
 

@@ -104,6 +104,12 @@ def endpoint(
     return register
 
 
+def for_browsers(blueprint: func.Blueprint, path: str) -> Callable[[Handler], Handler]:
+    """Register a handler as the function that answers `GET path` with a page or a file of one: anybody may have it, and
+    it is no part of the contract."""
+    return endpoint(blueprint, "GET", path, summary="", auth_level="anonymous", answers={}, documented=False)
+
+
 def trigger(handler: Handler, body: Any = None) -> Trigger:
     """`handler(request, decoded body)` as a function of Azure, whatever it raises turned into problem+json."""
     decoder = msgspec.json.Decoder(body) if body is not None else None

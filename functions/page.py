@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from .http import Answer, endpoint
+from .http import Answer, for_browsers
 
 if TYPE_CHECKING:
     from .assets import File, Folder
@@ -18,15 +18,7 @@ INDEX = "index.html"
 blueprint = func.Blueprint()
 
 
-@endpoint(
-    blueprint,
-    "GET",
-    "/",
-    summary="The page",
-    auth_level="anonymous",
-    answers={200: None, 304: None},
-    documented=False,
-)
+@for_browsers(blueprint, "/")
 async def page(request: func.HttpRequest, _: None) -> Answer:
     from . import assets  # late, here and below: who asks for a verdict needs none of it
 
@@ -34,15 +26,7 @@ async def page(request: func.HttpRequest, _: None) -> Answer:
     return assets.answer(request, index, headers)
 
 
-@endpoint(
-    blueprint,
-    "GET",
-    "/web/{version}/{name}",
-    summary="A file of the page",
-    auth_level="anonymous",
-    answers={200: None, 304: None},
-    documented=False,
-)
+@for_browsers(blueprint, "/web/{version}/{name}")
 async def web(request: func.HttpRequest, _: None) -> Answer:
     from . import assets
 
