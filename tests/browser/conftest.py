@@ -25,25 +25,24 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+def settings(azurite: Azurite) -> dict[str, str]:
+    return {
+        "MODEL": str(ROOT / "models" / "lite"),
+        "TABLES_CONNECTION_STRING": azurite.connection_string,
+        "FEEDBACK_TABLE": FEEDBACK_TABLE,
+    }
+
+
 @pytest.fixture(scope="package")
 def site(start_app: StartApp, azurite: Azurite) -> App:
     """The app with a model that knows more than three thousand invented tweets, and a table of its own."""
-    return start_app(
-        MODEL=str(ROOT / "models" / "lite"),
-        TABLES_CONNECTION_STRING=azurite.connection_string,
-        FEEDBACK_TABLE=FEEDBACK_TABLE,
-    )
+    return start_app(**settings(azurite))
 
 
 @pytest.fixture(scope="package")
 def guarded(start_app: StartApp, azurite: Azurite) -> App:
     """The same as `site`, for those who have a key."""
-    return start_app(
-        MODEL=str(ROOT / "models" / "lite"),
-        TABLES_CONNECTION_STRING=azurite.connection_string,
-        FEEDBACK_TABLE=FEEDBACK_TABLE,
-        AUTH_LEVEL="function",
-    )
+    return start_app(**settings(azurite), AUTH_LEVEL="function")
 
 
 @pytest.fixture
