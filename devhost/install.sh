@@ -9,7 +9,9 @@ log=.local/install.log
 mkdir -p .local
 
 fail() {
-    echo "install: $1 failed: $(grep -v -e '^ *$' -e 'complete log' "$log" | tail -n 1) (all of it: $log)" >&2
+    # The reason is the last line that says one: uv ends with hints, npm with where its own log lies.
+    reason=$(grep -v -e '^ *$' -e '^hint:' -e 'complete log' "$log" | tail -n 1 | sed 's/^ *//')
+    echo "install: $1 failed: $reason (all of it: $log)" >&2
     exit 1
 }
 
