@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     document = arguments.docs / DOCUMENT
     write(document, markdown(rows))
     figure(rows).savefig(arguments.docs / "models.svg", metadata={"Date": None})
-    console.print(f"{document}: {len(rows)} models")
+    console.print(f"{document}: {len(rows)} models", markup=False, soft_wrap=True)
 
 
 def measured(runs: Iterable[mlflow.entities.Run]) -> Iterable[Row]:

@@ -227,7 +227,7 @@ def _restore(model: keras.Model, folder: Path) -> State:
         for i, variable in enumerate([*model.variables, *model.optimizer.variables]):
             variable.assign(last[f"v{i}"])
         state = msgspec.json.decode(last["state"].tobytes(), type=State)
-    console.print(f"{folder}: goes on after round {state.round}")
+    console.print(f"{folder}: goes on after round {state.round}", markup=False, soft_wrap=True)
     return state
 
 

@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
     if served:
         mlflow.MlflowClient().set_registered_model_alias(tracking.MODEL, tracking.CHAMPION, version.version)
     name = challenger.manifest.name
-    console.print(f"{arguments.models / name} is version {version.version}" + (", and is served" if served else ""))
+    told = f"{arguments.models / name} is version {version.version}" + (", and is served" if served else "")
+    console.print(told, markup=False, soft_wrap=True)
 
 
 def incumbent(name: str, models: Path) -> Model | None:
@@ -101,7 +102,8 @@ def worse(challenger: Model, rival: Model, gated: Mapping[str, pd.DataFrame]) ->
         new, old = predict(challenger, texts).probability, predict(rival, texts).probability
         for figure, statistic in STATISTICS.items():
             low, high = bootstrap.difference(statistic, labels, new, old)
-            console.print(f"{name}, {len(rows):,} texts: {figure} differs by {low:+.4f} to {high:+.4f}")
+            told = f"{name}, {len(rows):,} texts: {figure} differs by {low:+.4f} to {high:+.4f}"
+            console.print(told, markup=False, soft_wrap=True)
             if high < 0:
                 faults.append(f"{name}: {figure} is worse than {rival.manifest.name}'s by {-high:.4f} to {-low:.4f}")
     return faults

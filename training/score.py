@@ -56,8 +56,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise SystemExit(str(error)) from error
     engine = _spark(folder, arguments.master) if arguments.engine == "spark" else local(model)
     rows = score(arguments.source, arguments.out, engine, model.manifest.thresholds)
+    about = model.manifest
     console.print(
-        f"{arguments.out}: {rows:,} rows, scored by {model.manifest.name} {model.manifest.version}", markup=False
+        f"{arguments.out}: {rows:,} rows, scored by {about.name} {about.version}", markup=False, soft_wrap=True
     )
 
 

@@ -198,5 +198,5 @@ def test_spark_writes_the_same_bytes_and_says_nothing(
     run(tmp_path / "in.parquet", tmp_path / "spark.parquet", "--engine", "spark", "--master", "local[2]")
     said = capfd.readouterr()
     assert (tmp_path / "spark.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()
-    assert "700 rows" in said.err.replace("\n", "") and not {"WARN", "Spark", "INFO"} & set(said.err.split())
+    assert "700 rows" in said.err and not {"WARN", "Spark", "INFO"} & set(said.err.split())
     assert not said.out
