@@ -14,6 +14,7 @@ VERBS = {
     "export": "a trained run becomes a model folder in the registry, if it passes the gates",
     "promote": "the challenger takes its place in models/, if it is not worse than what is there",
     "evaluate": "measure a model folder on any labelled file, by kind of text and in its behaviour",
+    "calibrate": "a model folder whose probabilities and thresholds hold for your own texts",
     "compare": "write docs/models.md: every exported run, measured the same way",
     "card": "print the card of a model folder",
     "score": "score a file of texts in bulk, here or on Spark",
@@ -21,7 +22,7 @@ VERBS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    summaries = "\n".join(f"  {verb:8} {summary}" for verb, summary in VERBS.items())
+    summaries = "\n".join(f"  {verb:9} {summary}" for verb, summary in VERBS.items())
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m training", description=__doc__, epilog=summaries, formatter_class=plain)
     parser.add_argument("verb", choices=VERBS, metavar="VERB")

@@ -1,7 +1,7 @@
 """MODEL_CARD.md: what a model is for, what it was made from, how good it is, where it fails.
 
-`card` prints the card of a model folder; `export` writes it there. After Mitchell et al., "Model Cards for Model
-Reporting", 2019.
+`card` prints the card of a model folder; `export` and `calibrate` write it there. After Mitchell et al., "Model Cards
+for Model Reporting", 2019.
 """
 
 import argparse
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CARD = "MODEL_CARD.md"
 FIGURES = ("accuracy", "auc", "precision", "recall", "f1", "brier", "ece")
 DECISIONS = ("publish_precision", "publish_recall", "hold_precision", "hold_recall")
+CALIBRATED = ("accuracy", "precision", "recall", "brier", "ece", *DECISIONS)  # what calibration changes
 
 _CARD = """\
 # {name} {version}
@@ -68,16 +69,36 @@ mood moves the probability its way. Minimum: sentences nobody could get wrong.
 - Run {run_id} in MLflow; made {created} by `python -m training export`.
 """
 
+_CALIBRATED = """\
+# {name} {version}
+
+{source} {source_version}, calibrated for other texts: {n:,} with labels (sha256 {dataset:.16}…). Thresholds were chosen
+on them for a precision of 0.95 with 95% confidence: {decided}.
+
+{figures}
+
+Figures of those texts; "calibrated" is cross-fitted, no text judged by what was fitted on it. Made {created} by
+`python -m training calibrate`. What follows is the card of {source}: its figures are of the texts it was made with.
+
+---
+
+{card}"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    card = arguments.model / CARD
+    print(read(arguments.model), end="")
+
+
+def read(folder: Path) -> str:
+    """The card of a model folder. Raises SystemExit if it has none."""
+    card = folder / CARD
     if not card.is_file():
         raise SystemExit(f"{card}: there is no card; `export` writes it")
-    print(card.read_text(), end="")
+    return card.read_text()
 
 
 def render(exported: "Exported") -> str:
@@ -106,6 +127,27 @@ def render(exported: "Exported") -> str:
         behaviour=_behaviour(evaluation),
         run_id=manifest.run_id,
         created=manifest.created,
+    )
+
+
+def render_calibrated(
+    source: Manifest, calibrated: Manifest, was: Mapping[str, float], will_be: Mapping[str, float], card: str
+) -> str:
+    """The card of a model that `calibrate` made, over that of the one it was made from."""
+    texts = calibrated.metrics["validation"]
+    rows = (("as it was", was), ("calibrated", will_be))
+    shown = ([row, *(f"{values[name]:.4f}" if name in values else "–" for name in CALIBRATED)] for row, values in rows)
+    return _CALIBRATED.format(
+        name=calibrated.name,
+        version=calibrated.version,
+        source=source.name,
+        source_version=source.version,
+        n=texts.n,
+        dataset=texts.dataset_sha256,
+        decided=_decided(calibrated.thresholds),
+        figures=table(["", *(name.replace("_", " ") for name in CALIBRATED)], shown),
+        created=calibrated.created,
+        card=card,
     )
 
 

@@ -128,12 +128,11 @@ def measure(labels: Labels, probability: Floats, thresholds: Thresholds) -> Meas
 
 def figures(labels: Labels, probability: Floats, thresholds: Thresholds) -> dict[str, float]:
     """`metrics.evaluate` without what these texts cannot say: a share of nothing, a ranking of one class."""
-    positive, called = labels == 1, probability >= 0.5
+    positive = labels == 1
     possible = {
         "auc": positive.any() and not positive.all(),
-        "precision": called.any(),
         "recall": positive.any(),
-        "f1": (positive | called).any(),
+        "f1": (positive | (probability >= 0.5)).any(),
         "publish_recall": positive.any(),
         "hold_recall": not positive.all(),
     }

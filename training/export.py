@@ -26,8 +26,8 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 from rich.console import Console
 
-from sentiment.manifest import BUCKETS, FILE, Baseline, Calibration, Manifest, Metrics
-from sentiment.model import Model
+from sentiment.manifest import BUCKETS, FILE, Baseline, Calibration, Manifest, Metrics, describe
+from sentiment.model import Model, Scores
 
 from . import card, graphs, metrics, plots, tracking
 from .evaluate import Evaluation, evaluate
@@ -81,8 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if not re.fullmatch("[a-z0-9][a-z0-9_-]{0,40}", arguments.name):
-        raise SystemExit(f"--name {arguments.name!r}: must be small letters, digits, - and _")
+    check_name("--name", arguments.name)
     tracking.connect()
     trained: Trained = tracking.kept(arguments.run)
     with tempfile.TemporaryDirectory() as folder:
@@ -103,6 +102,12 @@ def run(arguments: argparse.Namespace) -> None:
             soft_wrap=True,
         )
     print(version)
+
+
+def check_name(option: str, name: str) -> None:
+    """Raises SystemExit if a model cannot be called that: names stand in addresses, receipts and settings."""
+    if not re.fullmatch("[a-z0-9][a-z0-9_-]{0,40}", name):
+        raise SystemExit(f"{option} {name!r}: must be small letters, digits, - and _")
 
 
 def export(
@@ -129,13 +134,14 @@ def export(
         shipped = compare(folder, texts[:TEXTS], expected[:TEXTS])
     if shipped.flips > (1 - AGREEMENT) * shipped.texts:
         raise SystemExit(f"the compact export is too far from the model that was trained (try --float32): {shipped}")
-    manifest = _settle(folder, data["validation"])
+    validation = data["validation"]
+    manifest = settle(folder, validation, predict(Model.load(folder), validation.text.tolist()))
     model = Model.load(folder)
     scores = predict(model, test.text.tolist())
     evaluation = evaluate(model, test, scores)
     figures = Metrics(len(test), evaluation.dataset_sha256, evaluation.overall.values)
     manifest = msgspec.structs.replace(manifest, metrics=manifest.metrics | {"test": figures})
-    _write_manifest(folder, manifest)
+    write_manifest(folder, manifest)
     own = metrics.evaluate(test.label.to_numpy(), expected[: len(test)], trained.thresholds)
     predictions = pd.DataFrame({"label": test.label.to_numpy(), "probability": scores.probability})
     exported = Exported(manifest, about, reference, shipped, own, evaluation, predictions)
@@ -163,7 +169,7 @@ def write(trained: Trained, name: str, run_id: str, folder: Path, *, compact: bo
         run_id=run_id,
         created="",
     )
-    _write_manifest(folder, _dated(manifest))
+    write_manifest(folder, _dated(manifest))
     return folder
 
 
@@ -195,20 +201,19 @@ def milliseconds(*models: Model, rounds: int = 50, times: int = 10) -> list[floa
     return [round(1000 * float(lowest), 3) for lowest in np.median(seconds, axis=2).min(axis=0)]
 
 
-def _settle(folder: Path, validation: pd.DataFrame) -> Manifest:
-    """Calibrate the model of `folder` and choose its thresholds by its own answers, not by those it was made from."""
-    model = Model.load(folder)
-    labels, scores = validation.label.to_numpy(), predict(model, validation.text.tolist())
-    old, more = model.manifest.calibration, metrics.calibrate(labels, scores.logit)
+def settle(folder: Path, rows: pd.DataFrame, scores: Scores) -> Manifest:
+    """Calibrate the model of `folder` and choose its thresholds by its own scores of labelled texts; its manifest."""
+    manifest, labels = describe(folder), rows.label.to_numpy()
+    old, more = manifest.calibration, metrics.calibrate(labels, scores.logit)
     calibration = Calibration(more.slope * old.slope, more.slope * old.intercept + more.intercept)
     probability = metrics.probability(scores.logit, more)
     thresholds = metrics.choose_thresholds(labels, probability)
-    measured = {"validation": metrics.measure(validation, probability, thresholds)}
+    measured = {"validation": metrics.measure(rows, probability, thresholds)}
     shares = np.histogram(probability, BUCKETS, (0, 1))[0] / len(probability)
     baseline = Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown.mean()), 4))
     changes = {"calibration": calibration, "thresholds": thresholds, "metrics": measured, "baseline": baseline}
-    manifest = _dated(msgspec.structs.replace(model.manifest, **changes))
-    _write_manifest(folder, manifest)
+    manifest = _dated(msgspec.structs.replace(manifest, **changes))
+    write_manifest(folder, manifest)
     return manifest
 
 
@@ -220,7 +225,8 @@ def _dated(manifest: Manifest) -> Manifest:
     return msgspec.structs.replace(manifest, version=version, created=now.isoformat(timespec="seconds"))
 
 
-def _write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """What `sentiment.manifest.describe` reads."""
     (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 

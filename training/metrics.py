@@ -16,6 +16,7 @@ Z = 1.645  # standard deviations: 95% of a normal distribution lie below
 
 type Floats = NDArray[np.float64]
 type Labels = NDArray[np.int8]
+type Decided = NDArray[np.bool_]  # which texts a decision is made of
 type Targets = NDArray[np.float32]  # P(positive)
 
 
@@ -25,27 +26,40 @@ def measure(rows: pd.DataFrame, probability: Floats, thresholds: Thresholds) -> 
 
 
 def evaluate(labels: Labels, probability: Floats, thresholds: Thresholds) -> dict[str, float]:
-    """Accuracy and precision at 0.5, ranking (AUC), calibration (Brier, ECE), and how precise the decisions are.
-
-    A decision that is made of none of the texts has no precision.
-    """
-    precision, recall, f1, _ = precision_recall_fscore_support(labels, probability >= 0.5, average="binary")
+    """The figures of `quality` and of `decisions`."""
     publish, hold = probability >= thresholds.publish, probability <= thresholds.hold
+    return quality(labels, probability) | decisions(labels, publish, hold)
+
+
+def quality(labels: Labels, probability: Floats) -> dict[str, float]:
+    """Accuracy and precision at 0.5, ranking (AUC) and calibration (Brier, ECE).
+
+    Where nothing is called positive there is no precision.
+    """
+    called = probability >= 0.5
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, called, average="binary", zero_division=0.0)
     values = {
-        "accuracy": accuracy_score(labels, probability >= 0.5),
+        "accuracy": accuracy_score(labels, called),
         "auc": roc_auc_score(labels, probability),
         "precision": precision,
         "recall": recall,
         "f1": f1,
         "brier": brier_score_loss(labels, probability),
         "ece": calibration_error(labels, probability),
+    }
+    return {name: round(float(value), 4) for name, value in values.items() if name != "precision" or called.any()}
+
+
+def decisions(labels: Labels, publish: Decided, hold: Decided) -> dict[str, float]:
+    """How often decisions are right, and how many they spare a look. One that is never made has no precision."""
+    values = {
         "publish_precision": _share(labels[publish] == 1),
         "publish_recall": _share(publish[labels == 1]),
         "hold_precision": _share(labels[hold] == 0),
         "hold_recall": _share(hold[labels == 0]),
     }
     made = {"publish_precision": publish.any(), "hold_precision": hold.any()}
-    return {name: round(float(value), 4) for name, value in values.items() if made.get(name, True)}
+    return {name: round(value, 4) for name, value in values.items() if made.get(name, True)}
 
 
 def break_even(labels: Labels, score: Floats) -> float:
@@ -59,8 +73,15 @@ def break_even(labels: Labels, score: Floats) -> float:
 
 
 def calibrate(labels: Labels, logit: Floats) -> Calibration:
-    """Platt scaling: the slope and intercept that make logits of held-out texts honest log-odds."""
-    fitted = LogisticRegression(C=np.inf).fit(logit[:, None], labels)
+    """Platt scaling: the slope and intercept that make logits of held-out texts honest log-odds.
+
+    With the targets of Platt (1999), section 2.2, a little within 0 and 1: a few texts that the logits happen to part
+    without a mistake do not make the model certain.
+    """
+    positives = int(labels.sum())
+    target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2))
+    both = np.repeat([0, 1], len(labels)), np.concatenate([1 - target, target])  # a text in part of each class
+    fitted = LogisticRegression(C=np.inf).fit(np.tile(logit, 2)[:, None], both[0], sample_weight=both[1])
     return Calibration(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
 
 
@@ -95,7 +116,7 @@ def calibration_error(labels: Labels, probability: Floats, bins: int = 15) -> fl
     return float(sum(gaps) / len(labels))
 
 
-def _widest(right: NDArray[np.bool_], confidence: Floats) -> float:
+def _widest(right: Decided, confidence: Floats) -> float:
     """The lowest confidence from which on PRECISION of the texts are right, by the lower bound; above 1 if none is."""
     order = np.argsort(-confidence, kind="stable")
     n = np.arange(1, len(order) + 1)
@@ -108,5 +129,5 @@ def _widest(right: NDArray[np.bool_], confidence: Floats) -> float:
     return float(np.ceil(reached[-1] * 1e4) / 1e4) if len(reached) else 1.0001
 
 
-def _share(of: NDArray[np.bool_]) -> float:
+def _share(of: Decided) -> float:
     return float(of.mean()) if len(of) else 0.0

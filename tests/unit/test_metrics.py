@@ -76,3 +76,15 @@ def test_figures_are_shares(rows: list[tuple[bool, float]]) -> None:
     values = metrics.evaluate(labels, probability, Thresholds(0.9, 0.1))
     assert all(0 <= value <= 1 for value in values.values())
     assert values["accuracy"] == pytest.approx(((probability >= 0.5) == (labels == 1)).mean(), abs=1e-4)
+
+
+def test_a_few_texts_without_a_mistake_do_not_make_a_model_certain() -> None:
+    labels = np.array([0] * 10 + [1] * 10, np.int8)
+    found = metrics.calibrate(labels, np.linspace(-1, 1, 20))
+    assert 0.95 < metrics.probability(np.array([1.0]), found)[0] < 0.99
+
+
+def test_where_nothing_is_called_positive_there_is_no_precision() -> None:
+    labels, probability = np.array([0, 1], np.int8), np.array([0.1, 0.2])
+    assert "precision" not in metrics.quality(labels, probability)
+    assert metrics.quality(labels, probability + 0.3)["precision"] == 1
