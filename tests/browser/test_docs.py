@@ -55,3 +55,11 @@ def test_every_operation_and_every_error_is_told(visit: Visit, site: App) -> Non
     visitor.page.get_by_text("Errors", exact=True).click()
     expect(table.get_by_role("row").filter(has_text="receipt-expired")).to_contain_text("Predict again")
     expect(visitor.page.locator("html")).to_have_class("dark-mode")
+
+
+def test_the_errors_fit_on_a_telephone(visit: Visit) -> None:
+    visitor = visit(viewport={"width": 360, "height": 740})
+    visitor.page.goto("/api/docs")
+    visitor.page.get_by_text("Errors", exact=True).click()
+    expect(visitor.page.get_by_role("table")).to_be_visible()
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") == 360
