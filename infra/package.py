@@ -70,7 +70,7 @@ def build(folder: Path) -> None:
     for name in SERVED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         else:
             shutil.copy(source, folder)
     copy_viewer(folder / docs.PACKAGED.name)

@@ -69,6 +69,11 @@ def auc(labels: Labels, probability: Floats, counts: Counts) -> Floats:
     return share
 
 
+def brier(labels: Labels, probability: Floats, counts: Counts) -> Floats:
+    """The mean squared error of the probabilities in each resample: Brier, 1950."""
+    return np.asarray(counts @ (probability - labels) ** 2 / counts.sum(axis=1))
+
+
 def _resamples(n: int, resamples: int, seed: int) -> Iterator[Counts]:
     if not n:
         raise ValueError("there is nothing to resample")

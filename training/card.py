@@ -72,13 +72,16 @@ mood moves the probability its way. Minimum: sentences nobody could get wrong.
 _CALIBRATED = """\
 # {name} {version}
 
-{source} {source_version}, calibrated for other texts: {n:,} with labels (sha256 {dataset:.16}…). Thresholds were chosen
-on them for a precision of 0.95 with 95% confidence: {decided}.
+{source} {source_version}, calibrated for texts like these {n:,}, of which {positive:.0%} are positive
+(sha256 {dataset:.16}…). Thresholds were chosen on them for a precision of 0.95 with 95% confidence:
+{decided}.
 
 {figures}
 
-Figures of those texts; "calibrated" is cross-fitted, no text judged by what was fitted on it. Made {created} by
-`python -m training calibrate`. What follows is the card of {source}: its figures are of the texts it was made with.
+Figures of these texts; "calibrated" is cross-fitted: no text is judged by what was fitted on it. They hold where as
+many are positive. Made {created} by `python -m training calibrate`.
+
+What follows is the card of {source}. Its figures are of other texts.
 
 ---
 
@@ -97,7 +100,7 @@ def read(folder: Path) -> str:
     """The card of a model folder. Raises SystemExit if it has none."""
     card = folder / CARD
     if not card.is_file():
-        raise SystemExit(f"{card}: there is no card; `export` writes it")
+        raise SystemExit(f"{card}: there is no card; `export` and `calibrate` write one")
     return card.read_text()
 
 
@@ -113,7 +116,7 @@ def render(exported: "Exported") -> str:
         summary=FAMILIES[manifest.family],
         reads=_reads(manifest),
         about=exported.about,
-        decided=_decided(manifest.thresholds),
+        decided=decided(manifest.thresholds),
         bytes=exported.shipped.bytes,
         milliseconds=exported.shipped.milliseconds,
         n=evaluation.overall.n,
@@ -130,22 +133,18 @@ def render(exported: "Exported") -> str:
     )
 
 
-def render_calibrated(
-    source: Manifest, calibrated: Manifest, was: Mapping[str, float], will_be: Mapping[str, float], card: str
-) -> str:
+def render_calibrated(source: Manifest, calibrated: Manifest, was: Measured, will_be: Measured, card: str) -> str:
     """The card of a model that `calibrate` made, over that of the one it was made from."""
-    texts = calibrated.metrics["validation"]
-    rows = (("as it was", was), ("calibrated", will_be))
-    shown = ([row, *(f"{values[name]:.4f}" if name in values else "–" for name in CALIBRATED)] for row, values in rows)
     return _CALIBRATED.format(
         name=calibrated.name,
         version=calibrated.version,
         source=source.name,
         source_version=source.version,
-        n=texts.n,
-        dataset=texts.dataset_sha256,
-        decided=_decided(calibrated.thresholds),
-        figures=table(["", *(name.replace("_", " ") for name in CALIBRATED)], shown),
+        n=will_be.n,
+        positive=will_be.positive,
+        dataset=calibrated.metrics["validation"].dataset_sha256,
+        decided=decided(calibrated.thresholds),
+        figures=_figures({"as it was": was, "calibrated": will_be}, CALIBRATED),
         created=calibrated.created,
         card=card,
     )
@@ -175,7 +174,8 @@ def _reads(manifest: Manifest) -> str:
             return f"Reads the first {longest} pieces of words, in order."
 
 
-def _decided(thresholds: Thresholds) -> str:
+def decided(thresholds: Thresholds) -> str:
+    """From where on a model decides, in words."""
     where = {"publish": f"at {thresholds.publish:.4f} and above", "hold": f"at {thresholds.hold:.4f} and below"}
     where |= dict.fromkeys(metrics.never(thresholds), "never (too few texts, or too hard ones, to be sure)")
     return ", ".join(f"{decision} {probability}" for decision, probability in where.items())

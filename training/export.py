@@ -8,11 +8,9 @@ the `challenger`; `promote` puts it in its place.
 
 import argparse
 import hashlib
-import re
 import tempfile
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,12 +24,13 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 from rich.console import Console
 
-from sentiment.manifest import BUCKETS, FILE, Baseline, Calibration, Manifest, Metrics, describe
-from sentiment.model import Model, Scores
+from sentiment.manifest import Manifest, Metrics, describe
+from sentiment.model import Model
 
 from . import card, graphs, metrics, plots, tracking
 from .evaluate import Evaluation, evaluate
 from .families import GRAPH
+from .folder import check_name, dated, settle, write_manifest
 from .metrics import Floats
 from .prepare import DATA, SPLITS, Split, about, dataset_sha256, load
 from .score import predict
@@ -104,12 +103,6 @@ def run(arguments: argparse.Namespace) -> None:
     print(version)
 
 
-def check_name(option: str, name: str) -> None:
-    """Raises SystemExit if a model cannot be called that: names stand in addresses, receipts and settings."""
-    if not re.fullmatch("[a-z0-9][a-z0-9_-]{0,40}", name):
-        raise SystemExit(f"{option} {name!r}: must be small letters, digits, - and _")
-
-
 def export(
     trained: Trained,
     data: Mapping[Split, pd.DataFrame],
@@ -135,7 +128,8 @@ def export(
     if shipped.flips > (1 - AGREEMENT) * shipped.texts:
         raise SystemExit(f"the compact export is too far from the model that was trained (try --float32): {shipped}")
     validation = data["validation"]
-    manifest = settle(folder, validation, predict(Model.load(folder), validation.text.tolist()))
+    manifest = settle(describe(folder), validation, predict(Model.load(folder), validation.text.tolist()))
+    write_manifest(folder, manifest)
     model = Model.load(folder)
     scores = predict(model, test.text.tolist())
     evaluation = evaluate(model, test, scores)
@@ -169,7 +163,7 @@ def write(trained: Trained, name: str, run_id: str, folder: Path, *, compact: bo
         run_id=run_id,
         created="",
     )
-    write_manifest(folder, _dated(manifest))
+    write_manifest(folder, dated(manifest))
     return folder
 
 
@@ -199,35 +193,6 @@ def milliseconds(*models: Model, rounds: int = 50, times: int = 10) -> list[floa
         models[place[1]].score([TWEET])
         seconds[place] = time.perf_counter() - started
     return [round(1000 * float(lowest), 3) for lowest in np.median(seconds, axis=2).min(axis=0)]
-
-
-def settle(folder: Path, rows: pd.DataFrame, scores: Scores) -> Manifest:
-    """Calibrate the model of `folder` and choose its thresholds by its own scores of labelled texts; its manifest."""
-    manifest, labels = describe(folder), rows.label.to_numpy()
-    old, more = manifest.calibration, metrics.calibrate(labels, scores.logit)
-    calibration = Calibration(more.slope * old.slope, more.slope * old.intercept + more.intercept)
-    probability = metrics.probability(scores.logit, more)
-    thresholds = metrics.choose_thresholds(labels, probability)
-    measured = {"validation": metrics.measure(rows, probability, thresholds)}
-    shares = np.histogram(probability, BUCKETS, (0, 1))[0] / len(probability)
-    baseline = Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown.mean()), 4))
-    changes = {"calibration": calibration, "thresholds": thresholds, "metrics": measured, "baseline": baseline}
-    manifest = _dated(msgspec.structs.replace(manifest, **changes))
-    write_manifest(folder, manifest)
-    return manifest
-
-
-def _dated(manifest: Manifest) -> Manifest:
-    """With a version: the day, and a digest of everything that makes its answers."""
-    answers = msgspec.structs.replace(manifest, version="", created="", metrics={}, baseline=None)
-    now, digest = datetime.now(UTC), hashlib.sha256(msgspec.json.encode(answers)).hexdigest()
-    version = f"{now:%Y%m%d}-{digest[:8]}"
-    return msgspec.structs.replace(manifest, version=version, created=now.isoformat(timespec="seconds"))
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """What `sentiment.manifest.describe` reads."""
-    (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 
 def _register(exported: Exported, folder: Path, test: pd.DataFrame) -> int:

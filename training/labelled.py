@@ -1,4 +1,4 @@
-"""Files of labelled texts: what `prepare`, `evaluate` and `promote --on` read.
+"""Files of labelled texts: what `prepare`, `evaluate`, `calibrate` and `promote --on` read.
 
 Parquet or CSV with the columns `text` and `label` (0, 1, negative or positive), or the format of Sentiment140: no
 header, six quoted columns, latin-1, target 0 or 4.

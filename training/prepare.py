@@ -103,7 +103,7 @@ def prepare(
     if rows.label.nunique() == 1:
         raise SystemExit(f"{source}: every text is {CLASSES[rows.label[0]]}; a model needs both classes")
     total = len(rows) + left_out.total()
-    rows = _resolve(_split(rows, holdout), left_out)
+    rows = resolve(_split(rows, holdout), left_out)
     if sample is not None:
         whole, rows = rows, sampled(rows, sample, seed)
         _count(left_out, "not in the sample", len(whole) - sample)
@@ -230,8 +230,11 @@ def _refuse_one_class(rows: pd.DataFrame, holdout: float, sample: int | None) ->
             )
 
 
-def _resolve(rows: pd.DataFrame, left_out: Counter[str]) -> pd.DataFrame:
-    """Without exact duplicates, without contents that carry both labels, held-out contents once each."""
+def resolve(rows: pd.DataFrame, left_out: Counter[str]) -> pd.DataFrame:
+    """Without exact duplicates, without texts that carry both labels, held-out contents once each.
+
+    Columns text, label, content and split; what is left out is counted.
+    """
     repeated = rows.duplicated(["text", "label"])
     _count(left_out, "exact duplicate", repeated.sum())
     rows = rows[~repeated]
@@ -239,7 +242,7 @@ def _resolve(rows: pd.DataFrame, left_out: Counter[str]) -> pd.DataFrame:
     _count(left_out, "the same text with both labels", conflicting.sum())
     rows = rows[~conflicting]
     again = (rows.split != "train") & rows.duplicated("content")
-    _count(left_out, "near-duplicate within validation or test", again.sum())
+    _count(left_out, "near-duplicate among held-out texts", again.sum())
     return rows[~again]
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 
-from training.bootstrap import Counts, Statistic, accuracy, auc, difference, interval
+from training.bootstrap import Counts, Statistic, accuracy, auc, brier, difference, interval
 from training.metrics import Floats, Labels
 
 
@@ -24,6 +24,9 @@ def test_statistics_are_those_of_the_resampled_texts(digits: int) -> None:
     )
     assert auc(labels, probability, counts) == pytest.approx(
         [roc_auc_score(labels[rows], probability[rows]) for rows in drawn]
+    )
+    assert brier(labels, probability, counts) == pytest.approx(
+        [brier_score_loss(labels[rows], probability[rows]) for rows in drawn]
     )
 
 

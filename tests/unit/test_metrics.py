@@ -83,6 +83,10 @@ def test_a_few_texts_without_a_mistake_do_not_make_a_model_certain() -> None:
     found = metrics.calibrate(labels, np.linspace(-1, 1, 20))
     assert 0.95 < metrics.probability(np.array([1.0]), found)[0] < 0.99
 
+    labels, logit = np.array([0] + [1] * 9, np.int8), np.zeros(10)  # all that can be said is how many are positive
+    target = (9 * 10 / 11 + 1 / 3) / 10  # Platt's: (N₊ + 1) / (N₊ + 2) and 1 / (N₋ + 2)
+    assert metrics.probability(logit, metrics.calibrate(labels, logit)) == pytest.approx([target] * 10, abs=1e-4)
+
 
 def test_where_nothing_is_called_positive_there_is_no_precision() -> None:
     labels, probability = np.array([0, 1], np.int8), np.array([0.1, 0.2])
