@@ -1,9 +1,9 @@
 """`export`: a trained run becomes a model folder that `sentiment.model` loads, and a version in MLflow's registry.
 
 Two folders are built. The reference, in float32, must give the probabilities that the model gives in its own
-framework. The compact one is what ships, in float16 or int8: it must agree on nearly every label, and it is the one
-that is calibrated and measured. (`--float32` ships the reference.) Nothing is registered that fails. The new version is
-the `challenger`; `promote` puts it in its place.
+framework. The compact one is what ships, in float16 or int8: calibrated by its own answers, it must agree on nearly
+every label, and it is the one that is measured. (`--float32` ships the reference.) Nothing is registered that fails.
+The new version is the `challenger`; `promote` puts it in its place.
 """
 
 import argparse
@@ -124,12 +124,13 @@ def export(
         raise SystemExit(f"the reference export is not the model that was trained: {reference}")
     if compact:  # in its place: both have the same files
         write(trained, name, run_id, folder, compact=True)
-        shipped = compare(folder, texts[:TEXTS], expected[:TEXTS])
-    if shipped.flips > (1 - AGREEMENT) * shipped.texts:
-        raise SystemExit(f"the compact export is too far from the model that was trained (try --float32): {shipped}")
     validation = data["validation"]
     manifest = settle(describe(folder), validation, predict(Model.load(folder), validation.text.tolist()))
     write_manifest(folder, manifest)
+    if compact:  # calibrated by its own answers, as it ships: rounding shifts them all a little to one side
+        shipped = compare(folder, texts[:TEXTS], expected[:TEXTS])
+    if shipped.flips > (1 - AGREEMENT) * shipped.texts:
+        raise SystemExit(f"the compact export is too far from the model that was trained (try --float32): {shipped}")
     model = Model.load(folder)
     scores = predict(model, test.text.tolist())
     evaluation = evaluate(model, test, scores)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OPSET = 18
 IR_VERSION = 9
-BLOCK = 128  # weights that share a scale
+BLOCK = 64  # weights that share a scale: as fast as 128, a fifth less error; 32 takes a fifth more time
 CONTRIB = "com.microsoft"  # onnxruntime's own operators; every build for a CPU has them
 
 type Weights = Literal["float32", "float16"]

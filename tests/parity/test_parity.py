@@ -98,13 +98,25 @@ def test_an_export_that_is_not_the_model_is_refused(
         export.export(trained, data, "Data: invented.", "broken", "run", tmp_path)
 
 
+def test_a_compact_export_that_is_only_shifted_is_calibrated(
+    trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linear = graphs.linear
+
+    def shifted(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: graphs.Weights) -> object:
+        return linear(idf, weight, intercept - (3 if weights == "float16" else 0), weights)
+
+    monkeypatch.setattr(graphs, "linear", shifted)
+    assert export.export(trained, data, "Data: invented.", "shifted", "run", tmp_path).shipped.flips == 0
+
+
 def test_a_compact_export_that_turns_labels_is_refused(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     linear = graphs.linear
 
     def turned(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: graphs.Weights) -> object:
-        return linear(idf, weight, intercept - (3 if weights == "float16" else 0), weights)
+        return linear(idf, weight[::-1] if weights == "float16" else weight, intercept, weights)
 
     monkeypatch.setattr(graphs, "linear", turned)
     with pytest.raises(SystemExit, match="the compact export is too far from the model that was trained"):
