@@ -80,8 +80,8 @@ def calibrate(labels: Labels, logit: Floats) -> Calibration:
     """
     positives = int(labels.sum())
     target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2))
-    both = np.repeat([0, 1], len(labels)), np.concatenate([1 - target, target])  # a text in part of each class
-    fitted = LogisticRegression(C=np.inf).fit(np.tile(logit, 2)[:, None], both[0], sample_weight=both[1])
+    twice, either = np.tile(logit, 2)[:, None], np.repeat([0, 1], len(labels))  # a text in part of each class
+    fitted = LogisticRegression(C=np.inf).fit(twice, either, sample_weight=np.concatenate([1 - target, target]))
     return Calibration(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
 
 

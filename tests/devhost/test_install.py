@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from tests.conftest import ROOT
 
@@ -20,7 +21,7 @@ exit 1
 """
 
 
-def test_the_reason_is_one_line(tmp_path):
+def test_the_reason_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "uv").write_text(UV)
     (tmp_path / "uv").chmod(0o755)
     shutil.copy(ROOT / "devhost/install.sh", tmp_path)

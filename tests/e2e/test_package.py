@@ -65,13 +65,14 @@ def test_it_is_small_and_holds_no_secret_and_no_test(archive: Path) -> None:
 
 def test_the_same_input_gives_the_same_bytes(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the checkout and its Python are, and whatever was interrupted there."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
     for name in package.SERVED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        (tmp_path / "checkout").mkdir(exist_ok=True)
-        copy(ROOT / name, tmp_path / "checkout" / name)
-    (tmp_path / "checkout" / "models" / ".half").mkdir()
-    (tmp_path / "checkout" / "models" / ".half" / "model.onnx").touch()
-    monkeypatch.setattr(package, "ROOT", tmp_path / "checkout")
+        copy(ROOT / name, checkout / name)
+    (checkout / "models" / ".half").mkdir()
+    (checkout / "models" / ".half" / "model.onnx").touch()
+    monkeypatch.setattr(package, "ROOT", checkout)
     venv.create(tmp_path / "venv", symlinks=True)
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "venv"))
     package.build(tmp_path / "again")
