@@ -30,13 +30,13 @@ def test_every_function_is_indexed_and_closed_unless_opened() -> None:
         "incident|httpTrigger|FUNCTION|api/incidents",
         "live|httpTrigger|ANONYMOUS|api/health/live",
         "models|httpTrigger|FUNCTION|api/models",
-        "not_found|httpTrigger|ANONYMOUS|{*path}",
         "openapi|httpTrigger|ANONYMOUS|api/openapi.json",
         "page|httpTrigger|ANONYMOUS|{ignored:maxlength(0)?}",
         "predict|httpTrigger|FUNCTION|api/predict",
         "ready|httpTrigger|ANONYMOUS|api/health/ready",
         "retention|timerTrigger|FUNCTION|None",
         "web|httpTrigger|ANONYMOUS|web/{version}/{name}",
+        "zz_not_found|httpTrigger|ANONYMOUS|{*path}",
     ]
     opened = index(**SETTINGS, AUTH_LEVEL="anonymous").stdout
     assert [line.split("|")[0] for line in opened.splitlines() if "httpTrigger|FUNCTION" in line] == ["incident"]
