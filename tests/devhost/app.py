@@ -111,7 +111,7 @@ def thing(req: func.HttpRequest) -> func.HttpResponse:
     return told(req, by="thing")
 
 
-@app.route(route="Items/{id:int}")
+@app.route(route="Items/{id:maxlength(3)}")
 def item(req: func.HttpRequest) -> func.HttpResponse:
     return told(req, by="item")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,38 +12,9 @@ from msgspec.structs import replace
 from devhost.errors import HostError
 from devhost.routes import Route, RouteTable, RouteTemplate, split_path
 
-GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
-
 
 def match(template: str, path: str) -> dict[str, str | None] | None:
     return RouteTemplate.parse(template).match(split_path(path))
-
-
-@pytest.mark.parametrize(
-    ("constraint", "fits", "fails"),
-    [
-        ("int", ["0", "-7", "2147483647"], ["x", "1.5", "2147483648", "1_0", "٣"]),
-        ("long", ["2147483648", "-9223372036854775808"], ["9223372036854775808"]),
-        ("double", ["1", "1.5", "-.5e3"], ["x", "1.5.5"]),
-        ("guid", [GUID, GUID.upper(), GUID.replace("-", ""), f"{{{GUID}}}"], ["x", GUID[:-1], GUID + "0"]),
-        ("alpha", ["abC"], ["a1", "é"]),
-        ("bool", ["true", "False"], ["1", "truely"]),
-        ("length(3)", ["abc"], ["ab", "abcd"]),
-        ("length(2,3)", ["ab", "abc"], ["a", "abcd"]),
-        ("minlength(2)", ["ab"], ["a"]),
-        ("maxlength(2)", ["ab"], ["abc"]),
-        ("min(5)", ["5", "500"], ["4", "x"]),
-        ("max(5)", ["5", "-500"], ["6", "x"]),
-        ("range(2,4)", ["2", "4"], ["1", "5"]),
-        ("required", ["a"], []),
-        (r"regex(^\d{{2}}-(a|b)$)", ["12-a", "12-B"], ["1-a", "12-c"]),
-        ("int:min(1)", ["1"], ["0", "x"]),
-    ],
-)
-def test_constraints(constraint: str, fits: list[str], fails: list[str]) -> None:
-    template = f"a/{{x:{constraint}}}"
-    assert [match(template, f"/a/{text}") for text in fits] == [{"x": text} for text in fits]
-    assert [match(template, f"/a/{text}") for text in fails] == [None for _ in fails]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +30,10 @@ def test_constraints(constraint: str, fits: list[str], fails: list[str]) -> None
         ("{x?}", "/", {}),
         ("a/{x?}", "/a", {}),
         ("a/{x?}", "/a/b", {"x": "b"}),
-        ("a/{x:int?}", "/a", {}),
-        ("a/{x:int?}", "/a/b", None),
+        ("a/{x:maxlength(2)}", "/a/bc", {"x": "bc"}),
+        ("a/{x:maxlength(2)}", "/a/bcd", None),
+        ("a/{x:maxlength(2)?}", "/a", {}),
+        ("a/{x:maxlength(2)?}", "/a/bcd", None),
         ("{ignored:maxlength(0)?}", "/", {}),
         ("{ignored:maxlength(0)?}", "/a", None),
         ("{*rest}", "/", {"rest": None}),
@@ -68,10 +42,9 @@ def test_constraints(constraint: str, fits: list[str], fails: list[str]) -> None
         ("a/{*rest}", "/a/b/", {"rest": "b/"}),
         ("a/{*rest}", "/a/", {"rest": None}),
         ("a/{**rest}", "/a/b//c", {"rest": "b//c"}),
-        ("a/{*rest:alpha}", "/a", None),
-        ("a/{*rest:alpha}", "/a/b", {"rest": "b"}),
-        ("{name}.{end}", "/a.b.c", {"name": "a.b", "end": "c"}),
-        ("v{x:int}", "/V12", {"x": "12"}),
+        ("a/{*rest:maxlength(3)}", "/a", None),
+        ("a/{*rest:maxlength(3)}", "/a/b/c", {"rest": "b/c"}),
+        ("a/{*rest:maxlength(3)}", "/a/b/c/", None),
         ("{x}", "/%C3%BC%20%2f", {"x": "ü %2f"}),
         ("{x}", "/a%2Fb", {"x": "a%2Fb"}),
     ],
@@ -82,18 +55,19 @@ def test_templates(template: str, path: str, parameters: dict[str, str | None] |
 
 @pytest.mark.parametrize(
     "template",
-    ["{x", "{x:nosuch}", "{x:int(3)}", "{x:min(a)}", "{x:regex([)}", "{*r}/a", "{x?}/a", "a{x?}", "{x}-{x}", "{x=7}"],
+    ["{x", "{x:int}", "{x:maxlength(a)}", "{x=7}", "a{x}", "{x}.{y}", "a//b", "", "{*r}/a", "{x?}/a", "{x}/{x}"],
 )
 def test_templates_that_cannot_be_read_are_named(template: str) -> None:
     with pytest.raises(HostError) as refused:
         RouteTemplate.parse(template)
-    assert str(refused.value).startswith(f"route {template!r}: ") and "\n" not in str(refused.value)
+    assert str(refused.value).startswith(f"route {template!r}") and "\n" not in str(refused.value)
 
 
 # 400 tables of functions, and what the host's own router (Microsoft.Azure.WebJobs.Extensions.Http 3.2.0) answered to
 # 10,000 requests. Some of them are here; all of them are with the data, where that is.
 SOME = Path(__file__).with_name("host_routes.jsonl")
 TABLES = Path(os.environ["BUZZGUARD_DATA"], SOME.name) if "BUZZGUARD_DATA" in os.environ else SOME
+NOT_KNOWN = re.compile(r"\{\**\w+(=|:(?!maxlength))|[^/]\{|\}[^/]")  # default values, other constraints, mixed segments
 
 
 def route(template: str, *methods: str, function: str = "f") -> Route:
@@ -107,9 +81,10 @@ def found(table: RouteTable, method: str, path: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("told", map(json.loads, TABLES.read_text().splitlines()))
 def test_the_hosts_own_router_answers_the_same(told: dict[str, Any]) -> None:
-    if any("=" in function["route"] for function in told["functions"]):
-        with pytest.raises(HostError, match="cannot read"):  # default values are refused
-            [route(function["route"]) for function in told["functions"]]
+    templates = [function["route"] for function in told["functions"]]
+    if any(NOT_KNOWN.search(template) for template in templates):
+        with pytest.raises(HostError, match="neither a literal nor a parameter that devhost knows"):
+            [route(template) for template in templates]
         return
     table = RouteTable(
         [
@@ -117,7 +92,8 @@ def test_the_hosts_own_router_answers_the_same(told: dict[str, Any]) -> None:
             for function in told["functions"]
         ]
     )
-    assert [found(table, method, path) for method, path in told["requests"]] == told["answers"]
+    answers = zip(told["requests"], told["answers"], strict=True)
+    assert [asked for asked, answer in answers if found(table, *asked) != answer] == []
 
 
 @pytest.mark.parametrize("names", ["ab", "aB", "Ab"])
@@ -136,13 +112,13 @@ def test_a_method_that_the_first_does_not_take_comes_to_the_next() -> None:
     ("first", "second", "shadowed"),
     [
         (route("{*all}"), route("a"), True),
-        (route("{*all}"), route("a/{x:int}/{y?}"), True),
+        (route("{*all}"), route("a/{x:maxlength(2)}/{y?}"), True),
         (route("{*all}"), route("{none:maxlength(0)?}"), True),
         (route("{*all}", "GET"), route("a", "GET", "POST"), True),
         (route("a/{x}", "GET"), route("A/{y}", "GET"), True),
         (route("a"), route("a", "POST"), True),
         (route("a/{x}"), route("a/b"), True),
-        (route("a/{x}"), route("a/{y:int}"), True),
+        (route("a/{x}"), route("a/{y:maxlength(2)}"), True),
         (route("a/{x?}"), route("a"), True),
         (route("a/{x?}"), route("a/{y}"), True),
         (route("a/{*x}"), route("a/{y}/c"), True),
@@ -151,8 +127,8 @@ def test_a_method_that_the_first_does_not_take_comes_to_the_next() -> None:
         (route("a"), route("a/{x?}"), False),
         (route("a/{x}"), route("a/{y?}"), False),
         (route("a/{x}"), route("a/{*y}"), False),
-        (route("a/{x:int}"), route("a/{y}"), False),
-        (route("a/{*x:int}"), route("a/b"), False),
+        (route("a/{x:maxlength(2)}"), route("a/{y}"), False),
+        (route("a/{*x:maxlength(2)}"), route("a/b"), False),
         (route("a/{x}/c"), route("a/{y}"), False),
         (route("a/b"), route("{*all}"), False),
     ],
