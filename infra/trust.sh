@@ -27,7 +27,7 @@ az ad app federated-credential create --id "$app" --output none --parameters "{\
 principal=$(az ad sp create --id "$app" --query id --output tsv)
 
 guid='[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
-roles="ForAnyOfAnyValues:GuidEquals {$(grep -ohE "$guid" infra/*.bicep infra/app/*.bicep | sort -u | paste -sd, -)}"
+roles="ForAnyOfAnyValues:GuidEquals {$(grep -ohE "$guid" infra/*.bicep infra/app/*.bicep | sort -u | paste -sd, - | sed 's/,/, /g')}"
 of=Microsoft.Authorization/roleAssignments
 assign() {
     az role assignment create --assignee-object-id "$principal" --assignee-principal-type ServicePrincipal \

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 # Answers the commands that it knows, by their beginning, with one answer after the other; the last one stays.
 AZ = r"""#!/bin/bash
-echo "az $*" >>"$(dirname "$0")/calls"
+echo "az ${*//$'\n'/ }" >>"$(dirname "$0")/calls"
 for known in "$(dirname "$0")"/answers/*/; do
     [[ "$*" == "$(<"$known/command")"* ]] || continue
     answers=("$known"/answer.*)
@@ -19,7 +19,8 @@ for known in "$(dirname "$0")"/answers/*/; do
     case $answer in
         ERROR:*) echo "$answer" >&2; exit 1 ;;
         FILE:*) [[ "$*" =~ --file\ ([^ ]+) ]] && exec cp "${answer#FILE:}" "${BASH_REMATCH[1]}" ;;
-        *) echo "$answer" ;;
+        *) [[ "$*" != *"--output tsv"* ]] || answer=${answer//\"/}
+            echo "$answer" ;;
     esac
     exit
 done
