@@ -15,7 +15,8 @@ case $repository in
 esac
 
 # Who has roles on a group alone cannot do this. Microsoft.App is of Flex Consumption in a virtual network.
-for provider in Microsoft.App $(grep -ohE "Microsoft\.[A-Za-z]+/" infra/*.bicep infra/app/*.bicep | tr -d / | sort -u); do
+providers=$(grep -ohE "Microsoft\.[A-Za-z]+/" infra/*.bicep infra/app/*.bicep | tr -d / | sort -u)
+for provider in Microsoft.App $providers; do
     az provider register --namespace "$provider" --wait
 done
 
@@ -27,7 +28,8 @@ az ad app federated-credential create --id "$app" --output none --parameters "{\
 principal=$(az ad sp create --id "$app" --query id --output tsv)
 
 guid='[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
-roles="ForAnyOfAnyValues:GuidEquals {$(grep -ohE "$guid" infra/*.bicep infra/app/*.bicep | sort -u | paste -sd, - | sed 's/,/, /g')}"
+roles=$(grep -ohE "$guid" infra/*.bicep infra/app/*.bicep | sort -u | paste -sd, - | sed 's/,/, /g')
+only="ForAnyOfAnyValues:GuidEquals {$roles}"
 of=Microsoft.Authorization/roleAssignments
 assign() {
     az role assignment create --assignee-object-id "$principal" --assignee-principal-type ServicePrincipal \
@@ -35,8 +37,8 @@ assign() {
 }
 assign Contributor
 assign "Role Based Access Control Administrator" --condition-version 2.0 --condition \
-    "((!(ActionMatches{'$of/write'})) OR (@Request[$of:RoleDefinitionId] $roles)) AND \
-((!(ActionMatches{'$of/delete'})) OR (@Resource[$of:RoleDefinitionId] $roles))"
+    "((!(ActionMatches{'$of/write'})) OR (@Request[$of:RoleDefinitionId] $only)) AND \
+((!(ActionMatches{'$of/delete'})) OR (@Resource[$of:RoleDefinitionId] $only))"
 
 az account show --query "join('', ['AZURE_CLIENT_ID=$app AZURE_TENANT_ID=', tenantId, ' AZURE_SUBSCRIPTION_ID=', id])" \
     --output tsv
