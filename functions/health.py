@@ -16,6 +16,7 @@ class Live(Struct, frozen=True):
 
 class Ready(Struct, frozen=True):
     model: ModelName
+    build: str | None  # of the package that answers
     status: Literal["ready"] = "ready"
 
 
@@ -45,4 +46,4 @@ async def live(_: func.HttpRequest, __: None) -> Answer:
 )
 async def ready(_: func.HttpRequest, __: None) -> Answer:
     about = service.model.manifest
-    return Answer(200, Ready(ModelName(about.name, about.version)))
+    return Answer(200, Ready(ModelName(about.name, about.version), service.build))

@@ -21,6 +21,7 @@ class Description(Struct, frozen=True):
 class ModelsResponse(Struct, frozen=True):
     served: Description
     shipped: list[Description]
+    build: str | None  # of the package that answers
 
 
 blueprint = func.Blueprint()
@@ -41,4 +42,4 @@ async def models(_: func.HttpRequest, __: None) -> Answer:
         Description(m.name, m.version, m.family, m.created, m.thresholds, m.metrics)
         for m in [service.model.manifest, *shipped]
     ]
-    return Answer(200, ModelsResponse(descriptions[0], descriptions[1:]))
+    return Answer(200, ModelsResponse(descriptions[0], descriptions[1:], service.build))

@@ -83,6 +83,7 @@ def _receipt() -> str:
 
 
 MODEL = ModelName("champion", "20261122-4449c2a6")
+BUILD = "5bd2c3f0a8e19d47"
 
 
 def _predict(receipt: str) -> Entry:
@@ -121,8 +122,8 @@ _CHAMPION = Description(
 )
 MODELS = Entry(
     "Predictions",
-    "The model that is served and all that are shipped: versions, thresholds, figures.",
-    {200: Reply("The models.", {"The champion": ModelsResponse(_CHAMPION, [_CHAMPION])})},
+    "The model that is served and all that are shipped: versions, thresholds, figures; and the build of the package.",
+    {200: Reply("The models.", {"The champion": ModelsResponse(_CHAMPION, [_CHAMPION], BUILD)})},
 )
 
 
@@ -189,7 +190,11 @@ INCIDENTS = Entry(
     {"An alert that is over": ALERT},
 )
 LIVE = Entry("Operations", "Asks nothing of anything else.", {200: Reply("It does.", {"Alive": Live()})})
-READY = Entry("Operations", "Names the model that makes them.", {200: Reply("They can.", {"Ready": Ready(MODEL)})})
+READY = Entry(
+    "Operations",
+    "Names the model that makes them, and the build of the package, which a checkout has none of.",
+    {200: Reply("They can.", {"Ready": Ready(MODEL, BUILD)})},
+)
 DOCUMENT = Entry(
     "Operations",
     "OpenAPI 3.1, made from the types that decode the requests.",

@@ -3,6 +3,7 @@ thread."""
 
 import asyncio
 import contextvars
+import json
 import logging
 import os
 from collections.abc import Callable
@@ -20,7 +21,8 @@ from sentiment.incident import IncidentStore, Mailer
 from sentiment.model import Model
 from sentiment.receipt import Receipts
 
-MODELS = Path(__file__).resolve().parent.parent / "models"
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / "models"
 
 log = logging.getLogger("buzzguard")
 
@@ -28,6 +30,7 @@ log = logging.getLogger("buzzguard")
 class Service:
     def __init__(self, configuration: settings.Settings) -> None:
         self.auth_level = configuration.auth_level
+        self.build = _build()
         self.receipt_age = timedelta(days=configuration.receipt_days)
         self.receipts = Receipts(configuration.receipt_keys, self.receipt_age)
         self.store: FeedbackStore = TableFeedbackStore(configuration)
@@ -47,6 +50,12 @@ class Service:
         if isinstance(self._model, ModelError):
             raise ModelError(str(self._model))
         return self._model
+
+
+def _build() -> str | None:
+    """Which package this is, as infra/package.py writes it; None in a checkout."""
+    file = ROOT / "build.json"
+    return json.loads(file.read_bytes())["build"] if file.exists() else None
 
 
 _configuration = settings.read(os.environ)

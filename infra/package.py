@@ -1,9 +1,12 @@
 """`python -m infra.package ZIP`: the deployable app, for linux x86-64 and CPython 3.13. `make package` runs this.
 
 Inside: what is served, the champion and every other model, the locked packages without the parts that a function never
-loads, and bytecode instead of a first compilation at each cold start. The same input gives the same bytes.
+loads, and bytecode instead of a first compilation at each cold start. The same input gives the same bytes. build.json
+names them: /api/health/ready tells which build answers.
 """
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +14,6 @@ import sys
 import sysconfig
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from functions import docs
@@ -77,6 +79,7 @@ def build(folder: Path) -> None:
     install(folder / PACKAGES)
     prune(folder / PACKAGES)
     compile_all(folder)
+    (folder / "build.json").write_text(json.dumps({"build": build_id(folder)}))
 
 
 def copy_viewer(folder: Path) -> None:
@@ -117,18 +120,27 @@ def compile_all(folder: Path) -> None:
     subprocess.run([sys.executable, "-m", "compileall", *arguments], env=environment, check=True)
 
 
+def build_id(folder: Path) -> str:
+    """16 hex digits of a SHA-256 over the names and contents of all files of `folder`."""
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        content = hashlib.sha256(path.read_bytes()).digest()
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + content)
+    return digest.hexdigest()[:16]
+
+
 def pack(folder: Path, target: Path) -> None:
     """All files of `folder` as one zip, in order, without times."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for path in sorted(_files(folder)):
+        for path in _files(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, path.read_bytes())
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python3 infra/smoke.py URL ZIP`: does the app at URL predict, with the model of the package ZIP?
+"""`python3 infra/smoke.py URL ZIP`: does the app at URL predict, as the package ZIP and with its model?
 
 From the environment: MODEL, where it overrules the champion of the package, and FUNCTION_KEY, where callers need one.
 Needs no package, so that any Python 3 can run it.
@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 PATIENCE = 300.0  # seconds until a new package must answer: instances change one by one, and the first one starts cold
@@ -27,49 +28,84 @@ def main() -> None:
     url, package = sys.argv[1].rstrip("/"), sys.argv[2]
     if not url.startswith(("http://", "https://")):
         raise SystemExit(f"not a URL: {url}")
-    model = shipped(package, os.environ.get("MODEL", "").strip())
-    wait(url, model, PATIENCE)
-    predict(url, model, os.environ.get("FUNCTION_KEY", "").strip())
-    print(f"{url} predicts with {model['name']} {model['version']}")
+    key = os.environ.get("FUNCTION_KEY", "").strip()
+    release = shipped(package, os.environ.get("MODEL", "").strip())
+    wait(url, release)
+    refuse_incidents(url, key)
+    predict(url, release, key)
 
 
-def shipped(package: str, name: str) -> dict[str, str]:
-    """Name and version of the model that the app in a package serves: `name`, or the champion."""
+def build_id(package: str) -> str | None:
+    """What infra/package.py wrote into a package; older ones have none."""
+    with zipfile.ZipFile(package) as archive:
+        return json.loads(archive.read("build.json"))["build"] if "build.json" in archive.namelist() else None
+
+
+def shipped(package: str, name: str) -> dict[str, Any]:
+    """What /api/health/ready must tell of a package: its build, and the model `name`, or else its champion."""
+    build = build_id(package)
+    if build is None:
+        raise SystemExit(f"{package} has no build.json, so that nobody could tell whether it is what answers")
     with zipfile.ZipFile(package) as archive:
         name = name or json.loads(archive.read("models/registry.json"))["champion"]
         manifest = json.loads(archive.read(f"models/{name}/manifest.json"))
-    return {key: manifest[key] for key in ("name", "version")}
+    return {"build": build, "model": {key: manifest[key] for key in ("name", "version")}}
 
 
-def wait(url: str, model: dict[str, str], patience: float) -> None:
-    """Returns once the app is ready with `model`. Raises SystemExit with its last answer after `patience` seconds."""
+def rounds(patience: float) -> Iterator[None]:
+    """One at once, and one after each PAUSE until `patience` seconds are over."""
     end = time.monotonic() + patience
-    while True:
-        status, answer = ask(f"{url}/api/health/ready")
-        if status == 200 and answer.get("model") == model:
-            return
-        if time.monotonic() > end:
-            raise SystemExit(f"{url} is not ready with {model}: {status} {answer}")
+    yield
+    while time.monotonic() < end:
         time.sleep(PAUSE)
+        yield
 
 
-def predict(url: str, model: dict[str, str], key: str) -> None:
-    """Raises SystemExit unless the answer is right, and unless whoever has no `key` is refused."""
-    body = json.dumps({"texts": list(TEXTS)}).encode()
-    status, answer = ask(f"{url}/api/predict", body, key)
+def wait(url: str, release: dict[str, Any]) -> None:
+    """Returns once the app is ready as `release`. Raises SystemExit with its last answer after PATIENCE."""
+    for _ in rounds(PATIENCE):
+        status, answer = ask(f"{url}/api/health/ready")
+        if status == 200 and release.items() <= answer.items():
+            return
+    raise SystemExit(f"{url} is not ready with {release}: {status} {answer}")
+
+
+def refuse_incidents(url: str, key: str) -> None:
+    """Raises SystemExit if who may ask for predictions may report incidents, too: that takes a secret of its own."""
+    status, answer = ask(f"{url}/api/incidents", b"{}", key)
+    if status != 401:
+        raise SystemExit(f"{url} takes incidents from anyone: {status} {answer}")
+
+
+def predict(url: str, release: dict[str, Any], key: str) -> None:
+    """Says that the app predicts. Raises SystemExit unless the answer is right."""
+    status, answer = ask_for_predictions(url, key)
     labels = [prediction["label"] for prediction in answer.get("predictions", [])]
-    if status != 200 or labels != list(TEXTS.values()) or answer.get("model") != model:
+    if status != 200 or labels != list(TEXTS.values()) or answer.get("model") != release["model"]:
         raise SystemExit(f"{url} does not predict as it should: {status} {answer}")
-    if key and (status := ask(f"{url}/api/incidents", b"{}")[0]) != 401:
-        raise SystemExit(f"{url} takes incidents from anyone: {status}")
+    print(f"{url} predicts with {release}")
+
+
+def ask_for_predictions(url: str, key: str) -> tuple[int, dict[str, Any]]:
+    return ask(f"{url}/api/predict", json.dumps({"texts": list(TEXTS)}).encode(), key)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A page to sign in at is an answer, not the way to one."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_opener = urllib.request.build_opener(_NoRedirect)
 
 
 def ask(url: str, body: bytes | None = None, key: str = "") -> tuple[int, dict[str, Any]]:
     """Status and JSON object of an answer; 0 and the fault where there is none."""
     headers = {"content-type": "application/json"} | ({"x-functions-key": key} if key else {})
-    request = urllib.request.Request(url, body, headers)  # noqa: S310 - main lets only http and https pass
+    request = urllib.request.Request(url, body, headers)  # noqa: S310 - who calls lets only http and https pass
     try:
-        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+        with _opener.open(request, timeout=60) as response:
             return response.status, _object(response.read())
     except urllib.error.HTTPError as error:
         return error.code, _object(error.read())

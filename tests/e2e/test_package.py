@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import venv
 import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -78,6 +80,26 @@ def test_the_same_input_gives_the_same_bytes(archive: Path, tmp_path: Path, monk
     package.build(tmp_path / "again")
     package.pack(tmp_path / "again", tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
+
+
+def test_every_package_has_an_id_of_its_own(unpacked: Path, tmp_path: Path) -> None:
+    """Which changes with every name and every byte in it, and with nothing else."""
+    written = json.loads((unpacked / "build.json").read_bytes())
+    assert list(written) == ["build"] and re.fullmatch("[0-9a-f]{16}", written["build"])
+    (unpacked / "build.json").rename(tmp_path / "build.json")  # it is of everything else
+    assert package.build_id(unpacked) == written["build"]
+    (tmp_path / "build.json").rename(unpacked / "build.json")
+
+    def of(files: dict[str, str]) -> str:
+        folder = Path(mkdtemp(dir=tmp_path))
+        for name, text in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+        return package.build_id(folder)
+
+    assert of({"a": "1", "b/c": "2"}) == of({"b/c": "2", "a": "1"})
+    others = [{"a": "1", "b/c": "3"}, {"a": "1", "b/d": "2"}, {"a": "1"}, {"a": "1b/c2"}, {"a": "2", "b/c": "1"}]
+    assert len({of(files) for files in [{"a": "1", "b/c": "2"}, *others]}) == 6
 
 
 def start_bare(unpacked: Path, code: str, **environment: str) -> "subprocess.Popen[str]":

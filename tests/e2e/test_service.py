@@ -1,6 +1,7 @@
 """The service as its callers meet it: verdicts, bad input, a broken model, a store that is down."""
 
 import json
+import os
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -122,11 +123,19 @@ def test_every_answer_carries_the_id_of_its_request(app: App) -> None:
 
 def test_health_and_models(app: App) -> None:
     assert app.http.get("/api/health/live").json() == {"status": "alive"}
-    assert app.http.get("/api/health/ready").json()["model"]["name"] == "tiny"
+    ready = app.http.get("/api/health/ready").json()
+    assert ready["model"]["name"] == "tiny"
     assert app.http.head("/api/health/ready").content == b""
     models = app.http.get("/api/models").json()
     assert models["served"]["name"] == "tiny"
     assert [model["name"] for model in models["shipped"]] == ["champion", "lite"]
+    assert ready["build"] == models["build"] == built()
+
+
+def built() -> str | None:
+    """The build id of the package that is tested; a checkout has none."""
+    package = os.environ.get("BUZZGUARD_APP")
+    return json.loads((Path(package) / "build.json").read_bytes())["build"] if package else None
 
 
 def test_a_function_key_opens_what_is_not_anonymous(start_app: StartApp) -> None:

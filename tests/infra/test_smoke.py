@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,9 +13,11 @@ import pytest
 
 from infra import smoke
 from tests.conftest import ROOT
+from tests.infra import played
 
-CHAMPION = {"name": "champion", "version": "20261122-d8e142c9"}
-LITE = {"name": "lite", "version": "20261121-00c0ffee"}
+CHAMPION = {"name": "champion", "version": "1"}
+LITE = {"name": "lite", "version": "1"}
+RELEASE = {"build": "b1", "model": CHAMPION}
 POSITIVE, NEGATIVE = {"label": "positive"}, {"label": "negative"}
 
 type Answer = tuple[int, Any]
@@ -25,12 +26,7 @@ type Serve = Callable[..., str]
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    path = tmp_path / "package.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("models/registry.json", json.dumps({"champion": "champion"}))
-        for model in (CHAMPION, LITE):
-            archive.writestr(f"models/{model['name']}/manifest.json", json.dumps(model | {"family": "transformer"}))
-    return path
+    return played.package(tmp_path / "package.zip", "b1")
 
 
 @pytest.fixture
@@ -39,7 +35,7 @@ def serve() -> Iterator[Serve]:
     servers = []
 
     def start(
-        ready: Answer = (200, {"status": "ready", "model": CHAMPION}),
+        ready: Answer = (200, RELEASE | {"status": "ready"}),
         predict: Answer = (200, {"predictions": [POSITIVE, NEGATIVE], "model": CHAMPION}),
         incidents: Answer = (401, {}),
         key: str = "",
@@ -100,7 +96,9 @@ def test_an_app_that_predicts_passes(serve: Serve, package: Path, monkeypatch: p
 def test_the_model_that_a_setting_names_is_expected(
     serve: Serve, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = serve(ready=(200, {"model": LITE}), predict=(200, {"predictions": [POSITIVE, NEGATIVE], "model": LITE}))
+    url = serve(
+        ready=(200, RELEASE | {"model": LITE}), predict=(200, {"predictions": [POSITIVE, NEGATIVE], "model": LITE})
+    )
     assert "is not ready with" in asked(url, package, monkeypatch)
     assert asked(url, package, monkeypatch, MODEL="lite") == ""
 
@@ -109,7 +107,9 @@ def test_the_model_that_a_setting_names_is_expected(
     ("wrong", "fault"),
     [
         ({"ready": (503, {"title": "Model unavailable"})}, "is not ready with"),
-        ({"ready": (200, {"model": CHAMPION | {"version": "20200101-0"}})}, "is not ready with"),
+        ({"ready": (200, RELEASE | {"model": CHAMPION | {"version": "0"}})}, "is not ready with"),
+        ({"ready": (200, RELEASE | {"build": "b0"})}, "is not ready with {'build': 'b1'"),
+        ({"ready": (200, {"model": CHAMPION})}, "is not ready with"),
         ({"ready": (200, b"<html>Your app is up</html>")}, "is not ready with"),
         ({"predict": (500, b"")}, "does not predict as it should"),
         ({"predict": (200, {"predictions": [NEGATIVE, NEGATIVE], "model": CHAMPION})}, "does not predict as it should"),
@@ -132,11 +132,18 @@ def test_an_app_that_is_not_there_does_not(package: Path, monkeypatch: pytest.Mo
     assert "not a URL" in asked("func-x.example", package, monkeypatch)
 
 
+def test_a_package_without_a_build_id_cannot_be_told_apart(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "has no build.json" in asked(serve(), played.package(tmp_path / "old.zip", None), monkeypatch)
+
+
 def test_it_waits_for_an_app_that_starts(serve: Serve, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old package answers for a while, and then nobody."""
-    answers = iter([(200, {"model": LITE}), (0, {}), (200, {"model": CHAMPION})])
+    answers = iter([(200, RELEASE | {"build": "b0"}), (0, {}), (200, RELEASE)])
     monkeypatch.setattr(smoke, "ask", lambda _: next(answers))
-    smoke.wait("http://app", CHAMPION, patience=60)
+    monkeypatch.setattr(smoke, "PATIENCE", 60.0)
+    smoke.wait("http://app", RELEASE)
     assert next(answers, None) is None
 
 
@@ -144,4 +151,4 @@ def test_it_needs_nothing_but_python(serve: Serve, package: Path) -> None:
     command = [sys.executable, "-S", "-I", str(ROOT / "infra/smoke.py"), serve(), str(package)]
     done = subprocess.run(command, capture_output=True, text=True, env={})
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("predicts with champion 20261122-d8e142c9\n")
+    assert done.stdout.endswith(f"predicts with {RELEASE}\n")

@@ -6,18 +6,24 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
+from infra import smoke
 from tests.conftest import ROOT
+from tests.infra.played import LABELS, App, package
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
 DEPLOY = WORKFLOWS["deploy"]["jobs"]["deploy"]
+TEMPLATES = "".join(path.read_text() for path in (ROOT / "infra").glob("*.bicep"))
+OUTPUTS = {name: f"<{name}>" for name in re.findall(r"^output (AZURE_\w+)", TEMPLATES, re.MULTILINE)}
+OUTPUTS |= {"AZURE_PACKAGE_ACCOUNT": "<AZURE_PACKAGE_ACCOUNT>"}
 
 ALLOWED = {"test": {"contents"}, "bicep": {"contents"}}  # the others deploy
 DEPLOYER = {"actions": "read", "contents": "read", "id-token": "write"}
@@ -120,36 +126,81 @@ def test_what_is_deployed_is_what_was_tested() -> None:
     assert download["with"]["run-id"] == "${{ inputs.run }}"
 
 
-# What `az` says; every call is written down. What it prints depends on what a test wants to have happened.
+# What `az` says; every call is written down. runs.zip is the package in Azure, the file `model` the setting MODEL.
 AZ = r"""#!/bin/bash
-echo "az $*" >>"$CALLS"
-case "$BROKEN: $*" in
-    infrastructure:*" sub create "*) exit 1 ;;
-    upload:*" --src build/buzzguard.zip "*) exit 1 ;;
-esac
+echo "az $*" >>calls
 case "$*" in
-    "group exists "*) echo "$EXISTS" ;;
-    "functionapp list "*) echo func-x ;;
+    "functionapp list "*) [ ! -f runs.zip ] || echo func-x ;;
     *SMTP_HOST*) echo smtp.example ;;
-    *"name=='MODEL'"*) echo lite ;;
-    "deployment sub create "*) cat "$OUTPUTS" ;;
-    "storage blob exists "*) echo true ;;
+    *"name=='MODEL'"*) cat model ;;
+    "functionapp config appsettings list "*)
+        echo "[{\"name\": \"AUTH_LEVEL\", \"value\": \"function\"}, {\"name\": \"MODEL\", \"value\": \"$(<model)\"}]" ;;
+    "functionapp config appsettings set "*) [[ "$*" =~ MODEL=([^ ]*) ]]; echo "${BASH_REMATCH[1]}" >model ;;
+    "functionapp keys list "*) echo '"k"' ;;
+    "rest --method get "*) echo '{"value": []}' ;;
+    "deployment group create --name buzzguard-"*) [ "$BROKEN" != infrastructure ] && cat outputs.txt && echo >model ;;
+    "storage account show "*) echo '"Enabled"' ;;
+    "storage blob exists "*) echo "{\"exists\": $([ -f runs.zip ] && echo true || echo false)}" ;;
+    "storage blob download "*) [[ "$*" =~ --file\ ([^ ]+) ]]; cp runs.zip "${BASH_REMATCH[1]}" ;;
 esac
 """
 GH = r"""#!/bin/bash
 echo "$RUN_SAYS"
 """
-# infra/verify.sh hands over to infra/smoke.py: it fails for the new package if a test wants that.
-PYTHON = r"""#!/bin/bash
-echo "smoke $3 with $MODEL" >>"$CALLS"
-[ "$BROKEN" != predictions ] || [ "$3" != build/buzzguard.zip ]
+# Python, for which time passes only when it sleeps.
+PYTHON = f"""#!/bin/sh
+echo "python3 $*" >>calls
+exec {sys.executable} -S clock.py "$@"
+"""
+CLOCK = """
+import runpy, sys, time
+passed = [0.0]
+time.monotonic = lambda: passed[0]
+time.sleep = lambda seconds: passed.append(passed.pop() + seconds)
+del sys.argv[:2]  # clock.py -m
+sys.path.insert(0, "")
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 TESTED = {"workflowName": "ci", "event": "push", "headBranch": "main", "headSha": "abc", "conclusion": "success"}
+NEW, BEFORE = "build/buzzguard.zip", "previous.zip"
+
+
+class Azure(App):
+    """The app, in which Azure/functions-action puts packages. `broken` names what goes wrong with a new one."""
+
+    def __init__(self, folder: Path, broken: str) -> None:
+        super().__init__(key="k")
+        self.folder, self.broken = folder, broken
+
+    def publish(self, given: dict[str, str]) -> bool:
+        """Whether the action ends well. Only this way of calling it keeps the platform from building anew."""
+        assert (given["sku"], given["remote-build"]) == ("flexconsumption", "False")
+        new = given["package"] == NEW
+        if new and self.broken == "upload":
+            return False
+        self.ready = smoke.shipped(str(self.folder / given["package"]), (self.folder / "model").read_text().strip())
+        if new and self.broken == "build":
+            self.ready["build"] = "another"
+        self.labels = ("negative", "negative") if new and self.broken == "predictions" else LABELS
+        return True
+
+
+class Played(NamedTuple):
+    ran: list[str]  # names of the steps
+    calls: list[str]
+    log: str
+    runs: dict[str, Any] | None  # what the app says of itself in the end
+
+    def position(self, call: str) -> int:
+        return next(number for number, made in enumerate(self.calls) if call in made)
+
+
+type Deploy = Callable[..., Played]
 
 
 @pytest.fixture
-def deploy(tmp_path: Path) -> Callable[..., tuple[list[str], list[str]]]:
-    """Runs the scripts of deploy.yml in a folder, as GitHub does; gives the names of those that ran, and the calls."""
+def deploy(tmp_path: Path) -> Deploy:
+    """Runs deploy.yml in a folder, as GitHub does; `runs` is the build in Azure before, "" for one without an id."""
     if shutil.which("jq") is None:
         pytest.skip("jq, which GitHub's machines have, is not here")
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
@@ -157,54 +208,66 @@ def deploy(tmp_path: Path) -> Callable[..., tuple[list[str], list[str]]]:
     for name, text in {"az": AZ, "gh": GH, "python3": PYTHON}.items():
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
-    outputs = re.findall(r"^output (\w+)", (ROOT / "infra/main.bicep").read_text(), re.MULTILINE)
-    oddly = {name[:5].lower() + name[5:]: {"type": "String", "value": f"<{name}>"} for name in outputs}  # as Azure does
-    (tmp_path / "outputs.txt").write_text(json.dumps(oddly))
+    (tmp_path / "clock.py").write_text(CLOCK)
+    (tmp_path / "model").write_text("lite")
+    (tmp_path / "build").mkdir()
+    package(tmp_path / NEW, "new")
 
-    def run(broken: str = "", exists: bool = True, says: dict[str, str] = TESTED, this_run: str = "7") -> Any:
-        world = {
-            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-            "CALLS": str(tmp_path / "calls"),
-            "OUTPUTS": str(tmp_path / "outputs.txt"),
-            "BROKEN": broken,
-            "EXISTS": str(exists).lower(),
-            "RUN_SAYS": json.dumps(says),
-        }
+    def run(broken: str = "", runs: str | None = "old", says: dict[str, str] = TESTED, this_run: str = "7") -> Played:
+        if runs is not None:
+            package(tmp_path / "runs.zip", runs)
         given = {
             "inputs": {"environment": "prod", "run": "7"},
             "vars": {name: f"<{name}>" for name in ("AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "OPS_EMAIL")},
             "github": {"run_id": this_run, "token": "t", "repository": "o/r"},
             "steps": {},
         }
-        ran = _run(DEPLOY, given, world, tmp_path)
-        return ran, (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
+        world = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "BROKEN": broken, "RUN_SAYS": json.dumps(says)}
+        with Azure(tmp_path, broken) as azure:
+            outputs = OUTPUTS | {"AZURE_FUNCTION_URL": azure.url}
+            oddly = {name[:5].lower() + name[5:]: {"type": "String", "value": outputs[name]} for name in outputs}
+            (tmp_path / "outputs.txt").write_text(json.dumps(oddly))  # the case of their names is not kept
+            ran = _run(DEPLOY, given, world, tmp_path, azure)
+        calls = tmp_path / "calls"
+        made = calls.read_text().splitlines() if calls.exists() else []
+        return Played(ran, made, (tmp_path / "log").read_text(), azure.ready)
 
     return run
 
 
-def _run(job: dict[str, Any], given: dict[str, Any], world: dict[str, str], folder: Path) -> list[str]:
-    """The steps with a script, in order: a step runs unless one before it failed, or if its condition says so."""
+def _run(job: dict[str, Any], given: dict[str, Any], world: dict[str, str], folder: Path, azure: Azure) -> list[str]:
+    """The steps that run or deploy something, in order: one runs unless one before it failed, or if its condition says
+    so."""
     ran, failed = [], False
     environment = world | {name: _filled(text, given) for name, text in job["env"].items()}
     for step in job["steps"]:
-        name, identity = step.get("name", ""), step.get("id", "")
-        given["steps"][identity] = {"outcome": "skipped", "outputs": {}}
-        if "run" not in step or not _due(step.get("if", ""), given, failed):
+        identity = step.get("id", "")
+        given["env"] = environment
+        given["steps"][identity] = {"outputs": {}}
+        deploys = step.get("uses", "").startswith("Azure/functions-action@")
+        if not ("run" in step or deploys) or not _due(step.get("if", ""), given, failed):
             continue
-        ran.append(name)
+        ran.append(_filled(step["name"], given))
+        if deploys:
+            inputs = {name: _filled(str(value), given) for name, value in step["with"].items()}
+            with (folder / "calls").open("a") as calls:
+                print("publish", inputs["package"], "to", inputs["app-name"], file=calls)
+            failed |= not azure.publish(inputs)
+            continue
         own = {key: _filled(text, given) for key, text in step.get("env", {}).items()}
         files = {key: folder / key.lower() for key in ("GITHUB_ENV", "GITHUB_OUTPUT")}
         for path in files.values():
             path.write_text("")
-        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-        done = subprocess.run(
-            command, cwd=folder, env=environment | own | {key: str(path) for key, path in files.items()}
-        )
-        failed = failed or done.returncode != 0
-        given["steps"][identity] = {
-            "outcome": "failure" if done.returncode else "success",
-            "outputs": _pairs(files["GITHUB_OUTPUT"]),
-        }
+        with (folder / "log").open("a") as log:
+            done = subprocess.run(
+                ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+                cwd=folder,
+                env=environment | own | {key: str(path) for key, path in files.items()},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        failed |= done.returncode != 0
+        given["steps"][identity] = {"outputs": _pairs(files["GITHUB_OUTPUT"])}
         environment |= _pairs(files["GITHUB_ENV"])
     return [*ran, "(failed)"] if failed else ran
 
@@ -236,50 +299,69 @@ def _pairs(path: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in path.read_text().splitlines())
 
 
-type Deploy = Callable[..., tuple[list[str], list[str]]]
-
-
-def position(calls: list[str], start: str) -> int:
-    return next(number for number, call in enumerate(calls) if start in call)
+RETURN = ["Return to the model before", "Return to the package before", "Verify that build old runs and predicts again"]
 
 
 def test_a_deployment(deploy: Deploy) -> None:
-    ran, calls = deploy()
-    assert "Return to the previous package and model" not in ran and "(failed)" not in ran
+    played = deploy()
+    assert not {*RETURN, "(failed)"} & {*played.ran}
     order = [
-        "deployment sub what-if",
-        "deployment sub create",
-        "storage blob download",
-        "--src build/buzzguard.zip",
-        "smoke build/buzzguard.zip",
-        "deployment group create",
+        "deployment group what-if",
+        "deployment group create --name buzzguard-prod",
+        "storage blob download --account-name <AZURE_PACKAGE_ACCOUNT>",
+        f"publish {NEW} to <AZURE_FUNCTION_NAME>",
+        f"infra.verify {NEW}",
+        "deployment group create --name incidents",
     ]
-    assert [position(calls, start) for start in order] == sorted(position(calls, start) for start in order)
-    what_if, create = (calls[position(calls, start)] for start in order[:2])
+    assert [played.position(call) for call in order] == sorted(played.position(call) for call in order)
+    what_if, create = (played.calls[played.position(call)] for call in order[:2])
     assert what_if.partition(" --name")[2] == create.partition(" --name")[2].partition(" --query")[0]
-    assert "@infra/prod.parameters.json" in create and "location=<AZURE_LOCATION>" in create
-    assert "actionGroup=<AZURE_INCIDENTS_GROUP>" in calls[position(calls, "deployment group create")]
+    assert "--resource-group rg-buzzguard-prod --parameters infra/prod.bicepparam" in create
+    assert "actionGroup=<AZURE_INCIDENTS_GROUP>" in played.calls[played.position(order[-1])]
+    assert played.runs == {"build": "new", "model": {"name": "champion", "version": "1"}}
 
 
-@pytest.mark.parametrize("broken", ["predictions", "upload"])
+@pytest.mark.parametrize("broken", ["predictions", "upload", "build"])
 def test_a_package_that_fails_is_replaced_by_the_one_before_with_its_model(deploy: Deploy, broken: str) -> None:
-    ran, calls = deploy(broken)
-    assert ran[-2:] == ["Return to the previous package and model", "(failed)"]
-    back = [position(calls, "MODEL=lite"), position(calls, "--src previous.zip"), position(calls, "smoke previous.zip")]
-    assert position(calls, "--src build/buzzguard.zip") < back[0] and back == sorted(back)
-    assert not [call for call in calls if "deployment group create" in call]
+    played = deploy(broken)
+    assert played.ran[-4:] == [*RETURN, "(failed)"]
+    back = [played.position(call) for call in ("MODEL=lite", f"publish {BEFORE}", f"infra.verify {BEFORE}")]
+    assert played.position(f"publish {NEW}") < back[0] and back == sorted(back)
+    assert not [call for call in played.calls if "--name incidents" in call]
+    assert played.runs == {"build": "old", "model": {"name": "lite", "version": "1"}}
+    assert "predicts with {'build': 'old'" in played.log
 
 
-def test_the_first_deployment_has_nothing_to_return_to(deploy: Deploy) -> None:
-    ran, calls = deploy("predictions", exists=False)
-    assert ran[-2:] == ["Ask it for predictions", "(failed)"]
-    assert not [call for call in calls if "storage blob" in call or "previous.zip" in call]
+def test_an_app_that_answers_with_another_build_fails_the_deployment(deploy: Deploy) -> None:
+    log = deploy("build").log
+    assert "is not ready with {'build': 'new'" in log and "'build': 'another'" in log
+
+
+@pytest.mark.parametrize(
+    ("runs", "why"), [(None, "to the package before it: there is none"), ("", "it has no build id")]
+)
+def test_without_a_package_that_it_can_name_it_returns_to_none_and_says_so(
+    deploy: Deploy, runs: str | None, why: str
+) -> None:
+    """The first deployment has none."""
+    played = deploy("predictions", runs=runs)
+    assert played.ran[-2:] == ["Verify that it runs and predicts", "(failed)"]
+    assert why in played.log
+    assert not [call for call in played.calls if f"publish {BEFORE}" in call or "appsettings set" in call]
 
 
 def test_infrastructure_that_fails_touches_no_package(deploy: Deploy) -> None:
-    ran, calls = deploy("infrastructure")
-    assert ran[-2:] == ["Deploy the infrastructure", "(failed)"]
-    assert not [call for call in calls if "config-zip" in call]
+    played = deploy("infrastructure")
+    assert played.ran[-2:] == ["Deploy the infrastructure", "(failed)"]
+    assert not [call for call in played.calls if "publish" in call]
+
+
+def test_nothing_builds_the_package_again() -> None:
+    """The Azure CLI would, for Python on Flex Consumption; azd does without remoteBuild, or before it knew that."""
+    assert "config-zip" not in "".join(step.get("run", "") for step in DEPLOY["steps"])
+    azd = yaml.safe_load((ROOT / "azure.yaml").read_text())
+    assert azd["services"]["api"]["remoteBuild"] is False
+    assert azd["requiredVersions"] == {"azd": ">= 1.23.5"}
 
 
 @pytest.mark.parametrize(
@@ -287,12 +369,11 @@ def test_infrastructure_that_fails_touches_no_package(deploy: Deploy) -> None:
     [{"workflowName": "other"}, {"event": "pull_request"}, {"headBranch": "topic"}, {"conclusion": "failure"}],
 )
 def test_nothing_is_deployed_that_ci_did_not_pass_on_main(deploy: Deploy, strange: dict[str, str]) -> None:
-    ran, calls = deploy(says=TESTED | strange, this_run="8")
-    assert ran == ["Only what ci tested on main", "(failed)"]
-    assert calls == []
+    played = deploy(says=TESTED | strange, this_run="8")
+    assert played.ran == ["Only what ci tested on main", "(failed)"]
+    assert played.calls == []
 
 
 def test_ci_deploys_what_it_has_just_tested(deploy: Deploy) -> None:
     """It has no conclusion yet: the jobs before this one passed."""
-    ran, _ = deploy(says=TESTED | {"conclusion": ""}, this_run="7")
-    assert "(failed)" not in ran
+    assert "(failed)" not in deploy(says=TESTED | {"conclusion": ""}, this_run="7").ran

@@ -1,0 +1,126 @@
+"""Azure as the programs of infra/ meet it: a command `az` that answers as told, an app, packages, and a clock."""
+
+import json
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+# Answers the commands that it knows, by their beginning, with one answer after the other; the last one stays.
+AZ = r"""#!/bin/bash
+echo "az ${*//$'\n'/ }" >>"$(dirname "$0")/calls"
+for known in "$(dirname "$0")"/answers/*/; do
+    [[ "$*" == "$(<"$known/command")"* ]] || continue
+    answers=("$known"/answer.*)
+    answer=$(<"${answers[0]}")
+    ((${#answers[@]} == 1)) || rm "${answers[0]}"
+    case $answer in
+        ERROR:*) echo "$answer" >&2; exit 1 ;;
+        FILE:*) [[ "$*" =~ --file\ ([^ ]+) ]] && exec cp "${answer#FILE:}" "${BASH_REMATCH[1]}" ;;
+        *) [[ "$*" != *"--output tsv"* ]] || answer=${answer//\"/}
+            echo "$answer" ;;
+    esac
+    exit
+done
+"""
+LABELS = ("positive", "negative")
+
+
+class Az:
+    """The command, in a folder for PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "answers").mkdir(parents=True)
+        (folder / "az").write_text(AZ)
+        (folder / "az").chmod(0o755)
+
+    def answers(self, command: str, *answers: Any) -> None:
+        """JSON, but for what begins with ERROR: or FILE: (which is copied to where --file says)."""
+        known = self.folder / "answers" / str(len(list((self.folder / "answers").iterdir())))
+        known.mkdir()
+        (known / "command").write_text(command)
+        for number, answer in enumerate(answers):
+            literal = isinstance(answer, str) and answer.startswith(("ERROR:", "FILE:"))
+            (known / f"answer.{number:03}").write_text(answer if literal else json.dumps(answer))
+
+    def calls(self, containing: str = "") -> list[str]:
+        file = self.folder / "calls"
+        return [call for call in file.read_text().splitlines() if containing in call] if file.exists() else []
+
+
+class Clock:
+    """Stands for the module `time`: nobody waits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def package(path: Path, build: str | None) -> Path:
+    """As far as anybody looks into it: two models and a build id."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("models/registry.json", json.dumps({"champion": "champion"}))
+        for name in ("champion", "lite"):
+            archive.writestr(f"models/{name}/manifest.json", json.dumps({"name": name, "version": "1", "family": "f"}))
+        if build:
+            archive.writestr("build.json", json.dumps({"build": build}))
+    return path
+
+
+class App:
+    """A Functions app with a package in it, or none. `key` is asked for where there is one."""
+
+    def __init__(self, key: str = "") -> None:
+        self.key = key
+        self.ready: dict[str, Any] | None = None
+        self.labels: tuple[str, ...] = LABELS
+        self.refusal = 401
+        app = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.tell(*app.get())
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                self.tell(*app.post(self.path, self.headers.get("x-functions-key", "")))
+
+            def tell(self, status: int, answer: Any) -> None:
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("location", "/.auth/login/aad")
+                self.end_headers()
+                self.wfile.write(json.dumps(answer).encode())
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def get(self) -> tuple[int, Any]:
+        return (200, self.ready | {"status": "ready"}) if self.ready else (503, {})
+
+    def post(self, path: str, key: str) -> tuple[int, Any]:
+        if path == "/api/incidents":
+            return 401, {}
+        if key != self.key:
+            return self.refusal, {}
+        model = self.ready["model"] if self.ready else None
+        return 200, {"predictions": [{"label": label} for label in self.labels], "model": model}
