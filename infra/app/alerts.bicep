@@ -1,11 +1,11 @@
 // One rule an entry of alerts.json; ops are mailed by each, and the incident function is told.
+import * as types from '../types.bicep'
+
 param location string
 param token string
-param tags object
+param tags types.tags
 param workspaceId string
-param opsEmail string
-param opsPhone string
-param opsPhoneCountry string
+param contact types.contact
 
 var alerts = loadJsonContent('../alerts.json')
 
@@ -29,11 +29,13 @@ resource ops 'Microsoft.Insights/actionGroups@2023-01-01' = {
     emailReceivers: [
       {
         name: 'ops'
-        emailAddress: opsEmail
+        emailAddress: contact.email
         useCommonAlertSchema: true
       }
     ]
-    smsReceivers: empty(opsPhone) ? [] : [{ name: 'ops', countryCode: opsPhoneCountry, phoneNumber: opsPhone }]
+    smsReceivers: empty(contact.phone)
+      ? []
+      : [{ name: 'ops', countryCode: contact.phoneCountry, phoneNumber: contact.phone }]
   }
 }
 
@@ -42,13 +44,14 @@ resource ops 'Microsoft.Insights/actionGroups@2023-01-01' = {
 resource incidents 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: 'ag-incidents-${token}'
   location: 'Global'
+  tags: tags
   properties: {
     groupShortName: 'incidents'
     enabled: true
   }
 }
 
-resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+resource rules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   for alert in alerts: {
     name: alert.name // the incident function knows the rule by it
     location: location

@@ -3,11 +3,11 @@
 param functionApp string
 param actionGroup string
 
-resource site 'Microsoft.Web/sites@2024-04-01' existing = {
+resource site 'Microsoft.Web/sites@2025-03-01' existing = {
   name: functionApp
 }
 
-resource incident 'Microsoft.Web/sites/functions@2024-04-01' existing = {
+resource incident 'Microsoft.Web/sites/functions@2025-03-01' existing = {
   parent: site
   name: 'incident'
 }

@@ -1,20 +1,23 @@
-// The key that signs prediction ids. It is made here, once, and seen by nobody; docs/operations.md says how to rotate it.
+// The keys that nobody needs to know: what signs prediction ids. docs/operations.md says how to rotate them.
+import * as types from '../types.bicep'
+
 param location string
+
+@minLength(13)
 param token string
-param tags object
 
-@description('Of the identity that the app runs as.')
-param principalId string
+param tags types.tags
 
-@secure()
-param firstKey string = '${newGuid()}${newGuid()}'
-
-@secure()
-param firstPreviousKey string = '${newGuid()}${newGuid()}' // signs nothing; there is one so that its reference resolves
+@description('Name of the identity that the app runs as.')
+param app string
 
 var secretsUser = '4633458b-17de-408a-874c-0445c86b69e6'
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: app
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   name: 'kv-${token}'
   location: location
   tags: tags
@@ -30,30 +33,22 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   }
 }
 
-@onlyIfNotExists()
-resource receiptKey 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
-  parent: vault
-  name: 'receipt-key'
-  properties: {
-    value: firstKey
+// What was before the first rotation signs nothing; it is there so that its reference resolves.
+module keys 'secret.bicep' = [
+  for name in ['receipt-key', 'receipt-key-previous']: {
+    params: {
+      vaultName: vault.name
+      name: name
+    }
   }
-}
-
-@onlyIfNotExists()
-resource previousReceiptKey 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
-  parent: vault
-  name: 'receipt-key-previous'
-  properties: {
-    value: firstPreviousKey
-  }
-}
+]
 
 resource readerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, principalId, secretsUser)
+  name: guid(vault.id, appIdentity.id, secretsUser)
   scope: vault
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUser)
-    principalId: principalId
+    principalId: appIdentity.properties.principalId
     principalType: 'ServicePrincipal'
   }
 }
