@@ -18,10 +18,17 @@ from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
 SNAPSHOTS = _HERE.parent / "tests/infra/snapshots"
-DEPLOYMENTS = ("dev", "main", "prod")  # each a .bicepparam file
+DEPLOYMENTS = tuple(sorted(path.stem for path in _HERE.glob("*.bicepparam")))
 
 # What the parameter files ask the environment for and have no default for.
-_ENVIRONMENT = {"AZURE_ENV_NAME": "buzzguard", "AZURE_LOCATION": "westeurope", "OPS_EMAIL": "ops@example.org"}
+_ENVIRONMENT = {
+    "AZURE_ENV_NAME": "buzzguard",
+    "AZURE_FUNCTION_NAME": "func-buzzguard",
+    "AZURE_INCIDENTS_GROUP": "ag-incidents-buzzguard",
+    "AZURE_KEY_VAULT": "kv-buzzguard",
+    "AZURE_LOCATION": "westeurope",
+    "OPS_EMAIL": "ops@example.org",
+}
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 _TEMPLATES, _FILES = "**/*.bicep", "**/*.bicep*"
 

@@ -24,7 +24,11 @@ param scale = {
   instanceMemoryMB: memorySizes[readEnvironmentVariable('INSTANCE_MEMORY_MB', '${defaults.scale.instanceMemoryMB}')]
   alwaysReadyInstances: int(readEnvironmentVariable('ALWAYS_READY_INSTANCES', '${defaults.scale.alwaysReadyInstances}'))
 }
-param monitoring = defaults.monitoring
+param monitoring = {
+  ...defaults.monitoring
+  expectTraffic: bool(readEnvironmentVariable('EXPECT_TRAFFIC', '${defaults.monitoring.expectTraffic}'))
+  availabilityTest: bool(readEnvironmentVariable('AVAILABILITY_TEST', '${defaults.monitoring.availabilityTest}'))
+}
 param mail = {
   host: readEnvironmentVariable('SMTP_HOST', defaults.mail.host)
   port: int(readEnvironmentVariable('SMTP_PORT', '${defaults.mail.port}'))

@@ -13,6 +13,7 @@ param scale = defaults.scale
 param monitoring = {
   ...defaults.monitoring
   dailyLogGb: 2
+  availabilityTest: true
 }
 param mail = defaults.mail
 param monthlyBudget = 100

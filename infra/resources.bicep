@@ -103,6 +103,18 @@ module alerts 'app/alerts.bicep' = {
     tags: tags
     workspaceId: logs.outputs.workspaceId
     contact: contact
+    monitoring: monitoring
+  }
+}
+
+module availability 'app/availability.bicep' = if (monitoring.availabilityTest) {
+  params: {
+    location: location
+    token: token
+    tags: tags
+    app: site.outputs.url
+    insightsId: logs.outputs.insightsId
+    opsGroupId: alerts.outputs.opsGroupId
   }
 }
 

@@ -63,6 +63,12 @@ type monitoring = {
   @minValue(1)
   @description('Logs beyond this many GB a day are dropped, and alerts are blind until the next day.')
   dailyLogGb: int
+
+  @description('Whether there are calls round the clock, so that an hour without one is an alarm.')
+  expectTraffic: bool
+
+  @description('Whether the app is asked from outside if it is ready: that costs, and keeps an instance warm.')
+  availabilityTest: bool
 }
 
 @export()
@@ -107,6 +113,8 @@ var defaults = {
   }
   monitoring: {
     dailyLogGb: 1
+    expectTraffic: false
+    availabilityTest: false
   }
   mail: {
     host: ''

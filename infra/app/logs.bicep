@@ -69,5 +69,6 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   }
 }
 
+output insightsId string = insights.id
 output workspaceId string = workspace.id
 output insightsConnection string = insights.properties.ConnectionString // an address, no secret: local auth is off

@@ -1,4 +1,5 @@
-// The keys that nobody needs to know: what signs prediction ids. docs/operations.md says how to rotate them.
+// The keys that nobody needs to know: of prediction ids, and of what alerts call. docs/operations.md says how to rotate
+// them.
 import * as types from '../types.bicep'
 
 param location string
@@ -30,12 +31,18 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     enableRbacAuthorization: true
     enablePurgeProtection: true
     softDeleteRetentionInDays: 7
+    // incidents.bicep has Resource Manager take a key out; networkAcls let it in where the vault is closed to others
+    enabledForTemplateDeployment: true
+    networkAcls: {
+      bypass: 'AzureServices'
+      defaultAction: 'Allow'
+    }
   }
 }
 
-// What was before the first rotation signs nothing; it is there so that its reference resolves.
+// The previous ones open nothing before the first rotation; they are there so that their references resolve.
 module keys 'secret.bicep' = [
-  for name in ['receipt-key', 'receipt-key-previous']: {
+  for name in ['receipt-key', 'receipt-key-previous', 'incident-key', 'incident-key-previous']: {
     params: {
       vaultName: vault.name
       name: name

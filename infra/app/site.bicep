@@ -26,6 +26,8 @@ param mail types.mail
 // Without a version: a rotated secret is read within a day, or at once after a restart.
 var receiptKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/receipt-key)'
 var previousReceiptKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/receipt-key-previous)'
+var incidentKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/incident-key)'
+var previousIncidentKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/incident-key-previous)'
 var smtpPassword = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/smtp-password)'
 
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
@@ -127,6 +129,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'MANAGED_IDENTITY_CLIENT_ID', value: appIdentity.properties.clientId }
         { name: 'FEEDBACK_TABLE', value: feedbackTable }
         { name: 'FEEDBACK_RETENTION_DAYS', value: string(api.feedbackRetentionDays) }
+        { name: 'INCIDENT_KEY', value: incidentKey }
+        { name: 'INCIDENT_KEY_PREVIOUS', value: previousIncidentKey }
         { name: 'INCIDENTS_TABLE', value: incidentsTable }
         { name: 'SMTP_HOST', value: mail.host }
         { name: 'SMTP_PORT', value: string(mail.port) }

@@ -18,6 +18,8 @@ VAULT = "Microsoft.KeyVault/vaults"
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 ACTION_GROUP = "Microsoft.Insights/actionGroups"
 LOG_RULE = "Microsoft.Insights/scheduledQueryRules"
+METRIC_RULE = "Microsoft.Insights/metricAlerts"
+WEBTEST = "Microsoft.Insights/webtests"
 ROLE = "Microsoft.Authorization/roleAssignments"
 
 REQUIRED: dict[str, dict[str, Any]] = {
@@ -32,8 +34,10 @@ REQUIRED: dict[str, dict[str, Any]] = {
     PUBLISHING: {"allow": False},
     "Microsoft.Insights/components": {"DisableLocalAuth": True},
     "Microsoft.OperationalInsights/workspaces": {"features.disableLocalAuth": True, "retentionInDays": 30},
-    VAULT: {"enableRbacAuthorization": True, "enablePurgeProtection": True},
-    LOG_RULE: {"autoMitigate": True, "enabled": True, "muteActionsDuration": None},
+    VAULT: {"enableRbacAuthorization": True, "enablePurgeProtection": True, "enabledForTemplateDeployment": True},
+    LOG_RULE: {"enabled": True, "muteActionsDuration": None},
+    METRIC_RULE: {"enabled": True, "autoMitigate": True},
+    WEBTEST: {"Enabled": True, "ValidationRules.ExpectedHttpStatusCode": 200, "ValidationRules.SSLCheck": True},
 }
 
 # What a resource is called before its token: https://learn.microsoft.com/azure/cloud-adoption-framework/ready/
@@ -47,6 +51,7 @@ NAMES = {
     "Microsoft.Web/serverfarms": {"plan"},
     SITE: {"func"},
     ACTION_GROUP: {"ag-ops", "ag-incidents"},
+    WEBTEST: {"availability"},
     "Microsoft.Consumption/budgets": {"budget"},
 }
 
@@ -72,7 +77,7 @@ NO_SECRET = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}  # an address: local authe
 REFERENCE = re.compile(
     r"\[format\('@Microsoft\.KeyVault\(SecretUri=\{0\}secrets/[a-z-]+\)', reference\('\S+/vaults/kv-"
 )
-TELLS_A_SECRET = re.compile(r"\b(list[A-Z]\w*|getSecret|newGuid)\(")
+TELLS_A_SECRET = re.compile(r"\b(list[A-Z]\w*|getKeyVaultSecret|newGuid)\(")
 
 
 def required_properties(snapshot: Snapshot) -> Iterator[str]:
@@ -154,11 +159,29 @@ def alerts_reach_people(snapshot: Snapshot) -> Iterator[str]:
         for group in resources(snapshot, ACTION_GROUP)
         if any(receiver["emailAddress"] for receiver in group["properties"].get("emailReceivers", []))
     }
+    told = {rule["name"]: rule["properties"]["actions"]["actionGroups"] for rule in resources(snapshot, LOG_RULE)}
+    for rule in resources(snapshot, METRIC_RULE):
+        told[rule["name"]] = [action["actionGroupId"] for action in rule["properties"]["actions"]]
+    for name, groups in told.items():
+        if not mailed & set(groups):
+            yield f"{name}: nobody is mailed"
     for rule in resources(snapshot, LOG_RULE):
-        if not mailed & set(rule["properties"]["actions"]["actionGroups"]):
-            yield f"{rule['name']}: nobody is mailed"
         if rule["properties"]["displayName"] != rule["name"]:
             yield f"{rule['name']}: the incident function knows a rule by its name in alerts.json"
+
+
+def a_later_burst_is_told(snapshot: Snapshot) -> Iterator[str]:
+    """A rule that keeps state is silent until it has resolved, whatever happens meanwhile."""
+    for rule in resources(snapshot, LOG_RULE):
+        if rule["name"] == "bad-prediction-burst" and rule["properties"]["autoMitigate"]:
+            yield "a burst while an alert is open is told nobody"
+
+
+def what_is_tested_from_outside_sets_off_an_alarm(snapshot: Snapshot) -> Iterator[str]:
+    watched = {rule["properties"]["criteria"].get("webTestId") for rule in resources(snapshot, METRIC_RULE)}
+    for test in resources(snapshot, WEBTEST):
+        if test["id"] not in watched:
+            yield f"{called(test)}: nobody hears of it when it fails"
 
 
 def budget_warns_in_time(snapshot: Snapshot) -> Iterator[str]:

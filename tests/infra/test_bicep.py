@@ -18,11 +18,13 @@ from infra import bicep
 from tests.conftest import ROOT
 from tests.infra import policies
 from tests.infra.policies import Snapshot, resources, settings
+from tests.infra.test_alerts import ALERTS
 
 INFRA = ROOT / "infra"
 SNAPSHOTS: dict[str, Snapshot] = {
     deployment: json.loads((bicep.SNAPSHOTS / f"{deployment}.json").read_text()) for deployment in bicep.DEPLOYMENTS
 }
+INCIDENTS = SNAPSHOTS.pop("incidents")  # deployed after the package, into the group of the others
 DEV, PROD = SNAPSHOTS["dev"], SNAPSHOTS["prod"]
 (SITE,) = resources(DEV, policies.SITE)
 
@@ -36,6 +38,8 @@ POLICIES = [
     policies.nobody_deploys_with_a_password,
     policies.no_secret_leaves,
     policies.alerts_reach_people,
+    policies.a_later_burst_is_told,
+    policies.what_is_tested_from_outside_sets_off_an_alarm,
     policies.budget_warns_in_time,
 ]
 
@@ -66,6 +70,7 @@ MISTAKES = [
         -1,
         "log: a loop that logs costs what it likes",
     ),
+    (policies.VAULT, "properties.enabledForTemplateDeployment", False, "enabledForTemplateDeployment must be True"),
     (policies.VAULT, "name", "uqxuapfphkwns", "must begin with one of ['kv']"),
     (policies.ACTION_GROUP, "tags", GONE, "ag-ops: it has no tags"),
     (policies.ROLE, "properties.roleDefinitionId", WIDER, "id-package may not have the role 8e3af657"),
@@ -117,11 +122,15 @@ MISTAKES = [
         "RECEIPT_KEY is not a reference to the key vault",
     ),
     ("Microsoft.Insights/workbooks", "properties.serializedData", "[listKeys('x').key1]", "tells a secret"),
-    (policies.LOG_RULE, "properties.autoMitigate", False, "autoMitigate must be True"),
+    (policies.LOG_RULE, "properties.autoMitigate", True, "a burst while an alert is open is told nobody"),
     (policies.LOG_RULE, "properties.enabled", False, "enabled must be True"),
     (policies.LOG_RULE, "properties.muteActionsDuration", "PT1H", "muteActionsDuration must be None"),
     (policies.LOG_RULE, "properties.actions.actionGroups", [], "bad-prediction-burst: nobody is mailed"),
     (policies.LOG_RULE, "properties.displayName", "Burst", "knows a rule by its name"),
+    (policies.METRIC_RULE, "properties.actions", [], "availability: nobody is mailed"),
+    (policies.METRIC_RULE, "properties.enabled", False, "availability: enabled must be True"),
+    (policies.METRIC_RULE, "properties.criteria", {}, "availability: nobody hears of it when it fails"),
+    (policies.WEBTEST, "properties.ValidationRules.ExpectedHttpStatusCode", 401, "ExpectedHttpStatusCode must be 200"),
     (policies.ACTION_GROUP, "properties.emailReceivers", [], "bad-prediction-burst: nobody is mailed"),
     ("Microsoft.Consumption/budgets", "properties.timeGrain", "Annually", "not that of a month"),
     ("Microsoft.Consumption/budgets", "properties.notifications.at50.threshold", 60, "says nothing before half"),
@@ -173,7 +182,7 @@ def test_a_deployment_keeps_to_the_policies(deployment: str) -> None:
 
 @pytest.mark.parametrize(("type_", "path", "wrong", "fault"), MISTAKES, ids=[fault for *_, fault in MISTAKES])
 def test_a_mistake_is_found(type_: str, path: str, wrong: Any, fault: str) -> None:
-    mistaken = copy.deepcopy(DEV)
+    mistaken = copy.deepcopy(PROD)
     *keys, last = path.split(".")
     part: Any = resources(mistaken, type_)[0]
     for key in keys:
@@ -238,7 +247,9 @@ def test_what_must_not_change_is_made_once(sources: Path) -> None:
 def test_azd_chooses_by_its_environment(sources: Path) -> None:
     chosen = {
         "AUTH_LEVEL": "anonymous",
+        "AVAILABILITY_TEST": "true",
         "CORS_ORIGINS": "https://www.example.org,https://example.org",
+        "EXPECT_TRAFFIC": "true",
         "INSTANCE_MEMORY_MB": "2048",
         "MONTHLY_BUDGET": "0",
         "OPS_PHONE": "5550100",
@@ -251,6 +262,8 @@ def test_azd_chooses_by_its_environment(sources: Path) -> None:
     assert settings(snapshot)["AUTH_LEVEL"] == "anonymous"
     assert policies.REFERENCE.match(settings(snapshot)["SMTP_PASSWORD"])
     assert resources(snapshot, "Microsoft.Consumption/budgets") == []
+    assert len(resources(snapshot, policies.WEBTEST)) == 1
+    assert [rule["name"] for rule in resources(snapshot, policies.LOG_RULE)] == [alert["name"] for alert in ALERTS]
     (ops, _) = resources(snapshot, policies.ACTION_GROUP)
     assert ops["properties"]["smsReceivers"] == [{"name": "ops", "countryCode": "1", "phoneNumber": "5550100"}]
 
@@ -298,7 +311,46 @@ def test_what_runs_is_the_python_that_is_tested() -> None:
 def test_the_alert_calls_a_function_that_is_there() -> None:
     source = (ROOT / "functions/incident.py").read_text()
     assert '"/api/incidents"' in source and "\nasync def incident(" in source
-    assert "/api/incidents?code=${incident.listKeys().default}" in (INFRA / "app/incidents.bicep").read_text()
+    (group,) = INCIDENTS["predictedResources"]
+    (receiver,) = group["properties"]["webhookReceivers"]
+    assert receiver["serviceUri"].startswith("[format('https://{0}/api/incidents?key={1}', reference(")
+    assert receiver["serviceUri"].endswith("/vaults/kv-buzzguard', 'incident-key')))]")
+    assert receiver["useCommonAlertSchema"] is True
+
+
+def test_the_action_group_stays_what_it_was_but_for_what_it_calls() -> None:
+    """It is made by one template, and filled in by another, which replaces all of it."""
+    (group,) = INCIDENTS["predictedResources"]
+    (made,) = (made for made in resources(DEV, policies.ACTION_GROUP) if policies.called(made) == "ag-incidents")
+    assert group["tags"] == f"[reference('{group['id']}', '{group['apiVersion']}', 'full').tags]"
+    for same in ("apiVersion", "location"):
+        assert group[same] == made[same]
+    assert made["properties"] == {name: group["properties"][name] for name in ("groupShortName", "enabled")}
+
+
+@pytest.mark.parametrize("snapshot", SNAPSHOTS.values(), ids=SNAPSHOTS)
+def test_a_rule_is_what_alerts_json_says(snapshot: Snapshot) -> None:
+    """And a quiet app is no alarm unless somebody says that there is traffic."""
+    rules = {rule["name"]: rule["properties"] for rule in resources(snapshot, policies.LOG_RULE)}
+    assert rules.keys() == {alert["name"] for alert in ALERTS} - {"no-heartbeat"}
+    for alert in ALERTS:
+        if rule := rules.get(alert["name"]):
+            (criterion,) = rule["criteria"]["allOf"]
+            assert criterion["query"] == (INFRA / alert["query"]).read_text()
+            assert (rule["evaluationFrequency"], rule["windowSize"]) == (alert["frequency"], alert["window"])
+            assert (rule["autoMitigate"], rule["severity"]) == (alert["autoMitigate"], alert["severity"])
+
+
+def test_prod_is_asked_from_outside_whether_it_is_ready() -> None:
+    (test,) = resources(PROD, policies.WEBTEST)
+    asked = json.loads((INFRA / "availability.json").read_text())
+    assert f"'{asked['path']}'" in test["properties"]["Request"]["RequestUrl"]
+    assert f'"{asked["path"]}"' in (ROOT / "functions/health.py").read_text()
+    seconds = {"PT30S": 30, "PT5M": 300}
+    assert test["properties"]["Frequency"] == seconds[asked["frequency"]]
+    assert test["properties"]["Timeout"] == seconds[asked["timeout"]]
+    assert [place["Id"] for place in test["properties"]["Locations"]] == asked["locations"]
+    assert resources(DEV, policies.WEBTEST) == []
 
 
 @pytest.mark.parametrize("deployment", ["dev", "prod"])

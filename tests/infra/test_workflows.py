@@ -261,7 +261,7 @@ def test_a_deployment(deploy: Deploy) -> None:
     what_if, create = (calls[position(calls, start)] for start in order[:2])
     assert what_if.partition(" --name")[2] == create.partition(" --name")[2].partition(" --query")[0]
     assert "@infra/prod.parameters.json" in create and "location=<AZURE_LOCATION>" in create
-    assert "actionGroup=<AZURE_INCIDENTS_GROUP>" in calls[position(calls, "deployment group create")]
+    assert "--parameters infra/incidents.bicepparam" in calls[position(calls, "deployment group create")]
 
 
 @pytest.mark.parametrize("broken", ["predictions", "upload"])
