@@ -1,6 +1,6 @@
 # Two commands matter: `make serve` and `make test`. `make` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install serve drill test check format screenshots bench package cost lock train mlflow
+.PHONY: help install serve drill test check format screenshots bench package snapshots cost lock train mlflow
 .SILENT:
 
 PYTHON := .venv/bin/python
@@ -30,6 +30,7 @@ check: .venv/train  # run the linters
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) -m infra.queries
+	$(PYTHON) -m infra.bicep
 	.venv/bin/shellcheck .ci/run */*.sh
 	.venv/bin/actionlint -shellcheck .venv/bin/shellcheck
 	.venv/bin/zizmor --offline --quiet .
@@ -45,6 +46,9 @@ bench: .venv/train build/buzzguard.zip  # measure; writes benchmarks/results/ser
 	$(PYTHON) -m benchmarks.serving
 
 package: build/buzzguard.zip  # build the zip that is deployed
+
+snapshots: .venv/dev  # predict what would be deployed, for the tests to compare; needs bicep
+	$(PYTHON) -m infra.bicep snapshots
 
 cost: .venv/dev  # what CALLS a month cost in Azure
 	$(PYTHON) -m infra.cost $(CALLS)

@@ -9,7 +9,7 @@ from sentiment.errors import SettingsError
 
 type AuthLevel = Literal["anonymous", "function"]
 
-DEVELOPMENT = "development-"  # what a receipt key made on a laptop starts with
+DEVELOPMENT = "development-"  # what a key made on a laptop starts with
 _SHORTEST_KEY = 32  # characters
 
 
@@ -37,11 +37,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     feedback_retention_days: int  # FEEDBACK_RETENTION_DAYS: older feedback is purged
     incidents_table: str  # INCIDENTS_TABLE: which alerts were reported
     mail: Mail | None  # no incident reports without it
+    incident_key: str | None  # INCIDENT_KEY, without which nobody may have an incident reported
+    incident_key_previous: str | None  # INCIDENT_KEY_PREVIOUS is still accepted while a rotation lasts
     applicationinsights_connection_string: str | None  # APPLICATIONINSIGHTS_CONNECTION_STRING: no telemetry without it
 
     @property
     def receipt_keys(self) -> tuple[str, ...]:
         return (self.receipt_key, self.receipt_key_previous) if self.receipt_key_previous else (self.receipt_key,)
+
+    @property
+    def incident_keys(self) -> tuple[str, ...]:
+        return tuple(key for key in (self.incident_key, self.incident_key_previous) if key)
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -91,10 +97,14 @@ def read(environment: Mapping[str, str]) -> Settings:
         feedback_retention_days=get("FEEDBACK_RETENTION_DAYS", _days, 90),
         incidents_table=get("INCIDENTS_TABLE", str, "incidents"),
         mail=mail if mail.host else None,
+        incident_key=get("INCIDENT_KEY", key, None),
+        incident_key_previous=get("INCIDENT_KEY_PREVIOUS", key, None),
         applicationinsights_connection_string=get("APPLICATIONINSIGHTS_CONNECTION_STRING", _instrumentation, None),
     )
     if not environment.get("RECEIPT_KEY", "").strip():
         faults.append("RECEIPT_KEY is not set; it signs the prediction ids")
+    if mail.host and not environment.get("INCIDENT_KEY", "").strip():
+        faults.append("INCIDENT_KEY must be set where SMTP_HOST is: it is what lets alerts have a report mailed")
     stores = [name for name in ("TABLES_CONNECTION_STRING", "TABLES_ENDPOINT") if environment.get(name, "").strip()]
     if len(stores) != 1:
         faults.append("TABLES_CONNECTION_STRING or TABLES_ENDPOINT must be set, and not both")

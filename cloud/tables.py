@@ -4,7 +4,7 @@ The SDK costs 90 ms and 18 MB to import (azure.identity 75 ms more): the first f
 """
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import batched, groupby
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sentiment.errors import FeedbackConflict, IncidentInProgress, StoreUnavailable
 from sentiment.feedback import Feedback, hour_at
-from sentiment.incident import Claim, Reported
+from sentiment.incident import Claim, Subject
 
 from .settings import Settings
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 TRIES = 2
 RETRY_AFTER = 5  # seconds
 BATCH = 100  # rows: the most that a transaction takes
-CLAIM = timedelta(minutes=1)  # functionTimeout in host.json: who claimed an incident longer ago is dead
+DIGESTS = 900  # in a row: a column has room for 32,768 characters
+CLAIM = timedelta(minutes=1)  # functionTimeout in host.json: who claimed something longer ago is dead
 
 # A person waits: no call may take more than TRIES times 1.4 s. The SDK's own retries would go on for minutes, and for
 # as long as the server's Retry-After asks.
@@ -136,50 +137,43 @@ class TableFeedbackStore(_Store):
 
 
 class TableIncidentStore(_Store):
-    """The IncidentStore of `sentiment.incident`: a row an incident, with `reports` once it is reported."""
+    """The IncidentStore of `sentiment.incident`: a partition a group, with the digests of what is reported, and one
+    partition of claims. `at` is when a row was written."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.incidents_table)
 
-    def claim(self, incident: str, now: datetime) -> Claim | Reported:
+    def claim(self, series: str, now: datetime) -> Claim:
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-        row = {**_incident(incident), "claimed_at": now, "claimant": uuid.uuid4().hex}
+        row = {**_claim(series), "at": now, "claimant": uuid.uuid4().hex}
         for _ in range(TRIES):
             try:
-                return Claim(incident, now, _patiently(lambda: self._table.create_entity(row))["etag"])
+                return Claim(series, _patiently(lambda: self._table.create_entity(row))["etag"])
             except ResourceNotFoundError:  # the table
                 self._make_table()
             except ResourceExistsError:
-                there = self._get(*_incident(incident).values())
-                if there is not None and (held := self._contend(row, there)):  # else given back in the meantime
-                    return held
-        raise StoreUnavailable("The incident changes hands all the time.", RETRY_AFTER)
+                there = self._get(*_claim(series).values())
+                if there is not None and (version := self._contend(row, there)):  # else released in the meantime
+                    return Claim(series, version)
+        raise StoreUnavailable("The claim changes hands all the time.", RETRY_AFTER)
 
-    def _contend(self, row: dict[str, Any], there: "TableEntity") -> Claim | Reported | None:
-        """What comes of a claim where there is one already; None if another call was faster to take it over."""
+    def _contend(self, row: dict[str, Any], there: "TableEntity") -> str | None:
+        """The version of the claim where there is one already; None if another call was faster to take it over."""
         from azure.core import MatchConditions
         from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
         from azure.data.tables import UpdateMode
 
-        if "reports" in there:
-            return Reported(there["reports"])
         version = str(there.metadata["etag"])
-        if there["claimant"] != row["claimant"]:  # else our own write, whose answer was lost
-            if there["claimed_at"] > row["claimed_at"] - CLAIM:
-                raise IncidentInProgress("Another call is reporting this incident.", RETRY_AFTER)
-            condition: dict[str, Any] = {"etag": version, "match_condition": MatchConditions.IfNotModified}
-            try:
-                taken = _patiently(lambda: self._table.update_entity(row, UpdateMode.REPLACE, **condition))
-            except (ResourceModifiedError, ResourceNotFoundError):
-                return None
-            version = taken["etag"]
-        return Claim(row["RowKey"], row["claimed_at"], version)
-
-    def settle(self, claim: Claim, reports: int) -> None:
-        # Whoever may have taken it over meanwhile: it was reported.
-        row = {**_incident(claim.incident), "claimed_at": claim.at, "reports": reports}
-        _patiently(lambda: self._table.upsert_entity(row))
+        if there["claimant"] == row["claimant"]:  # our own write, whose answer was lost
+            return version
+        if there["at"] > row["at"] - CLAIM:
+            raise IncidentInProgress("Another call is reporting at this moment.", RETRY_AFTER)
+        condition: dict[str, Any] = {"etag": version, "match_condition": MatchConditions.IfNotModified}
+        try:
+            return str(_patiently(lambda: self._table.update_entity(row, UpdateMode.REPLACE, **condition))["etag"])
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return None
 
     def release(self, claim: Claim) -> None:
         from azure.core import MatchConditions
@@ -187,12 +181,25 @@ class TableIncidentStore(_Store):
 
         condition: dict[str, Any] = {"etag": claim.version, "match_condition": MatchConditions.IfNotModified}
         try:
-            _patiently(lambda: self._table.delete_entity(_incident(claim.incident), **condition))
+            _patiently(lambda: self._table.delete_entity(_claim(claim.series), **condition))
         except ResourceModifiedError:
             pass  # another call has taken it over: it is not ours to give back
 
+    def reported(self, first: str, last: str) -> Iterator[str]:
+        condition = "PartitionKey ge @first and PartitionKey le @last"
+        for page in self._pages(condition, parameters={"first": first, "last": last}):
+            for row in page:
+                yield from row["digests"].split()
+
+    def settle(self, subjects: Iterable[Subject], now: datetime) -> None:
+        for group, members in groupby(sorted(subjects), lambda subject: subject.group):
+            for batch in batched((member.digest for member in members), DIGESTS, strict=False):
+                keys = {"PartitionKey": group, "RowKey": uuid.uuid4().hex}
+                row = {**keys, "at": now, "digests": " ".join(batch)}
+                _patiently(lambda row=row: self._table.upsert_entity(row))  # type: ignore[misc]
+
     def purge(self, before: datetime) -> Iterator[int]:
-        for _, rows in self._purge("claimed_at lt @before", {"before": before}):
+        for _, rows in self._purge("at lt @before", {"before": before}):
             yield rows
 
 
@@ -212,9 +219,9 @@ def _plain(value: Any) -> Any:
     return datetime.combine(value.date(), value.timetz()) if isinstance(value, datetime) else value
 
 
-def _incident(incident: str) -> dict[str, str]:
-    """The keys of a row. One partition: there are a few in a month."""
-    return {"PartitionKey": "incident", "RowKey": incident}
+def _claim(series: str) -> dict[str, str]:
+    """The keys of a row."""
+    return {"PartitionKey": "claims", "RowKey": series}
 
 
 def _compare(feedback: Feedback, there: Feedback) -> Literal["replayed"]:

@@ -92,7 +92,7 @@ def serve(app_dir: Path, own_tables: bool, speed: float | None) -> None:
         from devhost.host import create_app  # late: meanwhile the tables start
         from devhost.watch import Watch
 
-        watch = Watch() if speed else None
+        watch = Watch(expect_traffic=os.environ.get("EXPECT_TRAFFIC") == "true") if speed else None
         if watch:
             watch.lend(os.environ)
             atexit.register(watch.close)  # runs after the app's own, which may have telemetry to send
@@ -106,7 +106,7 @@ def serve(app_dir: Path, own_tables: bool, speed: float | None) -> None:
             print(_welcome(address, app.state.runtime, watch), flush=True)
             if watch and speed:
                 watch.open()
-                watch.patrol(watch.action_group(address, os.environ), speed)
+                watch.patrol(address, watch.action_group(address, os.environ), speed)
 
         config = uvicorn.Config(
             app,
@@ -168,7 +168,7 @@ def _welcome(address: str, runtime: "Runtime", watch: "Watch | None") -> str:
     if watch:
         lines += [
             f"  {'mail':<12} /mailbox shows what is sent",
-            f"  {'alerts':<12} {len(watch.rules)} rules of infra/alerts.json watch its telemetry",
+            f"  {'alerts':<12} {len(watch.rules)} rules of infra/alerts.json and availability.json watch it",
         ]
     return "\n".join(lines) + "\n"
 

@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 
 from msgspec import Struct
 
-from devhost.monitor import SUBSCRIPTION, Alert
+from devhost.monitor import SUBSCRIPTION, Alert, MetricRule
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,9 @@ _PAUSES = (5, 20, 5, 40, 5)  # seconds before each further attempt
 _RETRIABLE = (408, 429, 503, 504)
 _PATIENCE = 10  # seconds for an answer
 
-_WORKSPACE = f"{SUBSCRIPTION}/resourcegroups/laptop/providers/microsoft.operationalinsights/workspaces/laptop"
+_GROUP = f"{SUBSCRIPTION}/resourcegroups/laptop/providers"
+_WORKSPACE = f"{_GROUP}/microsoft.operationalinsights/workspaces/laptop"
+_COMPONENT = f"{_GROUP}/microsoft.insights/components/laptop"
 _LINKS = (
     "linkToSearchResultsUI",
     "linkToFilteredSearchResultsUI",
@@ -36,7 +38,7 @@ _LINKS = (
 
 
 class Receivers(Struct, frozen=True):
-    function: str  # the URL of the function that is called, with its key in ?code=
+    function: str  # the URL of the function that is called, with its key
     smtp: tuple[str, int]
     to: Sequence[str]  # addresses
 
@@ -98,17 +100,20 @@ def _post(url: str, body: bytes) -> tuple[str | None, bool]:
 
 
 def common_alert_schema(alert: Alert) -> dict[str, Any]:
-    """https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema, as for "Log Alerts V2"."""
+    """https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema, as for "Log Alerts V2", or for an
+    availability test."""
     rule, (start, end) = alert.rule, alert.window
+    metric = isinstance(rule, MetricRule)
+    target = _COMPONENT if metric else _WORKSPACE
     essentials = {
         "alertId": alert.id,
         "alertRule": rule.name,
         "severity": f"Sev{rule.severity}",
-        "signalType": "Log",
+        "signalType": "Metric" if metric else "Log",
         "monitorCondition": alert.condition,
-        "monitoringService": "Log Alerts V2",
-        "alertTargetIDs": [_WORKSPACE],
-        "configurationItems": [_WORKSPACE],
+        "monitoringService": "Platform" if metric else "Log Alerts V2",
+        "alertTargetIDs": [target],
+        "configurationItems": [target],
         "originAlertId": alert.id.rpartition("/")[2],
         "firedDateTime": f"{alert.fired:%Y-%m-%dT%H:%M:%S.%f}0Z",  # .NET counts in tenths of a microsecond
         "description": rule.description,
@@ -117,28 +122,45 @@ def common_alert_schema(alert: Alert) -> dict[str, Any]:
     }
     if alert.resolved:
         essentials["resolvedDateTime"] = f"{alert.resolved:%Y-%m-%dT%H:%M:%S.%f}0Z"
-    criterion: dict[str, Any] = {
-        "searchQuery": rule.query,
+    condition = {
+        "windowSize": f"PT{rule.window.total_seconds() / 60:.0f}M",
+        "allOf": [_failed_locations(alert) if metric else _log_query(alert)],
+        "windowStartTime": f"{start:%Y-%m-%dT%H:%M:%SZ}",
+        "windowEndTime": f"{end:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    kind = "WebtestLocationAvailabilityCriteria" if metric else "LogQueryCriteria"
+    context = {"properties": None, "conditionType": kind, "condition": condition}
+    return {
+        "schemaId": "azureMonitorCommonAlertSchema",
+        "data": {"essentials": essentials, "alertContext": context, "customProperties": None},
+    }
+
+
+def _log_query(alert: Alert) -> dict[str, Any]:
+    return {
+        "searchQuery": alert.rule.query,
         "metricMeasureColumn": None,
         "targetResourceTypes": "['microsoft.operationalinsights/workspaces']",
         "operator": "GreaterThan",
-        "threshold": "0",
+        "threshold": str(alert.rule.threshold),
         "timeAggregation": "Count",
         "dimensions": [],
         "metricValue": float(alert.rows),
         "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
         **dict.fromkeys(_LINKS, ""),  # there is no portal here
     }
-    condition = {
-        "windowSize": f"PT{rule.window.total_seconds() / 60:.0f}M",
-        "allOf": [criterion],
-        "windowStartTime": f"{start:%Y-%m-%dT%H:%M:%SZ}",
-        "windowEndTime": f"{end:%Y-%m-%dT%H:%M:%SZ}",
-    }
-    context = {"properties": None, "conditionType": "LogQueryCriteria", "condition": condition}
+
+
+def _failed_locations(alert: Alert) -> dict[str, Any]:
     return {
-        "schemaId": "azureMonitorCommonAlertSchema",
-        "data": {"essentials": essentials, "alertContext": context, "customProperties": None},
+        "metricName": "Failed Location",
+        "metricNamespace": None,
+        "operator": "GreaterThan",
+        "threshold": str(alert.rule.threshold),
+        "timeAggregation": "Sum",
+        "dimensions": [],
+        "metricValue": float(alert.rows),
+        "webTestName": alert.rule.name,
     }
 
 

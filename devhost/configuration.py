@@ -128,6 +128,7 @@ def _write_development(path: Path) -> None:
             "FUNCTIONS_WORKER_RUNTIME": "python",
             "AzureWebJobsStorage": "UseDevelopmentStorage=true",
             "RECEIPT_KEY": "development-" + secrets.token_urlsafe(32),
+            "INCIDENT_KEY": "development-" + secrets.token_urlsafe(32),
             "TABLES_CONNECTION_STRING": tables.connection_string(tables.DEVELOPMENT_PORT),
             "AUTH_LEVEL": "anonymous",
             "DEVHOST_FUNCTION_KEY": secrets.token_urlsafe(32),

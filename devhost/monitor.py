@@ -1,4 +1,4 @@
-"""Azure Monitor's log search alerts on a laptop: the deployed rules at the deployed frequency and window."""
+"""Azure Monitor's alerts on a laptop: the deployed rules at the deployed frequency and window."""
 
 import logging
 import uuid
@@ -14,11 +14,16 @@ from devhost.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
+NO_HEARTBEAT = "no-heartbeat"  # the rule that is for where there is traffic round the clock
 SUBSCRIPTION = f"/subscriptions/{uuid.UUID(int=0)}"
 
 
-class Rule(Struct, frozen=True, forbid_unknown_fields=True):
-    """An entry of infra/alerts.json. It fires when its query finds a row, and resolves itself."""
+class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A log search alert rule, an entry of infra/alerts.json: its condition is met when its query finds rows.
+
+    With `auto_mitigate` it keeps state: it fires once, and resolves itself. Without, it fires whenever its condition is
+    met: https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-overview#alerts-and-state
+    """
 
     name: str
     title: str
@@ -27,7 +32,9 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     query: str  # KQL; in the file, its path
     frequency: timedelta
     window: timedelta
+    auto_mitigate: bool
     runbook: str
+    threshold: int = 0  # the condition is met by more rows
 
     @property
     def quiet(self) -> timedelta:
@@ -40,6 +47,15 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
         if self.frequency < timedelta(minutes=15):
             return 3 * self.frequency
         return (2 if self.frequency < timedelta(hours=11) else 1) * self.frequency
+
+
+class MetricRule(Rule, frozen=True):
+    """A metric alert rule. Its metric is the number of rows that a query finds."""
+
+    @property
+    def quiet(self) -> timedelta:
+        """It is resolved at the third check in a row that does not meet the condition; source as above."""
+        return 3 * self.frequency
 
 
 class Alert(Struct, frozen=True):
@@ -98,12 +114,14 @@ class Monitor:
                 self._notify(alert)
 
     def _transition(self, rule: Rule, state: _State, rows: int, now: datetime) -> Alert | None:
-        """A stateful rule says once that its condition is met, and once that it no longer is."""
-        if rows:
+        """A rule that keeps state says once that its condition is met, and once that it no longer is; another says
+        each time that it is."""
+        if rows > rule.threshold:
             state.met = now
             if state.alert is None:
-                state.alert = Alert(_new_id(), rule, rows, now)
-                return state.alert
+                alert = Alert(_new_id(), rule, rows, now)
+                state.alert = alert if rule.auto_mitigate else None
+                return alert
         elif state.alert and now - state.met >= rule.quiet / self._speed:
             resolved = msgspec.structs.replace(state.alert, rows=0, resolved=now)
             state.alert = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Mapping, MutableMapping
@@ -17,10 +18,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from devhost.action_group import ActionGroup, Receivers
+from devhost.availability import Prober, read_web_test
 from devhost.errors import HostError
 from devhost.insights import INSTRUMENTATION_KEY, Insights, Sink, request_row
 from devhost.mailbox import LARGEST, Mailbox
-from devhost.monitor import Monitor, read_rules
+from devhost.monitor import NO_HEARTBEAT, Monitor, read_rules
 from devhost.runtime import Invocation
 from devhost.workspace import Schema, Workspace
 
@@ -34,12 +36,19 @@ _BREATH = 1.0  # seconds between two looks at the clock
 class Watch:
     """Listens on two ports of its own from the start, and answers in threads of its own from `open` on."""
 
-    def __init__(self, sink: Sink | None = None) -> None:
-        """Telemetry goes to `sink` if there is one, else into the workspace. Raises HostError."""
-        self.rules = read_rules(INFRA / "alerts.json")
+    def __init__(self, sink: Sink | None = None, expect_traffic: bool = False) -> None:
+        """Telemetry goes to `sink` if there is one, else into the workspace. With `expect_traffic` there is the rule of
+        those who have it round the clock. Raises HostError."""
+        self.web_test = read_web_test(INFRA / "availability.json")
+        log_rules = read_rules(INFRA / "alerts.json")
+        self.rules = (
+            *(rule for rule in log_rules if expect_traffic or rule.name != NO_HEARTBEAT),
+            self.web_test.rule,
+        )
         self.workspace = Workspace(_schema(INFRA / "workspace.json"))
         self.mailbox = Mailbox(_now)
         self._sink = sink or self.workspace.add
+        self._incident_key = "development-" + secrets.token_urlsafe(32)
         self._http, self._smtp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
@@ -68,6 +77,7 @@ class Watch:
             "SMTP_PORT": str(port),
             "MAIL_FROM": "buzzguard@laptop.example",
             "MAIL_TO": "ops@laptop.example",
+            "INCIDENT_KEY": self._incident_key,
         }
 
     def lend(self, environment: MutableMapping[str, str]) -> None:
@@ -82,20 +92,22 @@ class Watch:
         self._sink("AppRequests", request_row(invocation), _now())
 
     def action_group(self, app: str, environment: Mapping[str, str]) -> ActionGroup:
-        """What tells ops, and the function in the app at the URL `app`."""
-        code = urlencode({"code": environment.get("DEVHOST_FUNCTION_KEY", "")})
+        """What tells ops, and the function in the app at the URL `app` that runs with these settings."""
+        key = urlencode({"key": environment["INCIDENT_KEY"]})
         ops = environment.get("MAIL_TO", self.settings["MAIL_TO"])
         to = [address.strip() for address in ops.split(",")]
-        return ActionGroup(Receivers(f"{app}/api/incidents?{code}", self.smtp, to))
+        return ActionGroup(Receivers(f"{app}/api/incidents?{key}", self.smtp, to))
 
     def open(self) -> None:
         """From now on telemetry and mail are taken; what was sent before waits in the sockets."""
         self._begin(lambda: asyncio.run(self._answer()))
 
-    def patrol(self, action_group: ActionGroup, speed: float) -> None:
-        """From now on rules are run when their time comes, `speed` times as often as they say."""
+    def patrol(self, app: str, action_group: ActionGroup, speed: float) -> None:
+        """From now on the app at the URL `app` is tested, and rules are run, when their time comes, `speed` times as
+        often as they say."""
+        prober = Prober(self.web_test, app, self._sink, speed)
         monitor = Monitor(self.rules, self.workspace, action_group, speed)
-        self._begin(lambda: self._patrol(monitor))
+        self._begin(lambda: self._patrol(prober, monitor))
 
     def close(self) -> None:
         """Ends what was begun."""
@@ -131,9 +143,10 @@ class Watch:
         async with await loop.create_server(conversation, sock=self._smtp):
             await self._server.serve(sockets=[self._http])
 
-    def _patrol(self, monitor: Monitor) -> None:
+    def _patrol(self, prober: Prober, monitor: Monitor) -> None:
         while not self._closed.wait(_BREATH):
             try:
+                prober.tick(_now())
                 self.workspace.store()
                 monitor.tick(_now())
             except Exception:

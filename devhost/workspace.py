@@ -34,12 +34,12 @@ _TYPES = {
 
 class Workspace:
     """Safe to use from several threads. DuckDB and the parser of KQL, which take a second to import, are there from the
-    first query or `store` that finds a row."""
+    first query, or `store` that finds a row."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._waiting: deque[tuple[str, Row]] = deque()
-        self._tables: DuckDBPyConnection | None = None  # until there is a row
+        self._made: DuckDBPyConnection | None = None
         self._lock = threading.Lock()
 
     def add(self, table: str, row: Row, arrived: datetime) -> None:
@@ -55,37 +55,38 @@ class Workspace:
         """What a query finds at `end` in the rows of (start, end]. Raises duckdb_kql.KqlError or duckdb.Error."""
         with self._lock:
             self._store()
-            if self._tables is None:
-                return []
             import duckdb_kql
 
+            tables = self._tables()
             for table, columns in self._schema.items():
-                self._tables.execute(
+                tables.execute(
                     f'CREATE OR REPLACE VIEW "{table}" AS SELECT {_names(columns)} FROM {_storage(table)} '  # noqa: S608
                     f'WHERE "TimeGenerated" > {_literal(start)} AND "TimeGenerated" <= {_literal(end)} '
                     f"AND {_ARRIVED} <= {_literal(end)}"
                 )
-            found = duckdb_kql.execute(self._tables, kql, query_now=end)
+            found = duckdb_kql.execute(tables, kql, query_now=end)
             names = [column[0] for column in found.description]
             return [dict(zip(names, values, strict=True)) for values in found.fetchall()]
 
     def close(self) -> None:
         """Gives everything back."""
         with self._lock:
-            self._tables = None
+            self._made = None
+
+    def _tables(self) -> "DuckDBPyConnection":
+        if self._made is None:
+            self._made = _make_tables(self._schema)
+        return self._made
 
     def _store(self) -> None:
         rows: dict[str, list[Row]] = defaultdict(list)
         for _ in range(len(self._waiting)):
             table, row = self._waiting.popleft()
             rows[table].append(row)
-        if rows and self._tables is None:
-            self._tables = _make_tables(self._schema)
         for table, batch in rows.items():
-            assert self._tables
-            insert(self._tables, _storage(table), _stored(self._schema[table]), batch)
+            insert(self._tables(), _storage(table), _stored(self._schema[table]), batch)
             newest = max(row[_ARRIVED] for row in batch)
-            self._tables.execute(f"DELETE FROM {_storage(table)} WHERE {_ARRIVED} < {_literal(newest - OLDEST)}")  # noqa: S608
+            self._tables().execute(f"DELETE FROM {_storage(table)} WHERE {_ARRIVED} < {_literal(newest - OLDEST)}")  # noqa: S608
 
 
 def make_table(connection: "DuckDBPyConnection", table: str, columns: Mapping[str, str]) -> None:

@@ -10,6 +10,10 @@ from .problems import BY_TITLE, OF_A_BODY, WAIT, Kind, table
 from .reference import ABOUT, GROUPS, Entry, entries
 
 _REFERENCES = "#/components/schemas/{name}"
+_SECURITY_SCHEMES = {
+    "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
+    "incidentKey": {"type": "apiKey", "in": "query", "name": "key"},
+}
 _REQUEST_ID = {"x-request-id": {"description": "Names this request in the logs", "schema": {"type": "string"}}}
 _RETRY_AFTER = {"Retry-After": {"description": "When to come again, in seconds", "schema": {"type": "integer"}}}
 
@@ -37,10 +41,7 @@ def document() -> bytes:
             },
             "tags": [{"name": name, "description": text} for name, text in GROUPS.items()],
             "paths": paths,
-            "components": {
-                "schemas": components,
-                "securitySchemes": {"functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
-            },
+            "components": {"schemas": components, "securitySchemes": _SECURITY_SCHEMES},
         }
     )
 
@@ -63,8 +64,8 @@ def _describe(operation: Operation, entry: Entry, schema_of: dict[str, Any]) -> 
     if operation.body is not None:
         content = _content("application/json", schema_of[repr(operation.body)], entry.bodies)
         described["requestBody"] = {"required": True, "content": content}
-    if operation.secured:
-        described["security"] = [{"functionKey": []}]
+    if operation.security:
+        described["security"] = [{operation.security: []}]
     return described
 
 
@@ -76,7 +77,7 @@ def _responses(operation: Operation, entry: Entry, schema_of: dict[str, Any]) ->
         if payload is not None:
             schema = schema_of[repr(payload)]
             responses[str(status)]["content"] = _content("application/json", schema, reply.examples)
-    if operation.secured:  # answered by the host, in its own way, before the app is asked
+    if operation.security == "functionKey":  # answered by the host, in its own way, before the app is asked
         responses["401"] = {"description": "The function key is missing or wrong."}
     kinds = [BY_TITLE[title] for title in (*(OF_A_BODY if operation.body is not None else ()), *operation.problems)]
     for status in sorted({kind.status for kind in kinds}):

@@ -1,5 +1,6 @@
 """HTTP in, HTTP out: the one place that decodes requests, encodes answers and turns errors into problem+json."""
 
+import hmac
 import json
 import logging
 import re
@@ -52,13 +53,27 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
+class Secret(NamedTuple):
+    """What the app itself asks for as `?key=`, since an action group sends no headers. A key of the host would not do:
+    it opens every function, and callers of predict may have one."""
+
+    name: str  # its security scheme in the OpenAPI document
+    keys: tuple[str, ...]  # all of them open; none: nobody is let in
+
+    def check(self, request: func.HttpRequest) -> None:
+        """Raises Problem where none of the keys is given."""
+        given = request.params.get("key", "").encode()
+        if not any(hmac.compare_digest(given, key.encode()) for key in self.keys):
+            raise Problem(401, "Key missing or wrong", "This takes a key of its own, as ?key= in the URL.")
+
+
 class Operation(NamedTuple):
     """An endpoint as the OpenAPI document and the catch-all need to know it."""
 
     method: str
     path: str  # /api/feedback/{prediction_id}
     summary: str
-    secured: bool
+    security: str | None  # the security scheme
     body: Any  # the type that decodes the request, or None
     answers: dict[int, Any]  # status -> the type of the payload, or None
     problems: tuple[str, ...]  # their titles, but for those that a body may have
@@ -88,17 +103,22 @@ def endpoint(
     summary: str,
     auth_level: str,
     answers: dict[int, Any],
+    secret: Secret | None = None,
     body: Any = None,
     problems: tuple[str, ...] = (),
     documented: bool = True,
 ) -> Callable[[Handler], Handler]:
-    """Register `handler(request, decoded body)` as the function that answers `method path`."""
-    operation = Operation(method, path, summary, auth_level != "anonymous", body, answers, problems, documented)
+    """Register `handler(request, decoded body)` as the function that answers `method path`.
+
+    `auth_level` is what the host asks of callers, `secret` what the app does.
+    """
+    security = "functionKey" if auth_level != "anonymous" else secret.name if secret else None
+    operation = Operation(method, path, summary, security, body, answers, problems, documented)
     OPERATIONS.append(operation)
     route = blueprint.route(path.lstrip("/") or _ROOT, methods=operation.methods, auth_level=func.AuthLevel(auth_level))
 
     def register(handler: Handler) -> Handler:
-        route(trigger(handler, body))
+        route(trigger(handler, body, secret))
         return handler
 
     return register
@@ -110,7 +130,7 @@ def for_browsers(blueprint: func.Blueprint, path: str) -> Callable[[Handler], Ha
     return endpoint(blueprint, "GET", path, summary="", auth_level="anonymous", answers={}, documented=False)
 
 
-def trigger(handler: Handler, body: Any = None) -> Trigger:
+def trigger(handler: Handler, body: Any = None, secret: Secret | None = None) -> Trigger:
     """`handler(request, decoded body)` as a function of Azure, whatever it raises turned into problem+json."""
     decoder = msgspec.json.Decoder(body) if body is not None else None
 
@@ -119,6 +139,8 @@ def trigger(handler: Handler, body: Any = None) -> Trigger:
         request_id = _request_id(req.headers, traceparent)
         with telemetry.invocation(traceparent):
             try:
+                if secret:
+                    secret.check(req)
                 answer = await handler(req, _decode(req, decoder) if decoder else None)
             except Exception as error:
                 answer = _problem(_told(error, request_id), request_id)

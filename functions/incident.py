@@ -11,12 +11,13 @@ from msgspec import Struct
 from sentiment.errors import MailUnavailable
 from sentiment.incident import Alert, report
 
-from .http import Answer, endpoint
+from .http import Answer, Secret, endpoint
 from .service import in_thread, service
 
 
 class IncidentResponse(Struct, frozen=True):
-    """`ignored` is an alert that has not fired but resolved."""
+    """`replayed`: all of it was reported before; `ignored`: the alert has not fired but resolved. `reports` is how many
+    predictions this call has mailed."""
 
     status: Literal["sent", "replayed", "ignored"]
     reports: int
@@ -29,16 +30,16 @@ watch = logging.getLogger("buzzguard.watch")
 _THREADS = ThreadPoolExecutor(4, "incident")
 
 
-# The action group has a key. Whoever may ask for predictions, only its holder may have mail sent.
 @endpoint(
     blueprint,
     "POST",
     "/api/incidents",
     summary="Report an alert by mail, once",
-    auth_level="function",
+    auth_level="anonymous",
+    secret=Secret("incidentKey", service.incident_keys),  # whoever may ask for predictions may not have mail sent
     body=Alert,
     answers={200: IncidentResponse},
-    problems=("Feedback store unavailable", "Mail unavailable", "Incident in progress"),
+    problems=("Key missing or wrong", "Feedback store unavailable", "Mail unavailable", "Incident in progress"),
 )
 async def incident(_: func.HttpRequest, alert: Alert) -> Answer:
     if not alert.fired:

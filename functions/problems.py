@@ -32,6 +32,12 @@ KINDS = (
         "The body is JSON, but not what the schema asks for.",
         "Mend the field at the `pointer` in `errors`.",
     ),
+    Kind(
+        401,
+        "Key missing or wrong",
+        "The URL has no `?key=`, or not the one that this operation has to itself.",
+        "Send that: a function key does not open it.",
+    ),
     Kind(404, "Not found", "There is nothing at this path.", "Compare it with the paths of the OpenAPI document."),
     Kind(405, "Method not allowed", "The path does not take this method.", "Use one that `Allow` names."),
     Kind(
@@ -62,7 +68,7 @@ KINDS = (
     Kind(500, "Internal error", "The service failed, and has logged why.", "Report the `x-request-id`."),
     Kind(503, "Feedback store unavailable", "The tables do not answer in time.", WAIT),
     Kind(503, "Mail unavailable", "No mail server is set, or it does not take the mail.", WAIT),
-    Kind(503, "Incident in progress", "Another call is reporting this alert at this moment.", WAIT),
+    Kind(503, "Incident in progress", "Another call is reporting the same at this moment.", WAIT),
     Kind(
         503,
         "Model unavailable",

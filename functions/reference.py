@@ -21,8 +21,9 @@ from .service import service
 ABOUT = """\
 Will this tweet be read as positive or negative? Ask before you publish.
 
-To try an operation, open it, choose an example and **Execute**. Those with a lock need a function key, which
-**Authorize** takes; on a laptop it is `DEVHOST_FUNCTION_KEY` in `local.settings.json`.
+To try an operation, open it, choose an example and **Execute**. Those with a lock need a key, which **Authorize**
+takes: a function key, or for incidents the `INCIDENT_KEY`. On a laptop they are in `local.settings.json`, the first as
+`DEVHOST_FUNCTION_KEY`.
 
 <details><summary><b>Errors</b></summary>
 
@@ -32,8 +33,8 @@ which the logs know it.
 
 {problems}
 
-401 (no function key, or a wrong one), 429 (more calls than the app takes at a time) and what is larger than the
-platform takes are answered by the platform, in its own way.
+401 for want of a function key, 429 (more calls than the app takes at a time) and what is larger than the platform
+takes are answered by the platform, in its own way.
 
 </details>
 """
@@ -176,14 +177,15 @@ ALERT = {
 }
 INCIDENTS = Entry(
     "Operations",
-    "For an action group of Azure Monitor. Always needs a key. Of a burst of bad predictions, the mail lists them.",
+    "For an action group of Azure Monitor, which has a key of its own. Of a burst of bad predictions, the mail lists "
+    "those that no mail has listed yet; where there are none, none is sent.",
     {
         200: Reply(
-            "The mail is sent, or was before; or the alert has not fired, and is ignored.",
+            "The mail is sent, or all of it was before; or the alert has not fired, and is ignored.",
             {
                 "Ignored": IncidentResponse("ignored", 0),
                 "Sent": IncidentResponse("sent", 3),
-                "Once more": IncidentResponse("replayed", 3),
+                "Once more": IncidentResponse("replayed", 0),
             },
         )
     },

@@ -36,6 +36,7 @@ class Service:
         self.store: FeedbackStore = TableFeedbackStore(configuration)
         self.retention = timedelta(days=configuration.feedback_retention_days)
         self.incidents: IncidentStore = TableIncidentStore(configuration)
+        self.incident_keys = configuration.incident_keys
         self.mailer: Mailer | None = SmtpMailer(configuration.mail) if configuration.mail else None
         self._model: Model | ModelError
         try:  # a broken model must not take feedback and erasure down with it

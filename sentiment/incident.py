@@ -4,7 +4,7 @@ import hashlib
 import html
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import StoreUnavailable
-from .feedback import Feedback, FeedbackStore
+from .feedback import Feedback, FeedbackStore, hour_at
 
 RULE = "bad-prediction-burst"  # the rule of infra/alerts.json behind which there are predictions
 MARGIN = timedelta(minutes=1)  # a record is written seconds after its row, and Azure names its window in whole seconds
@@ -56,8 +56,8 @@ class Alert(Struct, frozen=True, rename="camel"):
 
     @property
     def digest(self) -> str:
-        """A name for this incident that is fit to be a key: 32 hexadecimal digits."""
-        return hashlib.sha256(self.data.essentials.alert_id.encode()).hexdigest()[:32]
+        """A name for this alert that is fit to be a key: 32 hexadecimal digits."""
+        return _digest(self.data.essentials.alert_id)
 
     @property
     def of_predictions(self) -> bool:
@@ -83,20 +83,25 @@ class Alert(Struct, frozen=True, rename="camel"):
         return None
 
 
-class Claim(NamedTuple):
-    """This call, and no other, is to report that incident."""
+class Subject(NamedTuple):
+    """What a report is about: a prediction, or an alert that has none behind it."""
 
-    incident: str
-    at: datetime
+    group: str  # the UTC hour in which the prediction was reported wrong, or ALERTS
+    digest: str  # of the receipt, or of the alert
+
+
+ALERTS = "alerts"  # the group of alerts
+
+
+class Claim(NamedTuple):
+    """This call, and no other, is to report something of that series."""
+
+    series: str
     version: str  # of what is stored
 
 
-class Reported(NamedTuple):
-    reports: int
-
-
 class Letter(NamedTuple):
-    id: str  # the same whenever the same incident is reported
+    id: str  # the same whenever the same is reported
     subject: str  # one line
     plain: str
     html: str
@@ -104,23 +109,26 @@ class Letter(NamedTuple):
 
 
 class IncidentStore(Protocol):
-    """Which incidents are reported. Every method raises StoreUnavailable; calls may block for seconds."""
+    """What is reported, and who is reporting. Every method raises StoreUnavailable; calls may block for seconds."""
 
-    def claim(self, incident: str, now: datetime) -> Claim | Reported:
-        """Take an incident over, for some time, unless it was reported. Raises IncidentInProgress if another call has
-        it."""
-        ...
-
-    def settle(self, claim: Claim, reports: int) -> None:
-        """It is reported, with so many predictions, for good."""
+    def claim(self, series: str, now: datetime) -> Claim:
+        """Take a series over, for some time. Raises IncidentInProgress if another call has it."""
         ...
 
     def release(self, claim: Claim) -> None:
-        """It is not reported: the next call may take it over at once."""
+        """The next call may take the series over at once."""
+        ...
+
+    def reported(self, first: str, last: str) -> Iterator[str]:
+        """The digests of what is reported in the groups from `first` to `last`, both included."""
+        ...
+
+    def settle(self, subjects: Iterable[Subject], now: datetime) -> None:
+        """They are reported, for good. To say so twice does no harm."""
         ...
 
     def purge(self, before: datetime) -> Iterator[int]:
-        """Forget the incidents claimed before that time, a batch at a time; yields the number in each."""
+        """Forget what was reported or claimed before that time, a batch at a time; yields the number in each."""
         ...
 
 
@@ -132,7 +140,7 @@ class Mailer(Protocol):
 
 class Outcome(NamedTuple):
     status: Literal["sent", "replayed"]
-    reports: int
+    reports: int  # predictions in the letter
 
 
 def report(
@@ -143,47 +151,59 @@ def report(
     receipt_age: timedelta,
     now: datetime,
 ) -> Outcome:
-    """Tell the team of an alert that fired, once: what fails before the mail is out leaves it to the next call.
+    """Tell the team of an alert that fired, and of each prediction behind it once, whichever alert it is behind.
 
+    A rule without state fires as long as it sees a burst, and calls may come at the same time. So one call at a time
+    reports predictions, only those that are not yet, and notes them when the letter is out. What fails before that
+    leaves everything to the next call; what fails after it has a letter sent twice, never none.
     `receipt_age` is how long after a prediction it may be given feedback.
     """
-    claim = incidents.claim(alert.digest, now)
-    if isinstance(claim, Reported):
-        return Outcome("replayed", claim.reports)
+    claim = incidents.claim(RULE if alert.of_predictions else alert.digest, now)
     try:
-        found = _wrong(alert, feedback, receipt_age)
+        found = _unreported(alert, feedback, incidents, receipt_age)
+        if found is None:
+            return Outcome("replayed", 0)
         mailer.send(write(alert, found))
-    except BaseException:
+        _settle(incidents, alert, found, now)
+        return Outcome("sent", len(found))
+    finally:
         _release(incidents, claim)
-        raise
-    try:
-        incidents.settle(claim, len(found))
-    except StoreUnavailable as error:
-        log.warning("Alert %s is reported, but it is not stored that it is: %s", claim.incident, error)
-    return Outcome("sent", len(found))
 
 
-def _wrong(alert: Alert, feedback: FeedbackStore, receipt_age: timedelta) -> list[Feedback]:
-    """The predictions reported as wrong in the alert's window, in the order of the reports; at most MOST."""
+def _unreported(
+    alert: Alert, feedback: FeedbackStore, incidents: IncidentStore, receipt_age: timedelta
+) -> list[Feedback] | None:
+    """What the letter is to list, in the order of the reports, at most MOST: the predictions reported as wrong in the
+    alert's window. None if all of it is reported."""
     if not alert.of_predictions or alert.window is None:
-        return []
+        return None if alert.digest in incidents.reported(ALERTS, ALERTS) else []
     since, until = alert.window[0] - MARGIN, alert.window[1] + MARGIN
-    found = islice(feedback.wrong(since - receipt_age, since, until), MOST)
-    return sorted(found, key=lambda row: row.received_at)
+    known = set(incidents.reported(hour_at(since), hour_at(until)))
+    wrong = feedback.wrong(since - receipt_age, since, until)
+    found = islice((row for row in wrong if row.digest not in known), MOST)
+    return sorted(found, key=lambda row: row.received_at) or None
+
+
+def _settle(incidents: IncidentStore, alert: Alert, found: Sequence[Feedback], now: datetime) -> None:
+    subjects = [Subject(hour_at(row.received_at), row.digest) for row in found] or [Subject(ALERTS, alert.digest)]
+    try:
+        incidents.settle(subjects, now)
+    except StoreUnavailable as error:
+        log.warning("Alert %s is reported, but it is not stored that it is: %s", alert.digest, error)
 
 
 def _release(incidents: IncidentStore, claim: Claim) -> None:
     try:
         incidents.release(claim)
     except StoreUnavailable as error:
-        log.warning("Alert %s is claimed until that runs out: %s", claim.incident, error)
+        log.warning("Nobody else reports %s until this claim runs out: %s", claim.series, error)
 
 
 def write(alert: Alert, found: Sequence[Feedback]) -> Letter:
     """The letter about an alert and the predictions behind it."""
     facts, lines = _facts(alert), _lines(alert, found)
     return Letter(
-        alert.digest,
+        _digest("".join(row.digest for row in found)) if found else alert.digest,
         _line(_subject(alert, found))[:200],
         _plain(lines, facts, alert.link, found[:LISTED]),
         _html(lines, facts, alert.link, found[:LISTED]),
@@ -209,10 +229,12 @@ def _lines(alert: Alert, found: Sequence[Feedback]) -> list[str]:
     if alert.window is None:
         return ["Predictions were reported as wrong. The alert does not say when, so none is listed.", *description]
     since, until = (f"{moment:%Y-%m-%d %H:%M}" for moment in alert.window)
-    lines = [f"{_count(found)} reported as wrong, {since} to {until} UTC.", *description]
-    if not found:
-        return [*lines, "Their feedback is not in the table: was it erased?"]
-    lines.append(f"Answered: {_tally(row.label for row in found)}. By model: {_tally(row.model for row in found)}.")
+    lines = [
+        f"{_count(found)} reported as wrong, {since} to {until} UTC.",
+        *description,
+        "What an earlier report lists is not repeated.",
+        f"Answered: {_tally(row.label for row in found)}. By model: {_tally(row.model for row in found)}.",
+    ]
     if len(found) > LISTED:
         lines.append(f"Below are the first {LISTED}; the attachment has them all, up to {LARGEST // 10**6} MB.")
     return lines
@@ -313,6 +335,10 @@ def _prediction(row: Feedback) -> dict[str, Any]:
         "comment": row.comment,
     }
     return {field: value for field, value in prediction.items() if value is not None}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _count(found: Sequence[Feedback]) -> str:

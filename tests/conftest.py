@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 FUNCTION_KEY, MASTER_KEY = "the function key", "the master key"
+INCIDENT_KEY = "development-" + "i" * 32
 sys.path.insert(0, str(ROOT))  # so that `pytest` finds what `python -m pytest` does
 
 from devhost.tables import Azurite  # noqa: E402
@@ -117,6 +118,7 @@ def app(start_app: StartApp, azurite: Azurite) -> App:
 def _running(folder: Path, log: Path, environment: dict[str, str]) -> Iterator[App]:
     laptop = {"PORT": "0", "RECEIPT_KEY": "development-" + "k" * 32, "AUTH_LEVEL": "anonymous"}
     laptop |= {"DEVHOST_FUNCTION_KEY": FUNCTION_KEY, "DEVHOST_MASTER_KEY": MASTER_KEY}
+    laptop |= {"INCIDENT_KEY": INCIDENT_KEY}
     command = [sys.executable, "-m", "devhost", "--no-tables", "--no-watch", "--app", str(folder)]
     with (
         log.open("a") as errors,

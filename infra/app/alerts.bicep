@@ -1,19 +1,26 @@
-// One rule an entry of alerts.json; ops are mailed by each, and the incident function is told.
+// One rule an entry of alerts.json; ops are mailed by each, and the incident function is told. A quiet app is no alarm
+// where no traffic is expected.
+import * as types from '../types.bicep'
+
 param location string
 param token string
-param tags object
+param tags types.tags
 param workspaceId string
-param opsEmail string
-param opsPhone string
-param opsPhoneCountry string
+param contact types.contact
+param monitoring types.monitoring
 
-var alerts = loadJsonContent('../alerts.json')
+var alerts = filter(
+  loadJsonContent('../alerts.json'),
+  alert => monitoring.expectTraffic || alert.name != 'no-heartbeat'
+)
 
 // The path of a file to load must be written out.
 var queries = {
   'queries/bad_prediction_burst.kql': loadTextContent('../queries/bad_prediction_burst.kql')
+  'queries/daily_cap.kql': loadTextContent('../queries/daily_cap.kql')
   'queries/error_rate.kql': loadTextContent('../queries/error_rate.kql')
   'queries/latency.kql': loadTextContent('../queries/latency.kql')
+  'queries/no_heartbeat.kql': loadTextContent('../queries/no_heartbeat.kql')
   'queries/probability_drift.kql': loadTextContent('../queries/probability_drift.kql')
   'queries/unknown_words_drift.kql': loadTextContent('../queries/unknown_words_drift.kql')
   'queries/feedback_disagreement.kql': loadTextContent('../queries/feedback_disagreement.kql')
@@ -29,26 +36,29 @@ resource ops 'Microsoft.Insights/actionGroups@2023-01-01' = {
     emailReceivers: [
       {
         name: 'ops'
-        emailAddress: opsEmail
+        emailAddress: contact.email
         useCommonAlertSchema: true
       }
     ]
-    smsReceivers: empty(opsPhone) ? [] : [{ name: 'ops', countryCode: opsPhoneCountry, phoneNumber: opsPhone }]
+    smsReceivers: empty(contact.phone)
+      ? []
+      : [{ name: 'ops', countryCode: contact.phoneCountry, phoneNumber: contact.phone }]
   }
 }
 
-// Empty: the function has no key before its first package runs. incidents.bicep fills it in; this leaves it alone then.
+// Empty until the first package runs; then incidents.bicep fills it in, and this leaves it alone.
 @onlyIfNotExists()
 resource incidents 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: 'ag-incidents-${token}'
   location: 'Global'
+  tags: tags
   properties: {
     groupShortName: 'incidents'
     enabled: true
   }
 }
 
-resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+resource rules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   for alert in alerts: {
     name: alert.name // the incident function knows the rule by it
     location: location
@@ -79,7 +89,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
           }
         ]
       }
-      autoMitigate: true
+      autoMitigate: alert.autoMitigate
       actions: {
         actionGroups: [
           ops.id
@@ -90,4 +100,5 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   }
 ]
 
+output opsGroupId string = ops.id
 output incidentsGroup string = incidents.name

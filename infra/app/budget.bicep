@@ -1,12 +1,14 @@
 // Mails when half, most and all of the month's money is spent. It stops nothing.
+import * as types from '../types.bicep'
+
 param token string
 param monthlyBudget int
-param opsEmail string
+param contact types.contact
 param month string = utcNow('yyyy-MM')
 
 // Once: Azure refuses another start for a budget, and a start before this month for a new one.
 @onlyIfNotExists()
-resource budget 'Microsoft.Consumption/budgets@2023-11-01' = {
+resource budget 'Microsoft.Consumption/budgets@2026-06-01' = {
   name: 'budget-${token}'
   properties: {
     category: 'Cost'
@@ -21,7 +23,7 @@ resource budget 'Microsoft.Consumption/budgets@2023-11-01' = {
       threshold: percent
       thresholdType: 'Actual'
       contactEmails: [
-        opsEmail
+        contact.email
       ]
     })
   }

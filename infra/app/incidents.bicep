@@ -1,31 +1,26 @@
-// Lets alerts call the incident function. Deployed on its own after the package, which is when the function has a key:
-// infra/connect.sh. The key opens this one function and is written into the action group, nowhere else.
+// Lets alerts call the incident function. Deployed on its own after the package, since a report goes nowhere before.
 param functionApp string
 param actionGroup string
+param keyVault string
 
-resource site 'Microsoft.Web/sites@2024-04-01' existing = {
+resource site 'Microsoft.Web/sites@2025-03-01' existing = {
   name: functionApp
 }
 
-resource incident 'Microsoft.Web/sites/functions@2024-04-01' existing = {
-  parent: site
-  name: 'incident'
+resource group 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
+  name: actionGroup
 }
 
-resource incidents 'Microsoft.Insights/actionGroups@2023-01-01' = {
-  name: actionGroup
-  location: 'Global'
-  properties: {
-    groupShortName: 'incidents'
-    enabled: true
-    azureFunctionReceivers: [
-      {
-        name: 'incident'
-        functionAppResourceId: site.id
-        functionName: 'incident'
-        httpTriggerUrl: 'https://${site.properties.defaultHostName}/api/incidents?code=${incident.listKeys().default}'
-        useCommonAlertSchema: true
-      }
-    ]
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
+  name: keyVault
+}
+
+// The vault gives the key to Resource Manager, so that whoever deploys needs no role on secrets and never sees it.
+module receiver 'receiver.bicep' = {
+  params: {
+    actionGroup: actionGroup
+    tags: group.tags
+    host: site.properties.defaultHostName
+    key: vault.getSecret('incident-key')
   }
 }

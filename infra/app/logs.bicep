@@ -1,15 +1,22 @@
 // Telemetry, and the workbook that shows it.
+import * as types from '../types.bicep'
+
 param location string
 param token string
-param tags object
+param tags types.tags
 
-@description('Of the identity that the app runs as.')
-param principalId string
-param dailyLogGb int
+@description('Name of the identity that the app runs as.')
+param app string
+
+param monitoring types.monitoring
 
 var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: app
+}
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: 'log-${token}'
   location: location
   tags: tags
@@ -19,7 +26,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
     }
     retentionInDays: 30
     workspaceCapping: {
-      dailyQuotaGb: dailyLogGb
+      dailyQuotaGb: monitoring.dailyLogGb
     }
     features: {
       disableLocalAuth: true
@@ -40,11 +47,11 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
 }
 
 resource publisherRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(insights.id, principalId, metricsPublisher)
+  name: guid(insights.id, appIdentity.id, metricsPublisher)
   scope: insights
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', metricsPublisher)
-    principalId: principalId
+    principalId: appIdentity.properties.principalId
     principalType: 'ServicePrincipal'
   }
 }
@@ -62,5 +69,6 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   }
 }
 
+output insightsId string = insights.id
 output workspaceId string = workspace.id
 output insightsConnection string = insights.properties.ConnectionString // an address, no secret: local auth is off

@@ -1,20 +1,24 @@
-// The key that signs prediction ids. It is made here, once, and seen by nobody; docs/operations.md says how to rotate it.
+// The keys that nobody needs to know: of prediction ids, and of what alerts call. docs/operations.md says how to rotate
+// them.
+import * as types from '../types.bicep'
+
 param location string
+
+@minLength(13)
 param token string
-param tags object
 
-@description('Of the identity that the app runs as.')
-param principalId string
+param tags types.tags
 
-@secure()
-param firstKey string = '${newGuid()}${newGuid()}'
-
-@secure()
-param firstPreviousKey string = '${newGuid()}${newGuid()}' // signs nothing; there is one so that its reference resolves
+@description('Name of the identity that the app runs as.')
+param app string
 
 var secretsUser = '4633458b-17de-408a-874c-0445c86b69e6'
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: app
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   name: 'kv-${token}'
   location: location
   tags: tags
@@ -27,33 +31,31 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
     enableRbacAuthorization: true
     enablePurgeProtection: true
     softDeleteRetentionInDays: 7
+    // incidents.bicep has Resource Manager take a key out; networkAcls let it in where the vault is closed to others
+    enabledForTemplateDeployment: true
+    networkAcls: {
+      bypass: 'AzureServices'
+      defaultAction: 'Allow'
+    }
   }
 }
 
-@onlyIfNotExists()
-resource receiptKey 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
-  parent: vault
-  name: 'receipt-key'
-  properties: {
-    value: firstKey
+// The previous ones open nothing before the first rotation; they are there so that their references resolve.
+module keys 'secret.bicep' = [
+  for name in ['receipt-key', 'receipt-key-previous', 'incident-key', 'incident-key-previous']: {
+    params: {
+      vaultName: vault.name
+      name: name
+    }
   }
-}
-
-@onlyIfNotExists()
-resource previousReceiptKey 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
-  parent: vault
-  name: 'receipt-key-previous'
-  properties: {
-    value: firstPreviousKey
-  }
-}
+]
 
 resource readerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, principalId, secretsUser)
+  name: guid(vault.id, appIdentity.id, secretsUser)
   scope: vault
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUser)
-    principalId: principalId
+    principalId: appIdentity.properties.principalId
     principalType: 'ServicePrincipal'
   }
 }

@@ -1,37 +1,44 @@
 // The function app, on Flex Consumption.
+import * as types from '../types.bicep'
+
 param location string
 param token string
-param tags object
-param identityId string
-param identityClientId string
-param blobEndpoint string
+param tags types.tags
+
+@description('Name of the identity that the app runs as.')
+param app string
+
+@description('Name of the identity that the platform writes and reads the package with.')
+param platform string
+
 param packageContainer string
+param blobEndpoint string
 param tableEndpoint string
 param feedbackTable string
 param incidentsTable string
 param vaultUri string
 param insightsConnection string
-param authLevel string
-param corsOrigins string
-param model string
-param receiptDays int
-param feedbackRetentionDays int
-param instanceMemoryMB int
-param httpConcurrency int
-param alwaysReadyInstances int
-param maximumInstanceCount int
-param smtpHost string
-param smtpPort int
-param smtpUser string
-param mailFrom string
-param mailTo string
+param contact types.contact
+param api types.api
+param scale types.scale
+param mail types.mail
 
 // Without a version: a rotated secret is read within a day, or at once after a restart.
 var receiptKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/receipt-key)'
 var previousReceiptKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/receipt-key-previous)'
-var smtpSecret = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/smtp-password)'
+var incidentKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/incident-key)'
+var previousIncidentKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/incident-key-previous)'
+var smtpPassword = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/smtp-password)'
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: app
+}
+
+resource platformIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: platform
+}
+
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: 'plan-${token}'
   location: location
   tags: tags
@@ -45,7 +52,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   }
 }
 
-resource site 'Microsoft.Web/sites@2024-04-01' = {
+resource site 'Microsoft.Web/sites@2025-03-01' = {
   name: 'func-${token}'
   location: location
   tags: union(tags, { 'azd-service-name': 'api' })
@@ -53,33 +60,36 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
   identity: {
     type: 'UserAssigned'
     userAssignedIdentities: {
-      '${identityId}': {}
+      '${appIdentity.id}': {}
+      '${platformIdentity.id}': {}
     }
   }
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    keyVaultReferenceIdentity: identityId
+    keyVaultReferenceIdentity: appIdentity.id
     functionAppConfig: {
       deployment: {
         storage: {
           type: 'blobContainer'
-          value: '${blobEndpoint}${packageContainer}'
+          value: packageContainer
           authentication: {
             type: 'UserAssignedIdentity'
-            userAssignedIdentityResourceId: identityId
+            userAssignedIdentityResourceId: platformIdentity.id
           }
         }
       }
       scaleAndConcurrency: {
-        instanceMemoryMB: instanceMemoryMB
-        maximumInstanceCount: maximumInstanceCount
+        instanceMemoryMB: scale.instanceMemoryMB
+        maximumInstanceCount: scale.maximumInstanceCount
         triggers: {
           http: {
-            perInstanceConcurrency: httpConcurrency // Python's default is 1
+            perInstanceConcurrency: scale.httpConcurrency // Python's default is 1
           }
         }
-        alwaysReady: alwaysReadyInstances == 0 ? [] : [{ name: 'http', instanceCount: alwaysReadyInstances }]
+        alwaysReady: scale.alwaysReadyInstances == 0
+          ? []
+          : [{ name: 'http', instanceCount: scale.alwaysReadyInstances }]
       }
       runtime: {
         name: 'python'
@@ -91,51 +101,64 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
       scmMinTlsVersion: '1.2'
       http20Enabled: true
       cors: {
-        allowedOrigins: empty(corsOrigins) ? [] : split(corsOrigins, ',')
+        allowedOrigins: api.corsOrigins
       }
       appSettings: [
         // Of the Functions host. It keeps no table: its diagnostic events would need a role on all of them.
         { name: 'AzureWebJobsStorage__blobServiceUri', value: blobEndpoint }
         { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
-        { name: 'AzureWebJobsStorage__clientId', value: identityClientId }
+        { name: 'AzureWebJobsStorage__clientId', value: appIdentity.properties.clientId }
         // Of OpenTelemetry
-        { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identityClientId};Authorization=AAD' }
+        {
+          name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING'
+          value: 'ClientId=${appIdentity.properties.clientId};Authorization=AAD'
+        }
         { name: 'PYTHON_ENABLE_OPENTELEMETRY', value: 'true' }
         { name: 'OTEL_SERVICE_NAME', value: 'buzzguard' }
-        { name: 'OTEL_TRACES_SAMPLER', value: 'always_on' } // alerts would undercount
+        // Every one: alerts count them. The host has samplers of its own, and keeps five a second whatever others say.
+        { name: 'OTEL_TRACES_SAMPLER', value: 'microsoft.fixed_percentage' }
+        { name: 'OTEL_TRACES_SAMPLER_ARG', value: '1.0' }
         // Of cloud/settings.py, where what is empty has its default
         { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insightsConnection }
         { name: 'RECEIPT_KEY', value: receiptKey }
         { name: 'RECEIPT_KEY_PREVIOUS', value: previousReceiptKey }
-        { name: 'RECEIPT_DAYS', value: string(receiptDays) }
-        { name: 'AUTH_LEVEL', value: authLevel }
-        { name: 'MODEL', value: model }
+        { name: 'RECEIPT_DAYS', value: string(api.receiptDays) }
+        { name: 'AUTH_LEVEL', value: api.authLevel }
+        { name: 'MODEL', value: api.model }
         { name: 'TABLES_ENDPOINT', value: tableEndpoint }
-        { name: 'MANAGED_IDENTITY_CLIENT_ID', value: identityClientId }
+        { name: 'MANAGED_IDENTITY_CLIENT_ID', value: appIdentity.properties.clientId }
         { name: 'FEEDBACK_TABLE', value: feedbackTable }
-        { name: 'FEEDBACK_RETENTION_DAYS', value: string(feedbackRetentionDays) }
+        { name: 'FEEDBACK_RETENTION_DAYS', value: string(api.feedbackRetentionDays) }
+        { name: 'INCIDENT_KEY', value: incidentKey }
+        { name: 'INCIDENT_KEY_PREVIOUS', value: previousIncidentKey }
         { name: 'INCIDENTS_TABLE', value: incidentsTable }
-        { name: 'SMTP_HOST', value: smtpHost }
-        { name: 'SMTP_PORT', value: string(smtpPort) }
-        { name: 'SMTP_USER', value: smtpUser }
-        { name: 'SMTP_PASSWORD', value: empty(smtpUser) ? '' : smtpSecret }
-        { name: 'MAIL_FROM', value: mailFrom }
-        { name: 'MAIL_TO', value: mailTo }
+        { name: 'SMTP_HOST', value: mail.host }
+        { name: 'SMTP_PORT', value: string(mail.port) }
+        { name: 'SMTP_USER', value: mail.user }
+        { name: 'SMTP_PASSWORD', value: empty(mail.user) ? '' : smtpPassword }
+        { name: 'MAIL_FROM', value: mail.from }
+        { name: 'MAIL_TO', value: contact.email }
       ]
     }
   }
 }
 
 // Packages come from holders of a role, never of a password.
-resource publishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [
-  for door in ['ftp', 'scm']: {
-    parent: site
-    name: door
-    properties: {
-      allow: false
-    }
+resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: site
+  name: 'ftp'
+  properties: {
+    allow: false
   }
-]
+}
+
+resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: site
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+}
 
 output name string = site.name
 output url string = 'https://${site.properties.defaultHostName}'

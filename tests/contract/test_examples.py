@@ -9,7 +9,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from tests.conftest import FUNCTION_KEY, ROOT, App
+from tests.conftest import FUNCTION_KEY, INCIDENT_KEY, ROOT, App
 
 METHODS = {"get", "post", "delete"}
 
@@ -24,7 +24,8 @@ class Try(NamedTuple):
 
     def send(self, app: App) -> httpx.Response:
         body = {} if self.body is None else {"json": self.body}
-        return app.http.request(self.method, self.path, headers={"x-functions-key": FUNCTION_KEY}, **body)
+        keys: Any = {"headers": {"x-functions-key": FUNCTION_KEY}, "params": {"key": INCIDENT_KEY}}
+        return app.http.request(self.method, self.path, **keys, **body)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.conftest import FUNCTION_KEY, App
+from tests.conftest import FUNCTION_KEY, INCIDENT_KEY, App
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,10 @@ schema = schemathesis.pytest.from_fixture("document")
 def test_every_response_is_one_the_document_knows(case: schemathesis.Case) -> None:
     # A receipt cannot be guessed: what the schema allows may still be a foreign one.
     excluded = [positive_data_acceptance] if "feedback" in case.operation.path else []
-    case.call_and_validate(excluded_checks=excluded, headers={"x-functions-key": FUNCTION_KEY})
+    keys: dict[str, dict[str, str]] = {"headers": {"x-functions-key": FUNCTION_KEY}}
+    if "key" in case.query:  # else it is to be missing
+        keys["params"] = {"key": INCIDENT_KEY}
+    case.call_and_validate(excluded_checks=excluded, **keys)
 
 
 def test_the_document_is_openapi_3_1(app: App) -> None:

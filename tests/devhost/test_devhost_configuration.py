@@ -33,8 +33,8 @@ def test_every_machine_has_its_own_keys(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         values = LocalSettings.read_or_create(tmp_path / name).values
-        keys += [values[key] for key in ("RECEIPT_KEY", "DEVHOST_FUNCTION_KEY", "DEVHOST_MASTER_KEY")]
-    assert len(set(keys)) == 6
+        keys += [values[key] for key in ("RECEIPT_KEY", "INCIDENT_KEY", "DEVHOST_FUNCTION_KEY", "DEVHOST_MASTER_KEY")]
+    assert len(set(keys)) == 8
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

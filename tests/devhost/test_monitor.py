@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,23 +14,30 @@ from typing import Any
 import pytest
 
 from devhost.action_group import ActionGroup, Receivers, common_alert_schema
+from devhost.availability import read_web_test
 from devhost.errors import HostError
 from devhost.mailbox import Mail
-from devhost.monitor import Alert, Monitor, Rule, read_rules
+from devhost.monitor import NO_HEARTBEAT, Alert, MetricRule, Monitor, Rule, read_rules
 from devhost.watch import INFRA, Watch
 from devhost.workspace import Workspace
+from tests.conftest import ROOT
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
 def rule(
-    name: str = "rule", frequency: int = 5, window: int = 15, query: str = 'AppTraces | where Message == "m"'
+    name: str = "rule",
+    frequency: int = 5,
+    window: int = 15,
+    query: str = 'AppTraces | where Message == "m"',
+    kind: type[Rule] = Rule,
+    **more: Any,
 ) -> Rule:
     """Times in minutes."""
-    return Rule(
-        name, "Title", "What it means.", 2, query, frequency * MINUTE, window * MINUTE, "docs/operations.md#rule"
-    )
+    about = {"title": "Title", "description": "What it means.", "severity": 2, "runbook": "docs/operations.md#rule"}
+    times = {"frequency": frequency * MINUTE, "window": window * MINUTE}
+    return kind(**{"name": name, "query": query, "auto_mitigate": True, **about, **times, **more})
 
 
 @pytest.fixture
@@ -105,6 +113,87 @@ def test_an_alert_keeps_its_id_until_it_is_resolved(workspace: Workspace, happen
     assert (first.rows, resolved.rows) == (1, 0)
 
 
+def test_a_rule_without_state_fires_at_each_look_that_meets_its_condition(
+    workspace: Workspace, happen: Callable[[float], None]
+) -> None:
+    """And is never resolved. https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-overview#stateless-alerts"""
+    happen(1)
+    alerts: list[Alert] = []
+    monitor = Monitor([rule(auto_mitigate=False)], workspace, alerts.append)
+    for minute in range(60):
+        monitor.tick(NOON + minute * MINUTE)
+    assert [(alert.condition, (alert.fired - NOON) / MINUTE) for alert in alerts] == [
+        ("Fired", 5),
+        ("Fired", 10),
+        ("Fired", 15),
+    ]
+    assert len({alert.id for alert in alerts}) == 3
+
+
+def test_a_burst_is_mailed_two_or_three_times_by_azure(workspace: Workspace) -> None:
+    """The deployed rule, played over bursts of any length that begin at any time between two looks; and the docs."""
+    (burst,) = (each for each in read_rules(INFRA / "alerts.json") if each.name == "bad-prediction-burst")
+    most = burst.window // burst.frequency
+    looks = range(0, 60, burst.frequency // MINUTE)
+    times = set()
+    for begins in range(20, 26):
+        for lasts in range(6):
+            seen = [look for look in looks if begins + lasts <= look < begins + burst.window / MINUTE]
+            times.add(len(seen))
+    assert times == {most - 1, most} == {2, 3} and not burst.auto_mitigate
+    told = re.sub(r"\s+", " ", (ROOT / "docs" / "operations.md").read_text())
+    assert "a burst is mailed two or three times" in told
+
+
+def test_a_metric_is_resolved_at_the_third_check_that_does_not_meet_its_condition(
+    workspace: Workspace, happen: Callable[[float], None]
+) -> None:
+    for minute in (3, 3, 3, 4):
+        happen(minute)
+    metric = rule(kind=MetricRule, frequency=1, window=5, threshold=2)
+    assert played([metric], workspace, 20) == [("rule", "Fired", 3), ("rule", "Resolved", 10)]
+    assert played([rule(kind=MetricRule, frequency=1, window=5, threshold=4)], workspace, 20) == []
+
+
+def played_deployed(name: str, table: str, *rows: tuple[float, dict[str, Any]]) -> list[tuple[str, float]]:
+    """What becomes of a rule of alerts.json over four hours after noon."""
+    workspace = Workspace(json.loads((INFRA / "workspace.json").read_text()))
+    for minute, row in rows:
+        workspace.add(table, {"TimeGenerated": NOON + minute * MINUTE, **row}, NOON)
+    rules = [rule for rule in read_rules(INFRA / "alerts.json") if rule.name == name]
+    return [(condition, minute) for _, condition, minute in played(rules, workspace, 240)]
+
+
+def test_silence_is_an_alarm_though_nothing_at_all_has_arrived() -> None:
+    assert played_deployed(NO_HEARTBEAT, "AppRequests") == [("Fired", 0)]
+
+
+def test_silence_is_over_with_the_first_request_that_is_noted() -> None:
+    traffic = [(float(minute), {"Name": "ready"}) for minute in (*range(-5, 60, 5), *range(150, 240, 5))]
+    assert played_deployed(NO_HEARTBEAT, "AppRequests", *traffic) == [("Fired", 120), ("Resolved", 165)]
+
+
+def test_a_request_an_hour_is_no_silence() -> None:
+    traffic = [(float(minute), {"Name": "predict"}) for minute in range(-5, 240, 59)]
+    assert played_deployed(NO_HEARTBEAT, "AppRequests", *traffic) == []
+
+
+def test_every_time_the_cap_is_reached_ops_hear_of_it_and_are_not_told_that_it_is_over() -> None:
+    """It is not: the workspace takes nothing until the next day."""
+    reached = {
+        "OperationCategory": "Ingestion",
+        "OperationStatus": "Warning",
+        "Detail": "Data collection stopped due to daily limit of free data reached. Ingestion status = OverQuota",
+    }
+    assert played_deployed("daily-cap", "Operation", (20, reached)) == [("Fired", 30), ("Fired", 45)]
+
+
+def test_the_rule_of_round_the_clock_is_looked_at_where_asked() -> None:
+    for expect_traffic in (True, False):
+        with Watch(expect_traffic=expect_traffic) as watch:
+            assert (NO_HEARTBEAT in [rule.name for rule in watch.rules]) is expect_traffic
+
+
 def test_a_broken_query_stops_no_other_rule(
     workspace: Workspace, happen: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -121,8 +210,8 @@ def test_a_drill_looks_more_often_into_the_same_window(workspace: Workspace, hap
 
 def test_the_deployed_rules_can_all_be_run(caplog: pytest.LogCaptureFixture) -> None:
     workspace = Workspace(json.loads((INFRA / "workspace.json").read_text()))
-    workspace.add("AppTraces", {"TimeGenerated": NOON}, NOON)
-    rules = read_rules(INFRA / "alerts.json")
+    workspace.add("AppRequests", {"TimeGenerated": NOON}, NOON)
+    rules = [*read_rules(INFRA / "alerts.json"), read_web_test(INFRA / "availability.json").rule]
     assert "bad-prediction-burst" in [rule.name for rule in rules]
     Monitor(rules, workspace, pytest.fail).tick(NOON)
     assert not caplog.records
@@ -177,7 +266,7 @@ def endpoint() -> Iterator[tuple[Endpoint, str]]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield function, f"http://127.0.0.1:{server.server_port}/api/incidents?code=secret-4711"
+            yield function, f"http://127.0.0.1:{server.server_port}/api/incidents?key=secret-4711"
         finally:
             server.shutdown()
             thread.join()
@@ -203,7 +292,7 @@ def test_an_alert_goes_to_the_function_and_to_ops(endpoint: tuple[Endpoint, str]
         assert mail.subject == "Fired:Sev2 Azure Monitor Alert rule"
         assert "What it means." in mail.text and "2026-01-01 11:45 UTC to 2026-01-01 12:00 UTC" in mail.text
     ((path, payload),) = function.calls
-    assert path == "/api/incidents?code=secret-4711"
+    assert path == "/api/incidents?key=secret-4711"
     assert payload == common_alert_schema(FIRED)
 
 
@@ -241,6 +330,34 @@ def test_the_common_alert_schema() -> None:
     (criterion,) = condition["allOf"]
     assert (criterion["operator"], criterion["threshold"], criterion["metricValue"]) == ("GreaterThan", "0", 3.0)
     assert criterion["searchQuery"] == FIRED.rule.query
+
+
+def test_the_common_alert_schema_of_an_availability_test() -> None:
+    """As Microsoft's sample of it (alerts-payload-samples)."""
+    test = read_web_test(INFRA / "availability.json")
+    data = common_alert_schema(Alert("/subscriptions/0/alerts/4711", test.rule, 5, NOON))["data"]
+    assert data["essentials"].items() >= {
+        "alertRule": "availability",
+        "signalType": "Metric",
+        "monitoringService": "Platform",
+    }.items()
+    context = data["alertContext"]
+    assert (context["conditionType"], context["condition"]["windowSize"]) == (
+        "WebtestLocationAvailabilityCriteria",
+        "PT5M",
+    )
+    assert context["condition"]["allOf"] == [
+        {
+            "metricName": "Failed Location",
+            "metricNamespace": None,
+            "operator": "GreaterThan",
+            "threshold": "2",
+            "timeAggregation": "Sum",
+            "dimensions": [],
+            "metricValue": 5.0,
+            "webTestName": "availability",
+        }
+    ]
 
 
 @pytest.mark.parametrize(

@@ -147,8 +147,7 @@ def test_the_picture_asks_nobody_for_anything() -> None:
 
 def test_the_parameters_of_azd_are_in_the_template() -> None:
     """What the manual says can be set before `azd up`."""
-    placeholders = json.loads((ROOT / "infra/main.parameters.json").read_text())["parameters"].values()
-    known = {name for entry in placeholders for name in re.findall(r"\$\{([A-Z_]+)", entry["value"])}
+    known = set(re.findall(r"readEnvironmentVariable\('([A-Z_]+)'", (ROOT / "infra/main.bicepparam").read_text()))
     choices = next(rows for rows in tables("docs/operations.md") if rows[1][0] == "`AUTH_LEVEL`" and len(rows[1]) == 3)
     named = {name for row in choices for name in re.findall(r"`([A-Z_]+)`", row[0])}
     assert {"AUTH_LEVEL", "SMTP_HOST"} <= named <= known

@@ -13,13 +13,14 @@ import msgspec
 import pytest
 from azure.data.tables import TableServiceClient
 
-from cloud.settings import read
-from cloud.tables import TableFeedbackStore
+from cloud.settings import Settings, read
+from cloud.tables import TableFeedbackStore, TableIncidentStore
 from devhost.tables import Azurite
 from sentiment.feedback import record
+from sentiment.incident import RULE
 from sentiment.receipt import Receipt
 from tests.alerts import alert
-from tests.conftest import FUNCTION_KEY, ROOT, App, StartApp
+from tests.conftest import FUNCTION_KEY, INCIDENT_KEY, MASTER_KEY, ROOT, App, StartApp
 from tests.mailbox import Mailbox, part
 
 TABLES = {"FEEDBACK_TABLE": "wrongfeedback", "INCIDENTS_TABLE": "incidents"}
@@ -47,11 +48,16 @@ def ops(start_app: StartApp, azurite: Azurite, server: Mailbox) -> App:
 
 
 @pytest.fixture(scope="module")
-def store(azurite: Azurite) -> Iterator[TableFeedbackStore]:
-    settings = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string}
+def settings(azurite: Azurite) -> Iterator[Settings]:
+    """What finds the app's tables. However slow this machine is, they answer."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cloud.tables._PATIENCE", {"retry_total": 0})  # however slow this machine is, it answers
-        yield TableFeedbackStore(read(settings | TABLES))
+        patch.setattr("cloud.tables._PATIENCE", {"retry_total": 0})
+        yield read({"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string} | TABLES)
+
+
+@pytest.fixture(scope="module")
+def store(settings: Settings) -> TableFeedbackStore:
+    return TableFeedbackStore(settings)
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def window(days: Iterator[int] = iter(range(1, 100))) -> tuple[datetime, datetim
 
 
 def post(app: App, body: object) -> httpx.Response:
-    return app.http.post("/api/incidents", json=body, headers={"x-functions-key": FUNCTION_KEY})
+    return app.http.post("/api/incidents", params={"key": INCIDENT_KEY}, json=body)
 
 
 def say(store: TableFeedbackStore, received: datetime, comment: str, correct: bool = False, **more: Any) -> None:
@@ -123,31 +129,65 @@ def test_the_report_holds_what_was_wrong_in_the_window(
     assert [p["comment"] for p in attached(mailbox)["predictions"]] == ["first", "of last month", "last"]
 
 
-def test_a_retry_sends_nothing_and_another_alert_does(
+def test_of_alerts_that_overlap_each_tells_what_is_new(
     ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime]
 ) -> None:
-    say(store, window[0], "wrong")
-    answers = [post(ops, alert(*window, alert_id)).json() for alert_id in ("one", "one", "two")]
+    """As a rule without state fires: every five minutes, with the same predictions and a new one."""
+    for number in range(4):
+        later = number * 5 * MINUTE
+        if number != 2:
+            say(store, window[0] + later, f"wrong {number}")
+        told = [post(ops, alert(window[0], window[1] + later, f"overlap {number}")) for _ in range(2)]  # and a retry
+        expected = {"status": "sent", "reports": 1} if number != 2 else {"status": "replayed", "reports": 0}
+        assert [answer.json() for answer in told] == [expected, {"status": "replayed", "reports": 0}]
+    comments = [p["comment"] for mail in mailbox.mails for p in msgspec.json.decode(part(mail, "json"))["predictions"]]
+    assert comments == ["wrong 0", "wrong 1", "wrong 3"]
+    assert len({mail["Message-ID"] for mail in mailbox.mails}) == 3
+
+
+def test_another_rule_is_reported_once_an_alert(
+    ops: App, mailbox: Mailbox, window: tuple[datetime, datetime]
+) -> None:
+    answers = [post(ops, alert(*window, alert_id, rule="latency")).json() for alert_id in ("one", "one", "two")]
     assert [answer["status"] for answer in answers] == ["sent", "replayed", "sent"]
-    assert {answer["reports"] for answer in answers} == {1}
     assert len(mailbox.mails) == 2
 
 
-def test_of_two_at_once_one_sends(ops: App, mailbox: Mailbox, window: tuple[datetime, datetime]) -> None:
-    body = alert(*window, "at once")
+def test_what_a_dead_instance_had_begun_is_reported_when_its_claim_runs_out(
+    ops: App,
+    mailbox: Mailbox,
+    store: TableFeedbackStore,
+    settings: Settings,
+    window: tuple[datetime, datetime],
+) -> None:
+    say(store, window[0], "wrong")
+    incidents = TableIncidentStore(settings)
+    dead = incidents.claim(RULE, datetime.now(UTC))
+    assert (post(ops, alert(*window, "dead")).status_code, mailbox.mails) == (503, [])
+    incidents.release(dead)
+    incidents.claim(RULE, datetime.now(UTC) - MINUTE)
+    assert post(ops, alert(*window, "dead")).json() == {"status": "sent", "reports": 1}
+
+
+@pytest.mark.parametrize("others", ["the same alert", "the next alert"])
+def test_of_two_at_once_one_sends(
+    ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime], others: str
+) -> None:
+    say(store, window[0], "wrong")
+    body, other = alert(*window, "the same alert"), alert(*window, others)
     mailbox.reached.clear()
     mailbox.answering.clear()
     with ThreadPoolExecutor(1) as pool:
         try:
             first = pool.submit(post, ops, body)
             assert mailbox.reached.wait(20)
-            second = post(ops, body)
+            second = post(ops, other)
         finally:
             mailbox.answering.set()
     assert first.result().json()["status"] == "sent"
     assert (second.status_code, second.json()["title"]) == (503, "Incident in progress")
     assert second.headers["retry-after"].isdigit()
-    assert post(ops, body).json()["status"] == "replayed"
+    assert post(ops, other).json()["status"] == "replayed"
     assert len(mailbox.mails) == 1
 
 
@@ -191,6 +231,7 @@ def test_a_flood_is_reported_whole(
     assert report["complete"] is True
     assert {p["receipt"] for p in report["predictions"]} == {f"{n:032}" for n in range(5_000)}
     assert "5,000 predictions" in mailbox.mails[0]["Subject"]
+    assert post(ops, alert(since, until, "flood, five minutes later")).json() == {"status": "replayed", "reports": 0}
 
 
 def test_what_has_resolved_and_what_cannot_be_mailed(app: App, window: tuple[datetime, datetime]) -> None:
@@ -202,18 +243,46 @@ def test_what_has_resolved_and_what_cannot_be_mailed(app: App, window: tuple[dat
     assert "SMTP_HOST" in fired.json()["detail"] and fired.headers["retry-after"].isdigit()
 
 
-def test_the_largest_alert_is_taken_and_no_key_is_no_mail(
-    ops: App, mailbox: Mailbox, window: tuple[datetime, datetime]
-) -> None:
+def test_the_largest_alert_is_taken(ops: App, window: tuple[datetime, datetime]) -> None:
     body = alert(*window, "large", rule="latency")
     body["data"]["alertContext"]["condition"]["allOf"][0]["searchQuery"] = "x" * 125_000
     body["data"]["essentials"]["description"] = "y" * 4_096
-    refused = [
-        ops.http.post("/api/incidents", json=body, headers=headers) for headers in ({}, {"x-functions-key": "no"})
-    ]
-    assert [response.status_code for response in refused] == [401, 401]
-    assert not mailbox.mails
     assert post(ops, body).json() == {"status": "sent", "reports": 0}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"headers": {"x-functions-key": FUNCTION_KEY}},
+        {"headers": {"x-functions-key": MASTER_KEY}},
+        {"params": {"code": MASTER_KEY}},
+        {"params": {"code": INCIDENT_KEY}},
+        {"params": {"key": MASTER_KEY}},
+        {"params": {"key": INCIDENT_KEY[:-1]}},
+        {"params": {"key": "é"}},
+        {"headers": {"x-functions-key": INCIDENT_KEY}},
+    ],
+)
+def test_only_its_own_key_has_mail_sent(
+    ops: App, mailbox: Mailbox, window: tuple[datetime, datetime], options: dict[str, dict[str, str]]
+) -> None:
+    """A key of the host opens every function: callers of predict have one."""
+    for body in (alert(*window, "no key", rule="latency"), "no alert"):
+        refused = ops.http.post("/api/incidents", json=body, **options)
+        assert (refused.status_code, refused.json()["title"]) == (401, "Key missing or wrong")
+        assert refused.headers["content-type"] == "application/problem+json"
+    assert not mailbox.mails
+
+
+def test_while_the_key_is_rotated_both_are_valid_and_neither_is_logged(start_app: StartApp, azurite: Azurite) -> None:
+    keys = {"INCIDENT_KEY": "new" + "n" * 32, "INCIDENT_KEY_PREVIOUS": "old" + "o" * 32}
+    app = start_app(TABLES_CONNECTION_STRING=azurite.connection_string, **keys)
+    resolved = alert(datetime.now(UTC), datetime.now(UTC), monitor_condition="Resolved")
+    for key in (*keys.values(), INCIDENT_KEY):
+        answer = app.http.post("/api/incidents", params={"key": key}, json=resolved)
+        assert answer.status_code == (401 if key == INCIDENT_KEY else 200)
+        assert key not in app.log.read_text()
 
 
 @pytest.mark.parametrize(
@@ -230,8 +299,8 @@ def test_the_largest_alert_is_taken_and_no_key_is_no_mail(
     ],
 )
 def test_what_is_no_alert_is_told_so(app: App, body: str, pointer: str | None) -> None:
-    headers = {"x-functions-key": FUNCTION_KEY, "content-type": "application/json"}
-    response = app.http.post("/api/incidents", content=body, headers=headers)
+    headers = {"content-type": "application/json"}
+    response = app.http.post("/api/incidents", params={"key": INCIDENT_KEY}, content=body, headers=headers)
     assert response.status_code == 400
     assert [error["pointer"] for error in response.json().get("errors", [])] == ([] if pointer is None else [pointer])
 
@@ -252,15 +321,17 @@ watch.addHandler(Shown())
 context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=""))
 incident = next(f for f in function_app.app.get_functions() if f.get_function_name() == "incident").get_user_function()
 for _ in range(2):
-    request = func.HttpRequest("POST", "/", headers={"content-type": "application/json"}, body=sys.argv[1].encode())
+    request = func.HttpRequest(
+        "POST", "/", headers={"content-type": "application/json"}, params={"key": "i" * 32}, body=sys.argv[1].encode()
+    )
     print(asyncio.run(incident(request, context)).get_body().decode())
 """
 
 
 def test_a_report_is_on_record(azurite: Azurite, mailbox: Mailbox, window: tuple[datetime, datetime]) -> None:
     settings = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string}
-    settings |= {"SMTP_PORT": str(mailbox.port), **TABLES, **MAIL}
-    body = alert(*window, "record")
+    settings |= {"SMTP_PORT": str(mailbox.port), "INCIDENT_KEY": "i" * 32, **TABLES, **MAIL}
+    body = alert(*window, "record", rule="latency")
     command = [sys.executable, "-c", RECORDS, msgspec.json.encode(body).decode()]
     done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [

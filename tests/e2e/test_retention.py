@@ -11,7 +11,7 @@ from cloud.settings import Settings, read
 from cloud.tables import TableFeedbackStore, TableIncidentStore
 from devhost.tables import Azurite
 from sentiment.feedback import hour_at, record
-from sentiment.incident import Claim, Reported
+from sentiment.incident import ALERTS, Subject
 from sentiment.receipt import Receipt
 from tests.conftest import MASTER_KEY, ROOT, App, StartApp
 
@@ -57,14 +57,13 @@ def test_old_feedback_and_old_incidents_go(start_app: StartApp, azurite: Azurite
     store, incidents = (kind(settings_of(environment)) for kind in (TableFeedbackStore, TableIncidentStore))
     fill(store, 30 * DAY, 8 * DAY, 6 * DAY, timedelta())
     for name, age in (("old", 8 * DAY), ("new", 6 * DAY)):
-        claim = incidents.claim(name, datetime.now(UTC) - age)
-        assert isinstance(claim, Claim)
-        incidents.settle(claim, 3)
+        incidents.claim(name, datetime.now(UTC) - age)
+        incidents.settle([Subject(ALERTS, name)], datetime.now(UTC) - age)
     app = start_app(**environment)
     assert [run(app).status_code for _ in range(2)] == [202, 202]
     assert ages(store) == [6, 0]
-    assert incidents.claim("new", datetime.now(UTC)) == Reported(3)
-    assert isinstance(incidents.claim("old", datetime.now(UTC)), Claim)
+    assert list(incidents.reported(ALERTS, ALERTS)) == ["new"]
+    assert list(incidents.purge(datetime.now(UTC))) == [1, 1]  # what is reported, and a claim that nobody released
 
 
 def test_a_night_without_a_store_is_a_failure_that_is_told(start_app: StartApp) -> None:

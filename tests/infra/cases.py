@@ -9,7 +9,7 @@ from itertools import chain
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.infra.oracle import MODEL, Record, bad, good, prediction, request, trace
+from tests.infra.oracle import MODEL, Record, bad, good, operation, prediction, request, trace
 
 MINUTE = 60
 TICK = 1e-6  # seconds; DuckDB's. Kusto's is ten times finer.
@@ -185,6 +185,25 @@ DISAGREEMENTS: list[Case] = [
     ("what is no judgement", False, [*judged(39, 0), trace("feedback_erased", 0, receipt="e", model=MODEL)]),
 ]
 
+STOPPED = "Data collection stopped due to daily limit of free data reached. Ingestion status = OverQuota"
+CAPS: list[Case] = [
+    ("nothing", False, []),
+    ("the cap is reached", True, [operation(STOPPED)]),
+    ("in two regions", True, [operation(STOPPED), operation(STOPPED)]),
+    ("the category of older workspaces", True, [operation(STOPPED, "Data Collection Status")]),
+    ("it is near", False, [operation("Ingestion status = ApproachingQuota")]),
+    ("a new day", False, [operation("Data collection resumed. Ingestion status = UnderQuota")]),
+    ("another limit", False, [operation("The data ingestion volume rate crossed the threshold in your workspace")]),
+]
+
+SILENCES: list[Case] = [
+    ("nothing", True, []),
+    ("one request", False, [request()]),
+    ("one that failed", False, [request(status=500)]),
+    ("one that the caller got wrong", False, [request(status=404)]),
+    ("the timer of the night", False, [request("retention", status=0)]),
+]
+
 CASES = {
     "bad_prediction_burst": BURSTS,
     "error_rate": ERRORS,
@@ -192,6 +211,8 @@ CASES = {
     "probability_drift": DRIFTS,
     "unknown_words_drift": UNKNOWNS,
     "feedback_disagreement": DISAGREEMENTS,
+    "daily_cap": CAPS,
+    "no_heartbeat": SILENCES,
 }
 MUTANTS = {
     "bad_prediction_burst": [
@@ -313,6 +334,20 @@ MUTANTS = {
         ("and Wrong", "or Wrong"),
         ("Wrong * 2", "Wrong * 3"),
         ("> Judged", ">= Judged"),
+    ],
+    "daily_cap": [
+        ('has "OverQuota"', 'has "Ingestion status"'),
+        ('has "OverQuota"', 'contains "Quota"'),
+        ('has "OverQuota"', 'startswith "OverQuota"'),
+        ("| where Detail", '| where OperationCategory == "Ingestion" and Detail'),
+        ("| project", "| summarize TimeGenerated = min(TimeGenerated) by Detail | project"),
+    ],
+    "no_heartbeat": [
+        ("Requests == 0", "Requests > 0"),
+        ("Requests == 0", "Requests <= 1"),
+        ("count()", "countif(Success)"),
+        ("count()", 'countif(ResultCode !startswith "4")'),
+        ("Requests = count()", "Requests = count() by Name"),
     ],
 }
 

@@ -1,5 +1,6 @@
 """What each alert's query must find, by brute force, and the records that it is asked about."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,11 @@ def request(
     """`status` 0 is a timer that failed. Success is as the host's exporter says it."""
     told = {"Name": name, "ResultCode": str(status), "DurationMs": ms, "Success": 0 < status < 400}
     return {"TimeGenerated": at(seconds), "AppRoleInstance": instance} | told
+
+
+def operation(detail: str, category: str = "Ingestion") -> Record:
+    """What the workspace says of itself."""
+    return {"TimeGenerated": at(0), "OperationCategory": category, "OperationStatus": "Warning", "Detail": detail}
 
 
 def prediction(model: str = "champion", version: str = "1", **properties: object) -> Record:
@@ -141,6 +147,18 @@ def feedback_disagreement(records: Iterable[Record]) -> Found:
     ]
 
 
+def daily_cap(records: Iterable[Record]) -> Found:
+    return [
+        {"TimeGenerated": record["TimeGenerated"], "Detail": record["Detail"]}
+        for record in records
+        if "overquota" in re.findall(r"\w+", record["Detail"].lower())
+    ]
+
+
+def no_heartbeat(records: Iterable[Record]) -> Found:
+    return [] if list(records) else [{"Requests": 0}]
+
+
 ORACLES: dict[str, Callable[[Iterable[Record]], Found]] = {
     oracle.__name__: oracle
     for oracle in (
@@ -150,5 +168,7 @@ ORACLES: dict[str, Callable[[Iterable[Record]], Found]] = {
         probability_drift,
         unknown_words_drift,
         feedback_disagreement,
+        daily_cap,
+        no_heartbeat,
     )
 }

@@ -1,16 +1,27 @@
-"""What the templates must keep to, whoever edits them: each policy yields its faults, one a line."""
+"""What the infrastructure must keep to, whoever edits it: each policy yields its faults in a snapshot, one a line.
+
+A snapshot is what `bicep snapshot` predicts of a deployment. What is only known in Azure is an expression in it:
+"[reference('…/userAssignedIdentities/id-…', …).principalId]".
+"""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.infra.bicep import Code, Declaration, Template
+type Resource = dict[str, Any]
+type Snapshot = dict[str, Any]  # predictedResources, outputs
 
-type Templates = dict[str, Template]  # by path under infra/
+STORAGE = "Microsoft.Storage/storageAccounts"
+SITE = "Microsoft.Web/sites"
+PUBLISHING = f"{SITE}/basicPublishingCredentialsPolicies"
+VAULT = "Microsoft.KeyVault/vaults"
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+ACTION_GROUP = "Microsoft.Insights/actionGroups"
+LOG_RULE = "Microsoft.Insights/scheduledQueryRules"
+METRIC_RULE = "Microsoft.Insights/metricAlerts"
+WEBTEST = "Microsoft.Insights/webtests"
+ROLE = "Microsoft.Authorization/roleAssignments"
 
-STORAGE = "microsoft.storage/storageaccounts"
-SITE = "microsoft.web/sites"
-VAULT = "microsoft.keyvault/vaults"
 REQUIRED: dict[str, dict[str, Any]] = {
     STORAGE: {
         "allowSharedKeyAccess": False,
@@ -18,113 +29,201 @@ REQUIRED: dict[str, dict[str, Any]] = {
         "minimumTlsVersion": "TLS1_2",
         "supportsHttpsTrafficOnly": True,
     },
-    f"{STORAGE}/blobservices/containers": {"publicAccess": "None"},
+    f"{STORAGE}/blobServices/containers": {"publicAccess": "None"},
     SITE: {"httpsOnly": True, "siteConfig.minTlsVersion": "1.2", "siteConfig.scmMinTlsVersion": "1.2"},
-    f"{SITE}/basicpublishingcredentialspolicies": {"allow": False},
-    "microsoft.insights/components": {"DisableLocalAuth": True},
-    "microsoft.operationalinsights/workspaces": {
-        "features.disableLocalAuth": True,
-        "retentionInDays": 30,
-        "workspaceCapping.dailyQuotaGb": "dailyLogGb",
-    },
-    VAULT: {"enableRbacAuthorization": True, "enablePurgeProtection": True},
-    "microsoft.insights/scheduledqueryrules": {"autoMitigate": True, "enabled": True, "muteActionsDuration": None},
+    PUBLISHING: {"allow": False},
+    "Microsoft.Insights/components": {"DisableLocalAuth": True},
+    "Microsoft.OperationalInsights/workspaces": {"features.disableLocalAuth": True, "retentionInDays": 30},
+    VAULT: {"enableRbacAuthorization": True, "enablePurgeProtection": True, "enabledForTemplateDeployment": True},
+    LOG_RULE: {"enabled": True, "muteActionsDuration": None},
+    METRIC_RULE: {"enabled": True, "autoMitigate": True},
+    WEBTEST: {"Enabled": True, "ValidationRules.ExpectedHttpStatusCode": 200, "ValidationRules.SSLCheck": True},
 }
 
-# Who may do what: the role, on what kind of resource it is given, and why none below it will do.
+# What a resource is called before its token: https://learn.microsoft.com/azure/cloud-adoption-framework/ready/
+# azure-best-practices/resource-abbreviations. Alert rules and the workbook have names of their own.
+NAMES = {
+    IDENTITY: {"id", "id-package"},
+    STORAGE: {"st", "stpkg"},
+    VAULT: {"kv"},
+    "Microsoft.OperationalInsights/workspaces": {"log"},
+    "Microsoft.Insights/components": {"appi"},
+    "Microsoft.Web/serverfarms": {"plan"},
+    SITE: {"func"},
+    ACTION_GROUP: {"ag-ops", "ag-incidents"},
+    WEBTEST: {"availability"},
+    "Microsoft.Consumption/budgets": {"budget"},
+}
+
+# Who may do what, and on what; nobody may do more, and each needs its own.
 ROLES = {
-    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": STORAGE,  # Storage Blob Data Owner: the least a Functions host runs with
-    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": f"{STORAGE}/tableservices/tables",  # Storage Table Data Contributor
-    "4633458b-17de-408a-874c-0445c86b69e6": VAULT,  # Key Vault Secrets User: resolves the references of app settings
-    "3913510d-42f4-4e42-8a64-420c390055eb": "microsoft.insights/components",  # Monitoring Metrics Publisher
-    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": f"{STORAGE}/blobservices/containers",  # Storage Blob Data Reader: deployer
+    # Storage Blob Data Owner: the least a Functions host runs with
+    ("id", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "st"),
+    # Storage Table Data Contributor
+    ("id", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3", "st/default/feedback"),
+    ("id", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3", "st/default/incidents"),
+    # Key Vault Secrets User: resolves the references of app settings
+    ("id", "4633458b-17de-408a-874c-0445c86b69e6", "kv"),
+    # Monitoring Metrics Publisher
+    ("id", "3913510d-42f4-4e42-8a64-420c390055eb", "appi"),
+    # Storage Blob Data Contributor: the platform, which writes the package
+    ("id-package", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "stpkg/default/app-package"),
+    # Storage Blob Data Reader: who deploys keeps a copy of it
+    ("deployer", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", "stpkg/default/app-package"),
 }
 
 SECRET_NAMES = re.compile(r"KEY|PASSWORD|SECRET|CONNECTION_STRING")
 NO_SECRET = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}  # an address: local authentication is off
-MAKES_SECRETS = re.compile(r"\b(list[A-Z]\w*|getSecret|newGuid)\(")
+REFERENCE = re.compile(
+    r"\[format\('@Microsoft\.KeyVault\(SecretUri=\{0\}secrets/[a-z-]+\)', reference\('\S+/vaults/kv-"
+)
+TELLS_A_SECRET = re.compile(r"\b(list[A-Z]\w*|getKeyVaultSecret|newGuid)\(")
 
 
-def required_properties(templates: Templates) -> Iterator[str]:
-    for path, resource in _resources(templates):
-        for name, wanted in REQUIRED.get(resource.type, {}).items():
-            if (found := _at(resource.value["properties"], name)) != wanted:
-                yield f"{path}: {resource.symbol}: {name} must be {wanted}, not {found}"
+def required_properties(snapshot: Snapshot) -> Iterator[str]:
+    for resource in resources(snapshot):
+        for name, wanted in REQUIRED.get(resource["type"], {}).items():
+            if (found := _at(resource["properties"], name)) != wanted:
+                yield f"{called(resource)}: {name} must be {wanted}, not {found}"
 
 
-def roles(templates: Templates) -> Iterator[str]:
-    for path, resource in _resources(templates):
-        if resource.type != "microsoft.authorization/roleassignments":
-            continue
-        template = templates[path]
-        role = template.variables[re.findall(r"\w+", resource.value["properties"]["roleDefinitionId"])[-1]].value
-        scope = resource.value.get("scope", "the resource group").partition("[")[0]
-        kinds = {declared.symbol: declared.type for declared in template.resources}
-        if role not in ROLES:
-            yield f"{path}: {resource.symbol}: role {role} is not allowed"
-        elif kinds.get(scope) != ROLES[role]:
-            yield f"{path}: {resource.symbol}: its scope must be one of {ROLES[role]}, not {scope}"
+def logs_have_a_cap(snapshot: Snapshot) -> Iterator[str]:
+    for workspace in resources(snapshot, "Microsoft.OperationalInsights/workspaces"):
+        if not 0 < (_at(workspace["properties"], "workspaceCapping.dailyQuotaGb") or 0) < 100:
+            yield f"{called(workspace)}: a loop that logs costs what it likes"
 
 
-def no_secret_leaves(templates: Templates) -> Iterator[str]:
-    """Not in outputs, not in app settings, not by a default; a key is listed only for the alert that calls with it."""
-    for path, template in templates.items():
-        secure = {name for name, parameter in template.parameters.items() if "secure" in parameter.decorators}
-        for name in secure:
-            if (default := template.parameters[name].value) is not None and not MAKES_SECRETS.search(default):
-                yield f"{path}: the secret {name} has a default"
-        for output in template.outputs.values():
-            if MAKES_SECRETS.search(output.value) or secure & set(re.findall(r"\w+", output.value)):
-                yield f"{path}: output {output.symbol} tells a secret"
-        for declared in template.parameters.values():
-            if SECRET_NAMES.search(_snake(declared.symbol)) and declared.symbol not in secure:
-                yield f"{path}: parameter {declared.symbol} is not secure"
-        for name, setting in settings(template).items():
-            if SECRET_NAMES.search(name) and name not in NO_SECRET and not _is_reference(setting, template):
-                yield f"{path}: {name} is not a reference to the key vault"
-        for resource in template.resources:
-            for where, expression in _expressions(resource.value):
-                if MAKES_SECRETS.search(expression) and (path, where) != RECEIVER:
-                    yield f"{path}: {resource.symbol}: {where} tells a secret"
+def names(snapshot: Snapshot) -> Iterator[str]:
+    for resource in resources(snapshot):
+        allowed = NAMES.get(resource["type"])
+        if allowed and called(resource) not in allowed:
+            yield f"{resource['name']}: a name of {resource['type']} must begin with one of {sorted(allowed)}"
 
 
-RECEIVER = ("app/incidents.bicep", "properties.azureFunctionReceivers.0.httpTriggerUrl")
+def tags_on_everything(snapshot: Snapshot) -> Iterator[str]:
+    """On whatever has a region: what lies within another resource has its."""
+    for resource in resources(snapshot):
+        if "location" in resource and "azd-env-name" not in resource.get("tags", {}):
+            yield f"{called(resource)}: it has no tags"
 
 
-def secrets_are_made_once(templates: Templates) -> Iterator[str]:
-    for path, resource in _resources(templates):
-        if resource.type == f"{VAULT}/secrets" and "onlyIfNotExists" not in resource.decorators:
-            yield f"{path}: {resource.symbol}: the next deployment would replace it"
-
-
-def alerts_reach_people(templates: Templates) -> Iterator[str]:
-    for path, resource in _resources(templates):
-        if resource.type == "microsoft.insights/scheduledqueryrules":
-            if resource.value["properties"]["actions"]["actionGroups"] != ["ops.id", "incidents.id"]:
-                yield f"{path}: {resource.symbol} must tell ops by mail, and the incident function"
-            if (resource.value["name"], resource.value["properties"]["displayName"]) != ("alert.name", "alert.name"):
-                yield f"{path}: {resource.symbol}: the incident function knows a rule by its name in alerts.json"
-        if resource.symbol == "ops" and [r["emailAddress"] for r in resource.value["properties"]["emailReceivers"]] != [
-            "opsEmail"
-        ]:
-            yield f"{path}: ops are not mailed"
-
-
-def settings(template: Template) -> dict[str, Any]:
-    """The app settings of the site in a template; none where there is no site."""
-    sites = [declared for declared in template.resources if declared.type == SITE and not declared.existing]
-    return {
-        setting["name"]: setting["value"]
-        for site in sites
-        for setting in site.value["properties"]["siteConfig"]["appSettings"]
+def roles(snapshot: Snapshot) -> Iterator[str]:
+    given = {
+        (
+            _who(assignment["properties"]["principalId"]),
+            assignment["properties"]["roleDefinitionId"].rpartition("/")[2],
+            _scope(assignment["id"]),
+        )
+        for assignment in resources(snapshot, ROLE)
     }
+    for who, role, scope in sorted(given - ROLES):
+        yield f"{who} may not have the role {role} on {scope}"
+    for who, role, scope in sorted(ROLES - given):
+        yield f"{who} needs the role {role} on {scope}"
 
 
-def _resources(templates: Templates) -> Iterator[tuple[str, Declaration]]:
-    for path, template in templates.items():
-        for resource in template.resources:
-            if not resource.existing:
-                yield path, resource
+def only_the_platform_writes_the_package(snapshot: Snapshot) -> Iterator[str]:
+    (site,) = resources(snapshot, SITE)
+    storage = site["properties"]["functionAppConfig"]["deployment"]["storage"]
+    if _who(storage["authentication"]["userAssignedIdentityResourceId"]) != "id-package":
+        yield "the package is written by an identity that the app uses"
+    if "/storageAccounts/stpkg" not in storage["value"]:
+        yield "the package lies where the app writes"
+    ours = [site["properties"]["keyVaultReferenceIdentity"], settings(snapshot)["MANAGED_IDENTITY_CLIENT_ID"]]
+    if {_who(identity) for identity in ours} != {"id"}:
+        yield "the app uses the identity that writes the package"
+
+
+def nobody_deploys_with_a_password(snapshot: Snapshot) -> Iterator[str]:
+    doors = {resource["name"].rpartition("/")[2] for resource in resources(snapshot, PUBLISHING)}
+    for door in sorted({"ftp", "scm"} - doors):
+        yield f"{door} is open to passwords"
+
+
+def no_secret_leaves(snapshot: Snapshot) -> Iterator[str]:
+    """Not in outputs, not in app settings, not in what another resource holds."""
+    for name, value in snapshot["outputs"].items():
+        if TELLS_A_SECRET.search(str(value)):
+            yield f"output {name} tells a secret"
+    for name, value in settings(snapshot).items():
+        if SECRET_NAMES.search(name) and name not in NO_SECRET and value and not REFERENCE.match(value):
+            yield f"{name} is not a reference to the key vault"
+    for resource in resources(snapshot):
+        if resource["type"] != f"{VAULT}/secrets" and TELLS_A_SECRET.search(str(resource)):
+            yield f"{called(resource)} tells a secret"
+
+
+def alerts_reach_people(snapshot: Snapshot) -> Iterator[str]:
+    mailed = {
+        group["id"]
+        for group in resources(snapshot, ACTION_GROUP)
+        if any(receiver["emailAddress"] for receiver in group["properties"].get("emailReceivers", []))
+    }
+    told = {rule["name"]: rule["properties"]["actions"]["actionGroups"] for rule in resources(snapshot, LOG_RULE)}
+    for rule in resources(snapshot, METRIC_RULE):
+        told[rule["name"]] = [action["actionGroupId"] for action in rule["properties"]["actions"]]
+    for name, groups in told.items():
+        if not mailed & set(groups):
+            yield f"{name}: nobody is mailed"
+    for rule in resources(snapshot, LOG_RULE):
+        if rule["properties"]["displayName"] != rule["name"]:
+            yield f"{rule['name']}: the incident function knows a rule by its name in alerts.json"
+
+
+def a_later_burst_is_told(snapshot: Snapshot) -> Iterator[str]:
+    """A rule that keeps state is silent until it has resolved, whatever happens meanwhile."""
+    for rule in resources(snapshot, LOG_RULE):
+        if rule["name"] == "bad-prediction-burst" and rule["properties"]["autoMitigate"]:
+            yield "a burst while an alert is open is told nobody"
+
+
+def what_is_tested_from_outside_sets_off_an_alarm(snapshot: Snapshot) -> Iterator[str]:
+    watched = {rule["properties"]["criteria"].get("webTestId") for rule in resources(snapshot, METRIC_RULE)}
+    for test in resources(snapshot, WEBTEST):
+        if test["id"] not in watched:
+            yield f"{called(test)}: nobody hears of it when it fails"
+
+
+def budget_warns_in_time(snapshot: Snapshot) -> Iterator[str]:
+    for budget in resources(snapshot, "Microsoft.Consumption/budgets"):
+        notifications = budget["properties"]["notifications"].values()
+        if budget["properties"]["timeGrain"] != "Monthly":
+            yield "the budget is not that of a month"
+        if not any(notification["threshold"] <= 50 for notification in notifications):
+            yield "the budget says nothing before half of it is spent"
+        if not all(notification["enabled"] and notification["contactEmails"] for notification in notifications):
+            yield "the budget is told nobody"
+
+
+def resources(snapshot: Snapshot, type_: str | None = None) -> list[Resource]:
+    """Those of a type; all without one."""
+    return [resource for resource in snapshot["predictedResources"] if type_ in (None, resource["type"])]
+
+
+def settings(snapshot: Snapshot) -> dict[str, str]:
+    """The app settings of the function app."""
+    (site,) = resources(snapshot, SITE)
+    return {setting["name"]: setting["value"] for setting in site["properties"]["siteConfig"]["appSettings"]}
+
+
+def called(resource: Resource) -> str:
+    """The name of a resource without the token that makes it unique."""
+    return re.sub(r"^([a-z-]*?)-?[a-z0-9]{13}(?=/|$)", r"\1", str(resource["name"]))
+
+
+def _who(identity: str) -> str:
+    """The short name of an identity in its ID, or in an expression that asks for what is in it."""
+    if identity == "[deployer().objectId]":
+        return "deployer"
+    named = re.search(r"/userAssignedIdentities/([a-z-]+)-[a-z0-9]{13}\b", identity)
+    return named[1] if named else identity
+
+
+def _scope(assignment: str) -> str:
+    """The short name of what a role is given on, from the ID of the assignment."""
+    scope = assignment.removeprefix("[extensionResourceId('").partition("/providers/Microsoft.Authorization")[0]
+    names = scope.partition("'")[0].partition("/providers/")[2].split("/")[2::2]
+    return called({"name": "/".join(names)}) if names else "the resource group"
 
 
 def _at(properties: dict[str, Any], name: str) -> Any:
@@ -132,22 +231,3 @@ def _at(properties: dict[str, Any], name: str) -> Any:
     for part in name.split("."):
         found = found.get(part) if isinstance(found, dict) else None
     return found
-
-
-def _expressions(found: Any, where: str = "") -> Iterator[tuple[str, Code]]:
-    if isinstance(found, Code):
-        yield where, found
-    elif isinstance(found, dict | list):
-        for key, part in found.items() if isinstance(found, dict) else enumerate(found):
-            yield from _expressions(part, f"{where}.{key}".removeprefix("."))
-
-
-def _is_reference(setting: Any, template: Template) -> bool:
-    """Whether it is what the key vault holds, or empty where that is not needed."""
-    named = re.fullmatch(r"(?:empty\(\w+\) \? '' : )?(\w+)", setting) if isinstance(setting, Code) else None
-    reference = template.variables.get(named[1]) if named else None
-    return reference is not None and reference.value.startswith("'@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/")
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()

@@ -38,5 +38,6 @@ def test_every_alert_has_its_query_and_its_runbook() -> None:
     }
     headings = re.findall(r"^#+ (.+)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     anchors = {f"docs/operations.md#{heading}" for heading in headings}
-    assert {alert["runbook"] for alert in ALERTS} <= anchors
+    availability = json.loads((ROOT / "infra/availability.json").read_text())
+    assert {alert["runbook"] for alert in [*ALERTS, availability]} <= anchors
     assert PATTERNS.keys() <= {alert["name"] for alert in ALERTS}

@@ -2,6 +2,7 @@
 change to any of them is noticed."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -51,6 +52,8 @@ COLUMNS = {
         "Expected": "real",
     },
     "feedback_disagreement": {"Model": "string", "Judged": "long", "Wrong": "long"},
+    "daily_cap": {"TimeGenerated": "datetime", "Detail": "string"},
+    "no_heartbeat": {"Requests": "long"},
 }
 
 MISTAKES = {
@@ -84,7 +87,7 @@ class Workspace:
 
     def load(self, query: str, records: list[Record]) -> str:
         """Puts the records into the table that `query` is about; returns the name of their schema."""
-        table = "AppRequests" if "AppRequests" in QUERIES[query] else "AppTraces"
+        table = next(table for table in schema() if re.search(rf"^{table}$", QUERIES[query], re.MULTILINE))
         lot = next(self.schemas)
         self.connection.execute(f"CREATE SCHEMA {lot}")
         make_table(self.connection, f"{lot}.{table}", schema()[table])

@@ -1,7 +1,7 @@
 """From an alert to the letter, without a cloud."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -16,7 +16,7 @@ from cloud.mail import compose
 from sentiment import incident
 from sentiment.errors import MailUnavailable, StoreUnavailable
 from sentiment.feedback import Feedback, record
-from sentiment.incident import Alert, Claim, Letter, Outcome, Reported, report, write
+from sentiment.incident import ALERTS, Alert, Claim, Letter, Outcome, Subject, report, write
 from sentiment.receipt import Receipt
 from tests.alerts import LINK, alert
 from tests.mailbox import part
@@ -45,76 +45,142 @@ class Table:
     """Both stores and the mailer: what they were asked, in order, and what they answer."""
 
     found: list[Feedback] = field(default_factory=list)
-    claim_is: Claim | Reported = Claim("digest", NOW, "etag")  # noqa: RUF009 - immutable
     fails: str = ""
     asked: list[Any] = field(default_factory=list)
+    subjects: list[Subject] = field(default_factory=list)  # that are reported
+    letters: list[Letter] = field(default_factory=list)
 
     def _note(self, *what: Any) -> None:
         self.asked.append(what)
         if what[0] in self.fails.split():
             raise MailUnavailable("away", 5) if what[0] == "send" else StoreUnavailable("away", 5)
 
-    def claim(self, incident: str, now: datetime) -> Claim | Reported:
-        self._note("claim")
-        return self.claim_is
+    def claim(self, series: str, now: datetime) -> Claim:
+        self._note("claim", series)
+        return Claim(series, "etag")
+
+    def reported(self, first: str, last: str) -> Iterator[str]:
+        self._note("reported", first, last)
+        return (subject.digest for subject in self.subjects if first <= subject.group <= last)
 
     def wrong(self, *interval: datetime) -> Iterator[Feedback]:
         self._note("wrong", *interval)
         return iter(self.found)
 
     def send(self, letter: Letter) -> None:
-        self.letter = letter
         self._note("send")
+        self.letters.append(letter)
 
-    def settle(self, claim: Claim, reports: int) -> None:
-        self._note("settle", reports)
+    def settle(self, subjects: Iterable[Subject], now: datetime) -> None:
+        self._note("settle")
+        self.subjects += subjects
 
     def release(self, claim: Claim) -> None:
-        self._note("release")
+        self._note("release", claim.series)
 
     def report(self, alert: Alert) -> Outcome:
         return report(alert, self, self, self, AGE, NOW)  # type: ignore[arg-type]
 
     @property
+    def letter(self) -> Letter:
+        return self.letters[-1]
+
+    @property
     def verbs(self) -> list[str]:
         return [verb for verb, *_ in self.asked]
 
+    @property
+    def told(self) -> list[list[str]]:
+        """The receipts in each letter."""
+        return [[p["receipt"] for p in json.loads(letter.attachment)["predictions"]] for letter in self.letters]
 
-def test_an_incident_is_claimed_read_sent_and_settled() -> None:
+
+def digests(*numbers: int) -> list[str]:
+    return [feedback(number).digest for number in numbers]
+
+
+def test_predictions_are_claimed_read_sent_noted_and_released() -> None:
     table = Table([feedback(2), feedback(1)])
     assert table.report(fired()) == Outcome("sent", 2)
     minute = timedelta(minutes=1)
     assert table.asked == [
-        ("claim",),
+        ("claim", "bad-prediction-burst"),
+        ("reported", "2026-11-22T14", "2026-11-22T14"),
         ("wrong", SINCE - minute - AGE, SINCE - minute, UNTIL + minute),
         ("send",),
-        ("settle", 2),
+        ("settle",),
+        ("release", "bad-prediction-burst"),
     ]
-    assert [p["receipt"] for p in json.loads(table.letter.attachment)["predictions"]] == [
-        feedback(1).digest,
-        feedback(2).digest,
+    assert table.told == [digests(1, 2)]
+    assert table.subjects == [Subject("2026-11-22T14", digest) for digest in digests(1, 2)]
+
+
+def test_a_prediction_is_reported_once_whichever_alert_it_is_behind() -> None:
+    table = Table([feedback(1), feedback(2)])
+    table.report(fired(alert_id="first"))
+    assert table.report(fired(alert_id="second")) == Outcome("replayed", 0)
+    table.found.append(feedback(3))
+    assert table.report(fired(alert_id="third")) == Outcome("sent", 1)
+    assert table.report(fired(alert_id="third")) == Outcome("replayed", 0)
+    assert table.told == [digests(1, 2), digests(3)]
+    assert table.verbs.count("claim") == table.verbs.count("release") == 4
+
+
+def test_of_an_hour_before_what_is_reported_is_known_too() -> None:
+    table = Table([feedback(-600)])  # five to two
+    early = read(alert(SINCE - timedelta(minutes=20), SINCE))
+    assert [table.report(early).status for _ in range(2)] == ["sent", "replayed"]
+    assert table.subjects[0].group == "2026-11-22T13"
+
+
+def test_an_alert_without_predictions_is_reported_once() -> None:
+    table = Table()
+    statuses = [table.report(fired(rule="latency", alert_id=name)).status for name in ("a", "a", "b")]
+    assert statuses == ["sent", "replayed", "sent"]
+    assert {subject.group for subject in table.subjects} == {ALERTS}
+    assert [series for verb, *series in table.asked if verb == "claim"] == [
+        [fired(alert_id=name).digest] for name in ("a", "a", "b")
     ]
 
 
-def test_what_is_reported_already_is_not_sent_again() -> None:
-    table = Table(claim_is=Reported(7))
-    assert table.report(fired()) == Outcome("replayed", 7)
-    assert table.verbs == ["claim"]
+def test_predictions_that_are_erased_are_not_reported() -> None:
+    table = Table()
+    assert table.report(fired()) == Outcome("replayed", 0)
+    assert table.verbs == ["claim", "reported", "wrong", "release"]
 
 
-@pytest.mark.parametrize("fails", ["wrong", "send", "send release"])
+def test_two_letters_have_the_same_id_only_if_they_list_the_same() -> None:
+    """Most readers show a mail with a known id only once: a third prediction is not to hide behind the first two."""
+    one, two = write(fired(), [feedback(1)]).id, write(fired(), [feedback(1), feedback(2)]).id
+    assert one != two and one == write(fired(alert_id="other"), [feedback(1)]).id
+    assert write(fired(rule="latency"), []).id != write(fired(rule="latency", alert_id="other"), []).id
+
+
+@pytest.mark.parametrize("fails", ["reported", "wrong", "send", "send release"])
 def test_what_could_not_be_sent_is_left_to_the_next_call(fails: str) -> None:
     table = Table([feedback(1)], fails=fails)
     with pytest.raises(MailUnavailable if "send" in fails else StoreUnavailable):
         table.report(fired())
     assert table.verbs[-1] == "release" and "settle" not in table.verbs
+    table.fails = ""
+    assert table.report(fired()) == Outcome("sent", 1)
 
 
 def test_a_mail_that_is_out_is_no_failure_whatever_comes_after(caplog: pytest.LogCaptureFixture) -> None:
     """Else the action group would have it sent again."""
-    table = Table([feedback(1)], fails="settle")
+    table = Table([feedback(1)], fails="settle release")
     assert table.report(fired()) == Outcome("sent", 1)
-    assert "release" not in table.verbs and "not stored" in caplog.text
+    assert "not stored" in caplog.text and "until this claim runs out" in caplog.text
+
+
+def test_a_death_between_the_mail_and_the_note_has_it_sent_again() -> None:
+    table = Table([feedback(1)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "settle", lambda *_: exit("killed"))
+        with pytest.raises(SystemExit):
+            table.report(fired())
+    assert table.report(fired()) == Outcome("sent", 1)
+    assert [letter.id for letter in table.letters] == [table.letter.id] * 2
 
 
 @pytest.mark.parametrize("rule", ["error-rate", "latency"])
@@ -225,10 +291,6 @@ def test_one_is_one() -> None:
     assert "1 prediction reported as wrong, 2026-11-22 14:05 to 2026-11-22 14:20 UTC." in letter.plain
 
 
-def test_none_left_is_told() -> None:
-    assert "was it erased?" in write(fired(), []).plain
-
-
 def test_what_people_write_is_shown_and_not_obeyed() -> None:
     nasty = "<script>alert(1)</script>\r\nBcc: eve &amp; <img src=x>"
     letter = write(fired(), [feedback(1, text=nasty, comment=nasty, model=f"{nasty}@1", label=nasty)])
@@ -260,10 +322,12 @@ def test_what_is_attached_fits_a_mail(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_more_are_read_than_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(incident, "MOST", 3)
-    table = Table([feedback(n) for n in range(9)])
+    table = Table([feedback(n) for n in range(5)])
     assert table.report(fired()) == Outcome("sent", 3)
     assert "3 or more predictions" in table.letter.subject
     assert json.loads(table.letter.attachment)["complete"] is False
+    assert table.report(fired(alert_id="next")) == Outcome("sent", 2)  # and the others go into the next report
+    assert table.told == [digests(0, 1, 2), digests(3, 4)]
 
 
 @settings(max_examples=40)
@@ -278,6 +342,6 @@ def test_whatever_is_said_becomes_a_mail(of_azure: str, of_people: str) -> None:
     assert json.loads(part(mail, "json"))["predictions"][0]["text"] == of_people
 
 
-def test_an_incident_is_named_by_its_alert() -> None:
+def test_an_alert_has_a_name_of_its_own() -> None:
     assert fired().digest == fired(rule="other").digest != fired(alert_id="b").digest
     assert len(fired().digest) == 32 and fired().digest.isalnum()

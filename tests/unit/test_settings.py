@@ -10,6 +10,7 @@ def test_what_need_not_be_set_has_a_safe_value() -> None:
     settings = read(GOOD)
     assert (settings.auth_level, settings.receipt_days, settings.feedback_table) == ("function", 30, "feedback")
     assert settings.model is None and settings.receipt_keys == ("k" * 32,)
+    assert settings.incident_keys == ()
     assert settings.mail is None and settings.applicationinsights_connection_string is None
     assert (settings.feedback_retention_days, settings.incidents_table) == (90, "incidents")
 
@@ -30,6 +31,8 @@ def test_what_is_set_is_read() -> None:
             "SMTP_PORT": "25",
             "MAIL_FROM": "buzzguard@example.org",
             "MAIL_TO": "ops@example.org, boss@example.org",
+            "INCIDENT_KEY": "i" * 32,
+            "INCIDENT_KEY_PREVIOUS": "j" * 32,
             "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=1",
         }
     )
@@ -39,6 +42,7 @@ def test_what_is_set_is_read() -> None:
         "smtp.example", 25, None, None, "buzzguard@example.org", ("ops@example.org", "boss@example.org")
     )
     assert settings.receipt_keys == ("n" * 40, "o" * 32)
+    assert settings.incident_keys == ("i" * 32, "j" * 32)
     assert (settings.receipt_days, settings.auth_level, settings.model) == (7, "anonymous", "champion")
     assert (settings.tables_endpoint, settings.managed_identity_client_id) == ("https://account.table.example", "id")
 
@@ -60,6 +64,10 @@ def test_what_is_set_is_read() -> None:
         ({"TABLES_CONNECTION_STRING": "", "TABLES_ENDPOINT": "http://x.example"}, "TABLES_ENDPOINT must be a URL"),
         ({"FEEDBACK_RETENTION_DAYS": "-1"}, "FEEDBACK_RETENTION_DAYS must be a number of days"),
         ({"SMTP_HOST": "smtp.example"}, "MAIL_FROM and MAIL_TO must be set where SMTP_HOST is"),
+        ({"SMTP_HOST": "smtp.example"}, "INCIDENT_KEY must be set where SMTP_HOST is"),
+        ({"INCIDENT_KEY": "short"}, "INCIDENT_KEY must have at least 32 characters"),
+        ({"INCIDENT_KEY_PREVIOUS": "short"}, "INCIDENT_KEY_PREVIOUS must have"),
+        ({"INCIDENT_KEY": "@Microsoft.KeyVault(…)"}, "INCIDENT_KEY is a Key Vault reference"),
         ({"SMTP_PORT": "0"}, "SMTP_PORT must be a port"),
         ({"SMTP_USER": "u"}, "SMTP_USER and SMTP_PASSWORD must be set together"),
         ({"MAIL_TO": "a@example.org,b"}, "MAIL_TO must be an e-mail address, not 'b'"),
@@ -74,11 +82,13 @@ def test_a_fault_is_named(change: dict[str, str], fault: str) -> None:
 
 def test_all_faults_are_reported_together() -> None:
     with pytest.raises(SettingsError) as caught:
-        read({"RECEIPT_DAYS": "x", "AUTH_LEVEL": "x"})
+        read({"RECEIPT_DAYS": "x", "AUTH_LEVEL": "x", "SMTP_HOST": "smtp.example"})
     assert [line.split()[0] for line in str(caught.value).splitlines()] == [
+        "MAIL_FROM",
         "RECEIPT_DAYS",
         "AUTH_LEVEL",
         "RECEIPT_KEY",
+        "INCIDENT_KEY",
         "TABLES_CONNECTION_STRING",
     ]
 
@@ -89,9 +99,11 @@ def test_a_fault_does_not_repeat_a_secret() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_the_key_of_a_laptop_is_refused_anywhere_else() -> None:
-    laptop = GOOD | {"RECEIPT_KEY": "development-" + "k" * 32}
-    assert read(laptop | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}).receipt_key.startswith("development-")
+@pytest.mark.parametrize("name", ["RECEIPT_KEY", "INCIDENT_KEY", "INCIDENT_KEY_PREVIOUS"])
+def test_the_key_of_a_laptop_is_refused_anywhere_else(name: str) -> None:
+    laptop = GOOD | {name: "development-" + "k" * 32}
+    settings = read(laptop | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"})
+    assert laptop[name] in settings.receipt_keys + settings.incident_keys
     for environment in ({}, {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"}):
-        with pytest.raises(SettingsError, match="RECEIPT_KEY is a development key"):
+        with pytest.raises(SettingsError, match=f"{name} is a development key"):
             read(laptop | environment)

@@ -1,0 +1,78 @@
+// Asks from outside whether the app is ready, and tells ops when it is not: an app that never started writes no row that
+// another rule could find. Ops alone are told, for what does not answer cannot report either.
+import * as types from '../types.bicep'
+
+param location string
+
+@minLength(13)
+param token string
+
+param tags types.tags
+
+@description('URL of the app, without a slash at its end.')
+param app string
+
+param insightsId string
+param opsGroupId string
+
+var test = loadJsonContent('../availability.json')
+
+@description('Seconds of an ISO 8601 duration.')
+func seconds(duration string) int => dateTimeToEpoch(dateTimeAdd('1970-01-01T00:00:00Z', duration))
+
+resource webtest 'Microsoft.Insights/webtests@2022-06-15' = {
+  name: '${test.name}-${token}'
+  location: location
+  tags: union(tags, { 'hidden-link:${insightsId}': 'Resource' }) // Application Insights finds its tests by this
+  kind: 'standard'
+  properties: {
+    SyntheticMonitorId: '${test.name}-${token}'
+    Name: test.name
+    Description: test.description
+    Kind: 'standard'
+    Enabled: true
+    Frequency: seconds(test.frequency)
+    Timeout: seconds(test.timeout)
+    RetryEnabled: true
+    Locations: map(test.locations, id => { Id: id })
+    Request: {
+      RequestUrl: '${app}${test.path}'
+      HttpVerb: 'GET'
+      ParseDependentRequests: false
+    }
+    ValidationRules: {
+      ExpectedHttpStatusCode: 200
+      SSLCheck: true
+      SSLCertRemainingLifetimeCheck: 7
+    }
+  }
+}
+
+resource alert 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: test.name
+  location: 'Global'
+  tags: tags
+  properties: {
+    description: '${test.title}. ${test.description} What to do: ${test.runbook}'
+    severity: test.severity
+    enabled: true
+    scopes: [
+      webtest.id
+      insightsId
+    ]
+    evaluationFrequency: test.evaluationFrequency
+    windowSize: test.window
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria'
+      webTestId: webtest.id
+      componentId: insightsId
+      failedLocationCount: test.failedLocations
+    }
+    autoMitigate: true
+    actions: [
+      {
+        actionGroupId: opsGroupId
+      }
+    ]
+  }
+}

@@ -1,0 +1,72 @@
+// The package that runs, in a storage account of its own: whoever writes here decides what the app does.
+import * as types from '../types.bicep'
+
+param location string
+
+@minLength(13)
+param token string
+
+param tags types.tags
+
+@description('Name of the identity that the platform writes and reads the package with.')
+param platform string
+
+var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+var blobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
+
+resource platformIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: platform
+}
+
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
+  name: 'stpkg${token}'
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: 'Standard_LRS'
+  }
+  properties: {
+    allowBlobPublicAccess: false
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+  }
+}
+
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = {
+  parent: blobs
+  name: 'app-package'
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+resource platformRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(packages.id, platformIdentity.id, blobDataContributor)
+  scope: packages
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+    principalId: platformIdentity.properties.principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+// Whoever deploys keeps a copy of the package that runs, to return to it.
+resource deployerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(packages.id, deployer().objectId, blobDataReader)
+  scope: packages
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataReader)
+    principalId: deployer().objectId
+  }
+}
+
+output accountName string = account.name
+output containerUrl string = '${account.properties.primaryEndpoints.blob}${packages.name}'

@@ -1,0 +1,38 @@
+// For azd, which asks for subscription and region and puts its environment (azd env set NAME VALUE) where this reads it.
+using 'main.bicep'
+
+import { defaults } from 'types.bicep'
+
+var corsOrigins = readEnvironmentVariable('CORS_ORIGINS', '')
+var memorySizes = { '512': 512, '2048': 2048, '4096': 4096 }
+
+param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
+param location = readEnvironmentVariable('AZURE_LOCATION')
+param contact = {
+  email: readEnvironmentVariable('OPS_EMAIL')
+  phone: readEnvironmentVariable('OPS_PHONE', defaults.contact.phone)
+  phoneCountry: readEnvironmentVariable('OPS_PHONE_COUNTRY', defaults.contact.phoneCountry)
+}
+param api = {
+  ...defaults.api
+  authLevel: readEnvironmentVariable('AUTH_LEVEL', defaults.api.authLevel)
+  corsOrigins: empty(corsOrigins) ? [] : split(corsOrigins, ',')
+  model: readEnvironmentVariable('MODEL', defaults.api.model)
+}
+param scale = {
+  ...defaults.scale
+  instanceMemoryMB: memorySizes[readEnvironmentVariable('INSTANCE_MEMORY_MB', '${defaults.scale.instanceMemoryMB}')]
+  alwaysReadyInstances: int(readEnvironmentVariable('ALWAYS_READY_INSTANCES', '${defaults.scale.alwaysReadyInstances}'))
+}
+param monitoring = {
+  ...defaults.monitoring
+  expectTraffic: bool(readEnvironmentVariable('EXPECT_TRAFFIC', '${defaults.monitoring.expectTraffic}'))
+  availabilityTest: bool(readEnvironmentVariable('AVAILABILITY_TEST', '${defaults.monitoring.availabilityTest}'))
+}
+param mail = {
+  host: readEnvironmentVariable('SMTP_HOST', defaults.mail.host)
+  port: int(readEnvironmentVariable('SMTP_PORT', '${defaults.mail.port}'))
+  user: readEnvironmentVariable('SMTP_USER', defaults.mail.user)
+  from: readEnvironmentVariable('MAIL_FROM', defaults.mail.from)
+}
+param monthlyBudget = int(readEnvironmentVariable('MONTHLY_BUDGET', '50'))

@@ -1,0 +1,136 @@
+// Everything in the resource group.
+import * as types from 'types.bicep'
+
+@minLength(1)
+@maxLength(40)
+@description('Goes into the names of the resources; azd calls it the environment.')
+param environmentName string
+
+@minLength(1)
+@description('Region of everything; it must offer Flex Consumption.')
+param location string
+
+param contact types.contact
+param api types.api
+param scale types.scale
+param monitoring types.monitoring
+param mail types.mail
+
+@minValue(0)
+@description('A month, in the currency of the subscription; 0 makes no budget.')
+param monthlyBudget int
+
+var token = uniqueString(subscription().id, environmentName, location)
+var tags = { 'azd-env-name': environmentName }
+
+// Who the app is, to storage, key vault and monitor alike.
+resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: 'id-${token}'
+  location: location
+  tags: tags
+}
+
+// Who the platform is when it writes and reads the package. That the app has no role there keeps its own calls from
+// replacing it, no more: code that runs in the app can ask for a token of any identity that the app has.
+resource packageIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: 'id-package-${token}'
+  location: location
+  tags: tags
+}
+
+module package 'app/package.bicep' = {
+  params: {
+    location: location
+    token: token
+    tags: tags
+    platform: packageIdentity.name
+  }
+}
+
+module storage 'app/storage.bicep' = {
+  params: {
+    location: location
+    token: token
+    tags: tags
+    app: appIdentity.name
+  }
+}
+
+module secrets 'app/secrets.bicep' = {
+  params: {
+    location: location
+    token: token
+    tags: tags
+    app: appIdentity.name
+  }
+}
+
+module logs 'app/logs.bicep' = {
+  params: {
+    location: location
+    token: token
+    tags: tags
+    app: appIdentity.name
+    monitoring: monitoring
+  }
+}
+
+module site 'app/site.bicep' = {
+  params: {
+    location: location
+    token: token
+    tags: tags
+    app: appIdentity.name
+    platform: packageIdentity.name
+    packageContainer: package.outputs.containerUrl
+    blobEndpoint: storage.outputs.blobEndpoint
+    tableEndpoint: storage.outputs.tableEndpoint
+    feedbackTable: storage.outputs.feedbackTable
+    incidentsTable: storage.outputs.incidentsTable
+    vaultUri: secrets.outputs.vaultUri
+    insightsConnection: logs.outputs.insightsConnection
+    contact: contact
+    api: api
+    scale: scale
+    mail: mail
+  }
+}
+
+module alerts 'app/alerts.bicep' = {
+  params: {
+    location: location
+    token: token
+    tags: tags
+    workspaceId: logs.outputs.workspaceId
+    contact: contact
+    monitoring: monitoring
+  }
+}
+
+module availability 'app/availability.bicep' = if (monitoring.availabilityTest) {
+  params: {
+    location: location
+    token: token
+    tags: tags
+    app: site.outputs.url
+    insightsId: logs.outputs.insightsId
+    opsGroupId: alerts.outputs.opsGroupId
+  }
+}
+
+module budget 'app/budget.bicep' = if (monthlyBudget > 0) {
+  params: {
+    token: token
+    monthlyBudget: monthlyBudget
+    contact: contact
+  }
+}
+
+output AZURE_LOCATION string = location
+output AZURE_RESOURCE_GROUP string = resourceGroup().name
+output AZURE_FUNCTION_NAME string = site.outputs.name
+output AZURE_FUNCTION_URL string = site.outputs.url
+output AZURE_STORAGE_ACCOUNT string = storage.outputs.accountName
+output AZURE_PACKAGE_ACCOUNT string = package.outputs.accountName
+output AZURE_KEY_VAULT string = secrets.outputs.vaultName
+output AZURE_INCIDENTS_GROUP string = alerts.outputs.incidentsGroup

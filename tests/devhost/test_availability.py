@@ -1,0 +1,150 @@
+"""The availability test: what it asks, what it writes, and the alert on it."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from devhost.availability import Prober, WebTest, read_web_test
+from devhost.errors import HostError
+from devhost.monitor import Alert, Monitor
+from devhost.watch import INFRA
+from devhost.workspace import Row, Workspace
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HANGS = 0
+
+
+class Site:
+    """An app that answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.paths: list[str] = []
+        self.free = threading.Event()  # to stop hanging
+
+
+@pytest.fixture
+def site() -> Iterator[tuple[Site, str]]:
+    site = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            site.paths.append(self.path)
+            if site.status == HANGS:
+                site.free.wait(20)
+            self.send_response(site.status or 200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield site, f"http://127.0.0.1:{server.server_port}"
+        finally:
+            site.free.set()
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def web_test() -> WebTest:
+    return read_web_test(INFRA / "availability.json")
+
+
+def written(prober: Prober, rows: list[tuple[str, Row]], minutes: range = range(1)) -> list[Row]:
+    rows.clear()
+    for minute in minutes:
+        prober.tick(NOON + minute * MINUTE)
+    assert {table for table, _ in rows} <= {"AppAvailabilityResults"}
+    return [row for _, row in rows]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(200, "Passed"), (204, "204 - No Content"), (503, "503 - Service Unavailable"), (404, "404 - Not Found")],
+)
+def test_only_200_passes_and_each_location_has_its_row(
+    site: tuple[Site, str], web_test: WebTest, status: int, message: str
+) -> None:
+    app, url = site
+    app.status = status
+    rows: list[tuple[str, Row]] = []
+    found = written(Prober(web_test, url, lambda table, row, _: rows.append((table, row))), rows)
+    assert app.paths == ["/api/health/ready"]
+    assert [row["Location"] for row in found] == list(web_test.locations)
+    assert {(row["Success"], row["Message"], row["Name"]) for row in found} == {(status == 200, message, "availability")}
+
+
+def test_nobody_there_and_somebody_who_hangs_fail(site: tuple[Site, str], web_test: WebTest) -> None:
+    app, url = site
+    app.status = HANGS
+    rows: list[tuple[str, Row]] = []
+    for address in (url, "http://127.0.0.1:1"):
+        hasty = Prober(
+            replace(web_test, timeout=timedelta(seconds=0.2)), address, lambda table, row, _: rows.append((table, row))
+        )
+        found = written(hasty, rows)
+        assert {row["Success"] for row in found} == {False}
+        assert found[0]["Message"].startswith("Unable to connect: ")
+
+
+def test_it_asks_at_its_frequency_and_oftener_in_a_hurry(site: tuple[Site, str], web_test: WebTest) -> None:
+    app, url = site
+    for speed, times in ((1, 3), (5, 11)):
+        app.paths.clear()
+        written(Prober(web_test, url, lambda *_: None, speed), [], range(11))
+        assert len(app.paths) == times
+
+
+def test_the_columns_are_the_tables(site: tuple[Site, str], web_test: WebTest) -> None:
+    rows: list[tuple[str, Row]] = []
+    found = written(Prober(web_test, site[1], lambda table, row, _: rows.append((table, row))), rows)
+    schema = json.loads((INFRA / "workspace.json").read_text())
+    assert found[0].keys() <= schema["AppAvailabilityResults"].keys()
+
+
+def test_an_app_that_stops_answering_is_an_alert_until_it_answers_again(
+    site: tuple[Site, str], web_test: WebTest
+) -> None:
+    """Down from minute 12 to 22: the tests of minutes 15 and 20 fail, that of 25 passes; three checks later it is over."""
+    app, url = site
+    workspace = Workspace(json.loads((INFRA / "workspace.json").read_text()))
+    prober, alerts = Prober(web_test, url, workspace.add), list[Alert]()
+    monitor = Monitor([web_test.rule], workspace, alerts.append)
+    for minute in range(40):
+        app.status = 503 if 12 <= minute < 22 else 200
+        prober.tick(NOON + minute * MINUTE)
+        monitor.tick(NOON + minute * MINUTE)
+    assert [(alert.condition, (alert.window[1] - NOON) / MINUTE) for alert in alerts] == [("Fired", 15), ("Resolved", 27)]
+    assert alerts[0].rows == len(web_test.locations)
+
+
+def test_as_many_locations_must_fail_as_the_file_says(web_test: WebTest) -> None:
+    """A network that fails from two places is not the app's fault."""
+    for failing, fires in ((web_test.failed_locations - 1, False), (web_test.failed_locations, True)):
+        workspace = Workspace(json.loads((INFRA / "workspace.json").read_text()))
+        for number, location in enumerate(web_test.locations):
+            for seconds, success in ((20, number < failing), (10, number >= failing)):  # the last one counts
+                row = {"TimeGenerated": NOON - timedelta(seconds=seconds), "Location": location, "Success": success}
+                workspace.add("AppAvailabilityResults", {**row, "Name": "availability"}, NOON)
+        alerts = list[Alert]()
+        Monitor([web_test.rule], workspace, alerts.append).tick(NOON)
+        assert bool(alerts) is fires
+
+
+@pytest.mark.parametrize("content", [None, "[", '{"name": "a"}'])
+def test_a_test_that_cannot_be_read_is_told(tmp_path: Path, content: str | None) -> None:
+    if content:
+        (tmp_path / "availability.json").write_text(content)
+    with pytest.raises(HostError, match="availability.json"):
+        read_web_test(tmp_path / "availability.json")
