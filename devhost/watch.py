@@ -5,6 +5,7 @@ import logging
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import partial
@@ -91,12 +92,15 @@ class Watch:
         """Takes note of a call of a function, as the platform does."""
         self._sink("AppRequests", request_row(invocation), _now())
 
-    def action_group(self, app: str, environment: Mapping[str, str]) -> ActionGroup:
-        """What tells ops, and the function in the app at the URL `app` that runs with these settings."""
+    def action_group(
+        self, app: str, environment: Mapping[str, str], pause: Callable[[float], None] = time.sleep
+    ) -> ActionGroup:
+        """What tells ops, and the function in the app at the URL `app` that runs with these settings. `pause` waits so
+        many seconds."""
         key = urlencode({"key": environment["INCIDENT_KEY"]})
         ops = environment.get("MAIL_TO", self.settings["MAIL_TO"])
         to = [address.strip() for address in ops.split(",")]
-        return ActionGroup(Receivers(f"{app}/api/incidents?{key}", self.smtp, to))
+        return ActionGroup(Receivers(f"{app}/api/incidents?{key}", self.smtp, to), pause)
 
     def open(self) -> None:
         """From now on telemetry and mail are taken; what was sent before waits in the sockets."""
