@@ -334,7 +334,7 @@ def mails_of(http: httpx.Client, *senders: str) -> list[dict[str, str]]:
     end = time.monotonic() + DEADLINE
     while time.monotonic() < end:
         mails: list[dict[str, str]] = http.get("/mailbox.json").json()
-        first = {sender: [mail for mail in mails if sender in mail["from"]][-1:] for sender in senders}
+        first = {sender: [mail for mail in mails if sender in mail["from"]][:1] for sender in senders}
         if all(first.values()):
             return [mail for found in first.values() for mail in found]
     raise AssertionError(mails)
