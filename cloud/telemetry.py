@@ -32,9 +32,9 @@ _INSTRUMENTED = "azure_sdk django fastapi flask httpx httpx2 psycopg2 requests u
 # An instance may be gone seconds after its last response: what waits for an export is lost with it. Records go out
 # every second by default, measurements every minute.
 _ENVIRONMENT = {
-    "OTEL_TRACES_SAMPLER": "microsoft.fixed_percentage",  # as the host's, infra/: the default keeps 5 traces a second
-    "OTEL_TRACES_SAMPLER_ARG": "1.0",
     "OTEL_METRIC_EXPORT_INTERVAL": "5000",  # milliseconds
+    "OTEL_TRACES_SAMPLER": "microsoft.fixed_percentage",  # as infra/ has it for the host; by default 5 traces a second
+    "OTEL_TRACES_SAMPLER_ARG": "1.0",
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "azure_functions",  # other detectors ask the network where they are
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",  # this and the next two: Microsoft's own statistics
     "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",

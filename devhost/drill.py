@@ -251,7 +251,9 @@ def _staged(tell: Teller) -> Iterator[Stage]:
 
 
 def main() -> int:
-    logging.getLogger("devhost.action_group").setLevel(logging.CRITICAL)  # it calls an app that was killed: a story's end
+    logging.getLogger("devhost.action_group").setLevel(
+        logging.CRITICAL
+    )  # it calls an app that was killed: a story's end
     tell = Teller()
     stories = (
         ("Three wrong predictions, and three others ten minutes later", bursts),

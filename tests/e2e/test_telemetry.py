@@ -333,9 +333,7 @@ SAMPLERS = [{}, {"OTEL_TRACES_SAMPLER": "microsoft.fixed_percentage", "OTEL_TRAC
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=["nothing set", "as deployed"])
 @pytest.mark.parametrize("trace", ["0af7651916cd43dd8448eb211c80319c", "nonsense"])
-def test_ops_get_the_failures_and_people_the_console(
-    ingestion: Ingestion, trace: str, sampler: dict[str, str]
-) -> None:
+def test_ops_get_the_failures_and_people_the_console(ingestion: Ingestion, trace: str, sampler: dict[str, str]) -> None:
     """All of them, whatever the number: see the end of TELL."""
     with tell(ingestion.connection_string, trace, **sampler) as process:
         ingestion.wait_for(lambda: bool(ingestion.accepted))
@@ -363,7 +361,7 @@ def test_ops_get_the_failures_and_people_the_console(
 
 
 def test_the_host_is_told_nothing_that_it_ignores() -> None:
-    """With OpenTelemetry it takes its sampler from the environment: github.com/Azure/azure-functions-host/issues/10770"""
+    """With OpenTelemetry, its sampler is in the environment: github.com/Azure/azure-functions-host/issues/10770"""
     told = json.loads((ROOT / "host.json").read_text())
     assert told["telemetryMode"] == "OpenTelemetry"
     assert "applicationInsights" not in told.get("logging", {})
