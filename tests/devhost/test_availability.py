@@ -118,7 +118,7 @@ def test_the_columns_are_the_tables(site: tuple[Site, str], web_test: WebTest) -
 def test_an_app_that_stops_answering_is_an_alert_until_it_answers_again(
     site: tuple[Site, str], web_test: WebTest
 ) -> None:
-    """Down from minute 12 to 22: the tests of minutes 15 and 20 fail, that of 25 passes, and two checks later it is over."""
+    """Down from minute 12 to 22: the tests of minutes 15 and 20 fail, that of 25 passes."""
     app, url = site
     workspace = Workspace(json.loads((INFRA / "workspace.json").read_text()))
     prober, alerts = Prober(web_test, url, workspace.add), list[Alert]()
