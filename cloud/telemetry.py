@@ -33,6 +33,8 @@ _INSTRUMENTED = "azure_sdk django fastapi flask httpx httpx2 psycopg2 requests u
 # every second by default, measurements every minute.
 _ENVIRONMENT = {
     "OTEL_METRIC_EXPORT_INTERVAL": "5000",  # milliseconds
+    "OTEL_TRACES_SAMPLER": "microsoft.fixed_percentage",  # as infra/ has it for the host; by default 5 traces a second
+    "OTEL_TRACES_SAMPLER_ARG": "1.0",
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "azure_functions",  # other detectors ask the network where they are
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",  # this and the next two: Microsoft's own statistics
     "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
@@ -143,7 +145,6 @@ def _set_up(connection_string: str) -> tuple[Receive, list[Any]]:
     configure_azure_monitor(
         connection_string=connection_string,
         logger_name=_EXPORT,
-        sampling_ratio=1.0,  # the default keeps 5 traces a second
         enable_live_metrics=False,
         enable_performance_counters=False,
         disable_offline_storage=True,

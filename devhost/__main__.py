@@ -117,7 +117,7 @@ def serve(app_dir: Path, own_tables: bool, speed: float | None) -> None:
             server_header=False,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
-        _Server(config, ready).run(sockets=[listener])
+        _Server(config, ready, watch.end_patrol if watch else lambda: None).run(sockets=[listener])
 
 
 def _begin_tables(stack: ExitStack, app_dir: Path) -> Future[None]:
@@ -144,15 +144,20 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 class _Server(uvicorn.Server):
-    """Calls `ready` when it is."""
+    """Calls `ready` when it is, and `ending` before it no longer answers."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._ending = ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()
+        await super().shutdown(sockets)
 
 
 def _welcome(address: str, runtime: "Runtime", watch: "Watch | None") -> str:

@@ -84,7 +84,7 @@ class Prober:
         fault = _fault(self._url, self._test.timeout)
         milliseconds = (time.perf_counter() - start) * 1000
         if fault:
-            log.info("%s is not available: %s", self._url, fault)
+            log.debug("%s is not available: %s", self._url, fault)
         operation = uuid.uuid4().hex
         for location in self._test.locations:
             row = {

@@ -1,11 +1,12 @@
-"""`make drill`: sets off the alarm for bad predictions, to see that it works. Exit status 1 if it does not.
+"""`make drill`: sets off the alarms, for bad predictions and for silence, to see that they work. Exit status 1 if they
+do not.
 
-The app, its telemetry, the deployed rules and the mail are the real ones, on this machine. Only the clock is moved on
-by hand once the clicks have happened, so that nobody waits for the next look of a rule. No table or mailbox of
-anybody's is touched.
+The app, its telemetry, the deployed rules and the mail are the real ones, on this machine. Only the monitor's clock is
+put forward, so that nobody waits for the next look of a rule. No table or mailbox of anybody's is touched.
 """
 
 import json
+import logging
 import os
 import re
 import secrets
@@ -15,25 +16,33 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from devhost.availability import Prober
 from devhost.errors import HostError
 from devhost.mailbox import Mail
-from devhost.monitor import Alert, Monitor, Rule
+from devhost.monitor import Alert, Monitor
 from devhost.tables import Azurite
 from devhost.watch import Watch
+from devhost.workspace import Row
 
 TWEETS = (
     "Our crew made everybody laugh on the way to Lisbon",
     "Thank you for two hours in a queue, what a start",
     "New seats on all flights, and they are great",
 )
+OTHER_TWEETS = (
+    "Free coffee at the gate, how generous",
+    "You asked, we listened: breakfast is back",
+    "Nobody waits as long as we do",
+)
 _REPORTS = 'AppTraces | where Message == "bad_prediction" | project Receipt = tostring(Properties.receipt)'
 _PATIENCE = 60  # seconds for a click to reach telemetry
 _A_WHILE = 35  # minutes: by then an alert is resolved
+_BURST = ("bad-prediction-burst", "Fired")
 
 
 class Failure(Exception):
@@ -52,20 +61,46 @@ class Teller:
         self._last = now
 
 
+class App:
+    """The app in a process of its own, which can be killed and started again at the same address."""
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        self._settings = settings | {"PORT": "0"}
+        self.start()
+
+    def start(self) -> None:
+        """Raises HostError."""
+        command = [sys.executable, "-m", "devhost", "--no-tables", "--no-watch"]
+        self._process = subprocess.Popen(command, env=os.environ | self._settings, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        address = re.search(r"http://\S+:(\d+)", self._process.stdout.readline())
+        if address is None:
+            self.close()
+            raise HostError("the app did not start")
+        self.address, self._settings["PORT"] = address[0], address[1]
+
+    def close(self) -> None:
+        """Kills it."""
+        with self._process:
+            self._process.kill()
+
+
 class Stage:
-    """The app under watch: what people do with it, and what comes of that."""
+    """The app under watch: what people do with it, and what comes of that while the hours pass."""
 
-    def __init__(self, app: str, key: str, watch: Watch) -> None:
-        self._app = app
-        self._headers = {"content-type": "application/json", "x-functions-key": key}
-        self._watch = watch
+    def __init__(self, settings: dict[str, str]) -> None:
+        self._ahead = timedelta()  # of the real time
+        self.watch = Watch(self._arrive)
+        self.settings = self.watch.settings | settings  # for the app
+        self._monitor = Monitor(self.watch.rules, self.watch.workspace, self._notify)
         self._alerts: list[Alert] = []
-        self._monitor = Monitor(watch.rules, watch.workspace, self._alerts.append)
-        self._action_group = watch.action_group(app, {"DEVHOST_FUNCTION_KEY": key})
 
-    @property
-    def mails(self) -> list[Mail]:
-        return list(self._watch.mailbox.mails)
+    def open(self, app: App) -> None:
+        """The monitor's first look. Raises Failure if it finds anything."""
+        self.app = app
+        self._prober = Prober(self.watch.web_test, app.address, self.watch.workspace.add)
+        self._action_group = self.watch.action_group(app.address, self.settings, pause=lambda seconds: None)
+        _expect(self.look(), [])
 
     def predict(self, text: str) -> str:
         """The prediction's id."""
@@ -79,60 +114,84 @@ class Stage:
         """The receipts of the predictions that were said to be wrong, once so many clicks are in the workspace."""
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end:
-            now = datetime.now(UTC)
-            rows = self._watch.workspace.query(_REPORTS, now - timedelta(hours=1), now)
+            now = self._now()
+            rows = self.watch.workspace.query(_REPORTS, now - timedelta(hours=1), now)
             if len(rows) >= clicks:
                 return {row["Receipt"] for row in rows}
             time.sleep(0.05)
         raise Failure(f"telemetry has {len(rows)} of {clicks} clicks after {_PATIENCE} s")
 
-    def look(self, minutes: range) -> list[Alert]:
-        """What the rules have to say when they are looked after at those minutes from now."""
+    def look(self) -> list[tuple[str, str]]:
+        """Rule and condition of every alert that there is at this moment, when all that comes of it is done."""
         self._alerts.clear()
-        now = datetime.now(UTC)
-        for minute in minutes:
-            self._monitor.tick(now + timedelta(minutes=minute))
-        return list(self._alerts)
-
-    def act(self, alert: Alert) -> list[Mail]:
-        """The mails that come of an alert."""
-        before = len(self.mails)
-        self._action_group(alert)
+        now = self._now()
+        self._prober.tick(now)
+        self._monitor.tick(now)
         self._action_group.settle()
-        return self.mails[before:]
+        return [(alert.rule.name, alert.condition) for alert in self._alerts]
+
+    def wait(self, minutes: int) -> list[tuple[str, str]]:
+        """The same over so many minutes."""
+        alerts = []
+        for _ in range(minutes):
+            self._ahead += timedelta(minutes=1)
+            alerts += self.look()
+        return alerts
+
+    @property
+    def mails(self) -> list[Mail]:
+        return list(self.watch.mailbox.mails)
+
+    @property
+    def reports(self) -> list[set[str]]:
+        """The receipts in each report of predictions."""
+        return [_predictions(mail) for mail in self.mails if "reported wrong" in mail.subject]
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def _arrive(self, table: str, row: Row, arrived: datetime) -> None:
+        row = {**row, "TimeGenerated": row["TimeGenerated"] + self._ahead}
+        self.watch.workspace.add(table, row, arrived + self._ahead)
+
+    def _notify(self, alert: Alert) -> None:
+        self._alerts.append(alert)
+        self._action_group(alert)
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
-        request = urllib.request.Request(self._app + path, json.dumps(body).encode(), self._headers)  # noqa: S310
+        headers = {"content-type": "application/json", "x-functions-key": self.settings["DEVHOST_FUNCTION_KEY"]}
+        request = urllib.request.Request(self.app.address + path, json.dumps(body).encode(), headers)  # noqa: S310
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request, timeout=_PATIENCE) as answer:
             return json.load(answer)
 
 
-def burst(stage: Stage, tell: Teller) -> None:
-    """Three predictions are said to be wrong. Raises Failure if ops do not hear of it once, with those three."""
-    predictions = [stage.predict(tweet) for tweet in TWEETS]
-    tell("three tweets are predicted")
-    for prediction in predictions:
-        stage.say_wrong(prediction)
-    tell('three people press "wrong prediction"')
-    receipts = stage.reported(3)
+def bursts(stage: Stage, tell: Teller) -> None:
+    """Twice, ten minutes apart, three predictions are said to be wrong. Raises Failure if ops do not get a report of
+    each, with its three, and no other."""
+    _three_wrong(stage, tell, TWEETS)
+    first = stage.reported(3)
     tell("their clicks have reached telemetry")
-
-    match stage.look(range(1)):
-        case [Alert(condition="Fired", rule=Rule(name="bad-prediction-burst")) as alert]:
-            tell(f"the rules run: {alert.rule.name} fires")
-        case alerts:
-            raise Failure(f"bad-prediction-burst should have fired, and nothing else: {_names(alerts)}")
-    mails = stage.act(alert)
-    tell("ops have mail:")
-    print(*(f"{'':11}{mail.subject}" for mail in mails), sep="\n")
-    if [_predictions(mail) for mail in mails if mail.attachments] != [receipts]:
-        raise Failure("there should have been one report, with these three predictions")
+    _expect(stage.wait(5), [_BURST])
+    tell("the rules run: bad-prediction-burst fires, ops have mail:")
+    print(*(f"{'':11}{mail.subject}" for mail in stage.mails), sep="\n")
+    _expect(stage.reports, [first])
     tell("the report lists these three predictions and no other")
 
-    if [alert.condition for alert in stage.look(range(1, _A_WHILE))] != ["Resolved"]:
-        raise Failure("the alert should have been resolved, and no other fired")
-    tell(f"{_A_WHILE} minutes later the alert is resolved; nothing else has happened")
+    _expect(stage.wait(4), [])
+    _three_wrong(stage, tell, OTHER_TWEETS)
+    second = stage.reported(6) - first
+    _expect(stage.wait(_A_WHILE), [_BURST] * 3)
+    tell("it fires at every look that sees a burst: four alerts")
+    _expect(stage.reports, [first, second])
+    tell("ops have two reports: the second lists the other three predictions and no other")
+
+
+def _three_wrong(stage: Stage, tell: Teller, tweets: tuple[str, ...]) -> None:
+    predictions = [stage.predict(tweet) for tweet in tweets]
+    for prediction in predictions:
+        stage.say_wrong(prediction)
+    tell('three tweets are predicted, three people press "wrong prediction"')
 
 
 def single(stage: Stage, tell: Teller) -> None:
@@ -144,13 +203,29 @@ def single(stage: Stage, tell: Teller) -> None:
     tell('one person presses "wrong prediction" three times')
     stage.reported(3)
     tell("the clicks have reached telemetry")
-    if alerts := stage.look(range(_A_WHILE)):
-        raise Failure(f"there should have been no alert: {_names(alerts)}")
+    _expect(stage.wait(_A_WHILE), [])
     tell(f"the rules run for {_A_WHILE} minutes: no alert")
 
 
-def _names(alerts: list[Alert]) -> str:
-    return ", ".join(f"{alert.rule.name} {alert.condition.lower()}" for alert in alerts) or "none"
+def silence(stage: Stage, tell: Teller) -> None:
+    """The app is killed, and later started again. Raises Failure if ops do not hear of both, once."""
+    _expect(stage.wait(10), [])
+    tell("ten minutes long the app is asked from outside whether it is ready, and is")
+    stage.app.close()
+    tell("the app is killed")
+    _expect(stage.wait(10), [("availability", "Fired")])
+    tell("within ten minutes availability fires, ops have mail:")
+    print(*(f"{'':11}{mail.subject}" for mail in stage.mails), sep="\n")
+    stage.app.start()
+    tell("the app is started again")
+    _expect(stage.wait(10), [("availability", "Resolved")])
+    tell("within ten minutes the alert is resolved, ops have mail:")
+    print(f"{'':11}{stage.mails[-1].subject}")
+
+
+def _expect(found: object, expected: object) -> None:
+    if found != expected:
+        raise Failure(f"there should have been {expected}, not {found}")
 
 
 def _predictions(report: Mail) -> set[str]:
@@ -161,31 +236,32 @@ def _predictions(report: Mail) -> set[str]:
 @contextmanager
 def _staged(tell: Teller) -> Iterator[Stage]:
     """Everything is started, and killed in the end. Raises HostError."""
-    key = secrets.token_urlsafe(32)
-    with tempfile.TemporaryDirectory() as folder, Azurite(Path(folder), in_memory=True) as azurite, Watch() as watch:
-        settings = watch.settings | {
-            "PORT": "0",
-            "DEVHOST_FUNCTION_KEY": key,
-            "TABLES_CONNECTION_STRING": azurite.connection_string,
-            **dict.fromkeys(("TABLES_ENDPOINT", "SMTP_USER", "SMTP_PASSWORD"), ""),  # somebody may have set them
-        }
-        command = [sys.executable, "-m", "devhost", "--no-tables", "--no-watch"]
-        with subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.PIPE, text=True) as app:
-            assert app.stdout
-            try:
-                address = re.search(r"http://\S+", app.stdout.readline())
-                if address is None:
-                    raise HostError("the app did not start")
-                tell("the app and its watch are up")
-                yield Stage(address[0], key, watch)
-            finally:
-                app.terminate()
+    with tempfile.TemporaryDirectory() as folder, Azurite(Path(folder), in_memory=True) as azurite:
+        stage = Stage(
+            {
+                "DEVHOST_FUNCTION_KEY": secrets.token_urlsafe(32),
+                "TABLES_CONNECTION_STRING": azurite.connection_string,
+                **dict.fromkeys(("TABLES_ENDPOINT", "SMTP_USER", "SMTP_PASSWORD"), ""),  # somebody may have set them
+            }
+        )
+        with stage.watch, closing(App(stage.settings)) as app:
+            stage.open(app)
+            tell("the app and its watch are up")
+            yield stage
 
 
 def main() -> int:
+    logging.getLogger("devhost.action_group").setLevel(
+        logging.CRITICAL
+    )  # it calls an app that was killed: a story's end
     tell = Teller()
+    stories = (
+        ("Three wrong predictions, and three others ten minutes later", bursts),
+        ("One, three times", single),
+        ("Silence", silence),
+    )
     try:
-        for title, story in (("Three wrong predictions", burst), ("One, three times", single)):
+        for title, story in stories:
             print(title)
             with _staged(tell) as stage:
                 story(stage, tell)

@@ -5,6 +5,7 @@ import logging
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import partial
@@ -51,7 +52,7 @@ class Watch:
         self._incident_key = "development-" + secrets.token_urlsafe(32)
         self._http, self._smtp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         self._threads: list[threading.Thread] = []
-        self._closed = threading.Event()
+        self._off_duty = threading.Event()
         app = Starlette(routes=Insights(self._sink, _now).routes)
         self._server = uvicorn.Server(
             uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
@@ -91,12 +92,15 @@ class Watch:
         """Takes note of a call of a function, as the platform does."""
         self._sink("AppRequests", request_row(invocation), _now())
 
-    def action_group(self, app: str, environment: Mapping[str, str]) -> ActionGroup:
-        """What tells ops, and the function in the app at the URL `app` that runs with these settings."""
+    def action_group(
+        self, app: str, environment: Mapping[str, str], pause: Callable[[float], None] = time.sleep
+    ) -> ActionGroup:
+        """What tells ops, and the function in the app at the URL `app` that runs with these settings. `pause` waits so
+        many seconds."""
         key = urlencode({"key": environment["INCIDENT_KEY"]})
         ops = environment.get("MAIL_TO", self.settings["MAIL_TO"])
         to = [address.strip() for address in ops.split(",")]
-        return ActionGroup(Receivers(f"{app}/api/incidents?{key}", self.smtp, to))
+        return ActionGroup(Receivers(f"{app}/api/incidents?{key}", self.smtp, to), pause)
 
     def open(self) -> None:
         """From now on telemetry and mail are taken; what was sent before waits in the sockets."""
@@ -109,9 +113,13 @@ class Watch:
         monitor = Monitor(self.rules, self.workspace, action_group, speed)
         self._begin(lambda: self._patrol(prober, monitor))
 
+    def end_patrol(self) -> None:
+        """From now on nobody is told of anything: that the app ends is no alarm."""
+        self._off_duty.set()
+
     def close(self) -> None:
         """Ends what was begun."""
-        self._closed.set()
+        self.end_patrol()
         self._server.should_exit = True
         for thread in self._threads:
             thread.join()
@@ -144,9 +152,11 @@ class Watch:
             await self._server.serve(sockets=[self._http])
 
     def _patrol(self, prober: Prober, monitor: Monitor) -> None:
-        while not self._closed.wait(_BREATH):
+        while not self._off_duty.wait(_BREATH):
             try:
                 prober.tick(_now())
+                if self._off_duty.is_set():
+                    return
                 self.workspace.store()
                 monitor.tick(_now())
             except Exception:

@@ -28,9 +28,10 @@ def test_with_the_key_operations_can_be_tried(visit: Visit, guarded: App) -> Non
     expect(answer(tried)).to_contain_text("401")
     visitor.complaints.settle("POST /api/predict: 401")
     page.get_by_role("button", name="Authorize").click()
-    page.locator(".auth-container input").fill(FUNCTION_KEY)
-    page.locator(".auth-btn-wrapper").get_by_role("button", name="Apply").click()
-    page.locator(".auth-btn-wrapper").get_by_role("button", name="Close").click()
+    form = page.locator("form").filter(has_text="functionKey")
+    form.locator("input").fill(FUNCTION_KEY)
+    form.get_by_role("button", name="Apply").click()
+    form.get_by_role("button", name="Close").click()
     expect(answer(tried)).to_contain_text('"label": "positive"')
     expect(answer(opened(visitor, "/api/feedback/{prediction_id}"))).to_contain_text("204")
 

@@ -82,7 +82,9 @@ def test_only_200_passes_and_each_location_has_its_row(
     found = written(Prober(web_test, url, lambda table, row, _: rows.append((table, row))), rows)
     assert app.paths == ["/api/health/ready"]
     assert [row["Location"] for row in found] == list(web_test.locations)
-    assert {(row["Success"], row["Message"], row["Name"]) for row in found} == {(status == 200, message, "availability")}
+    assert {(row["Success"], row["Message"], row["Name"]) for row in found} == {
+        (status == 200, message, "availability")
+    }
 
 
 def test_nobody_there_and_somebody_who_hangs_fail(site: tuple[Site, str], web_test: WebTest) -> None:
@@ -116,7 +118,7 @@ def test_the_columns_are_the_tables(site: tuple[Site, str], web_test: WebTest) -
 def test_an_app_that_stops_answering_is_an_alert_until_it_answers_again(
     site: tuple[Site, str], web_test: WebTest
 ) -> None:
-    """Down from minute 12 to 22: the tests of minutes 15 and 20 fail, that of 25 passes; three checks later it is over."""
+    """Down from minute 12 to 22: the tests of minutes 15 and 20 fail, that of 25 passes."""
     app, url = site
     workspace = Workspace(json.loads((INFRA / "workspace.json").read_text()))
     prober, alerts = Prober(web_test, url, workspace.add), list[Alert]()
@@ -125,7 +127,10 @@ def test_an_app_that_stops_answering_is_an_alert_until_it_answers_again(
         app.status = 503 if 12 <= minute < 22 else 200
         prober.tick(NOON + minute * MINUTE)
         monitor.tick(NOON + minute * MINUTE)
-    assert [(alert.condition, (alert.window[1] - NOON) / MINUTE) for alert in alerts] == [("Fired", 15), ("Resolved", 27)]
+    assert [(alert.condition, (alert.window[1] - NOON) / MINUTE) for alert in alerts] == [
+        ("Fired", 15),
+        ("Resolved", 27),
+    ]
     assert alerts[0].rows == len(web_test.locations)
 
 

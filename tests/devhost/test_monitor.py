@@ -336,11 +336,14 @@ def test_the_common_alert_schema_of_an_availability_test() -> None:
     """As Microsoft's sample of it (alerts-payload-samples)."""
     test = read_web_test(INFRA / "availability.json")
     data = common_alert_schema(Alert("/subscriptions/0/alerts/4711", test.rule, 5, NOON))["data"]
-    assert data["essentials"].items() >= {
-        "alertRule": "availability",
-        "signalType": "Metric",
-        "monitoringService": "Platform",
-    }.items()
+    assert (
+        data["essentials"].items()
+        >= {
+            "alertRule": "availability",
+            "signalType": "Metric",
+            "monitoringService": "Platform",
+        }.items()
+    )
     context = data["alertContext"]
     assert (context["conditionType"], context["condition"]["windowSize"]) == (
         "WebtestLocationAvailabilityCriteria",

@@ -145,9 +145,7 @@ def test_of_alerts_that_overlap_each_tells_what_is_new(
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 3
 
 
-def test_another_rule_is_reported_once_an_alert(
-    ops: App, mailbox: Mailbox, window: tuple[datetime, datetime]
-) -> None:
+def test_another_rule_is_reported_once_an_alert(ops: App, mailbox: Mailbox, window: tuple[datetime, datetime]) -> None:
     answers = [post(ops, alert(*window, alert_id, rule="latency")).json() for alert_id in ("one", "one", "two")]
     assert [answer["status"] for answer in answers] == ["sent", "replayed", "sent"]
     assert len(mailbox.mails) == 2

@@ -320,15 +320,22 @@ assert all(get_tracer("none").start_span("of many").is_recording() for _ in rang
 """
 
 
-def tell(connection_string: str, trace: str = "nonsense") -> "subprocess.Popen[str]":
+def tell(connection_string: str, trace: str = "nonsense", **environment: str) -> "subprocess.Popen[str]":
     script = TELL.format(connection_string=connection_string, trace=trace)
     pipes: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, text=True, **pipes)
+    settings = os.environ | environment
+    return subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=settings, text=True, **pipes)
 
 
+# What the deployment sets for the host, whose samplers these are, and what nobody sets.
+SAMPLERS = [{}, {"OTEL_TRACES_SAMPLER": "microsoft.fixed_percentage", "OTEL_TRACES_SAMPLER_ARG": "1.0"}]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=["nothing set", "as deployed"])
 @pytest.mark.parametrize("trace", ["0af7651916cd43dd8448eb211c80319c", "nonsense"])
-def test_ops_get_the_failures_and_people_the_console(ingestion: Ingestion, trace: str) -> None:
-    with tell(ingestion.connection_string, trace) as process:
+def test_ops_get_the_failures_and_people_the_console(ingestion: Ingestion, trace: str, sampler: dict[str, str]) -> None:
+    """All of them, whatever the number: see the end of TELL."""
+    with tell(ingestion.connection_string, trace, **sampler) as process:
         ingestion.wait_for(lambda: bool(ingestion.accepted))
         _, console = process.communicate("\n", timeout=DEADLINE)
     assert process.returncode == 0, console
@@ -351,6 +358,13 @@ def test_ops_get_the_failures_and_people_the_console(ingestion: Ingestion, trace
         "buzzguard.retention: within one",
         "buzzguard: the last word",
     ]
+
+
+def test_the_host_is_told_nothing_that_it_ignores() -> None:
+    """With OpenTelemetry, its sampler is in the environment: github.com/Azure/azure-functions-host/issues/10770"""
+    told = json.loads((ROOT / "host.json").read_text())
+    assert told["telemetryMode"] == "OpenTelemetry"
+    assert "applicationInsights" not in told.get("logging", {})
 
 
 def test_a_process_does_not_wait_for_an_endpoint_that_hangs(ingestion: Ingestion) -> None:
