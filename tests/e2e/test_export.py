@@ -135,7 +135,7 @@ def test_a_restore_leaves_what_is_there_and_what_is_too_old(
     store.add(record(answered, True, now))
     copy.write(old.hour[:10], [old])
     copy.write(there.hour[:10], [there, other, gone])
-    copy.note_erasure(gone.hour, gone.digest, now)
+    copy.note_erasure(gone.hour, gone.digest, datetime.now(UTC))
     assert restore(environment, environment["EXPORT_CONTAINER_URL"]) == (
         "0 restored, 1 there already, 1 different from what is there, 1 left out because they were erased,"
         " 1 because they are too old\n"
