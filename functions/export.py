@@ -45,6 +45,4 @@ def _export(copy: "FeedbackExport", now: datetime) -> "Exported":
 
 
 if service.export:
-    blueprint.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")(
-        export
-    )  # 03:30 UTC, half an hour after retention
+    blueprint.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")(export)  # 03:30 UTC, after retention

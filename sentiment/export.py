@@ -75,6 +75,8 @@ def export(
     for done, day in enumerate(days, start=1):
         there = {row.digest: row for row in replay(store, day, erasures)}
         copied = {row.digest: row for row in copy.read(day)} if day in written else {}
+        if copied.keys() - there.keys():
+            erasures = copy.erasures()  # once more: a row may have been erased this minute
         kept = [row for row in (copied | there).values() if row.hour >= first and not _erased(row, erasures)]
         copy.write(day, sorted(kept, key=lambda row: (row.hour, row.digest)))
         rows += len(kept)
