@@ -18,7 +18,7 @@ from infra import package
 from tests.conftest import ROOT
 from tests.e2e.test_telemetry import DEADLINE, Ingestion
 
-LIMIT = 60_000_000  # bytes: 40 of code, 20 of models, which hardly compress
+LIMIT = 61_000_000  # bytes: 40 of code, 21 of models, which hardly compress
 
 PREDICT = """
 import asyncio, json, sys, types
