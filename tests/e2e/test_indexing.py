@@ -42,6 +42,11 @@ def test_every_function_is_indexed_and_closed_unless_opened() -> None:
     assert [line.split("|")[0] for line in opened.splitlines() if "httpTrigger|FUNCTION" in line] == []
 
 
+def test_there_is_an_export_where_there_is_a_container_for_it() -> None:
+    lines = index(**SETTINGS, EXPORT_CONTAINER_URL="https://account.blob.example/feedback-export").stdout.splitlines()
+    assert set(lines) - set(index(**SETTINGS).stdout.splitlines()) == {"export|timerTrigger|FUNCTION|None"}
+
+
 def test_faulty_settings_are_named_all_together() -> None:
     done = index(RECEIPT_KEY="short", AUTH_LEVEL="nobody")
     assert done.returncode
