@@ -18,7 +18,7 @@ install:  # install everything that the other commands need, also what was lost
 serve: .venv/dev  # run everything on this machine: http://127.0.0.1:7071 (PORT= changes it)
 	exec $(PYTHON) -m devhost
 
-drill: .venv/dev  # set off the alarm for bad predictions: three clicks, the alert, the mail, the report
+drill: .venv/dev  # set off the alarms: three clicks, the alert, the report; the app is killed, the alert
 	$(PYTHON) -m devhost.drill
 
 test: .venv/train  # run every test
