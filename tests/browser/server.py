@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 def serving(app: Starlette) -> Iterator[str]:
     """The address at which `app` answers, from a thread beside the test."""
     with socket.create_server(("127.0.0.1", 0)) as listener:  # from here on nobody is refused: they wait
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="off", loop="asyncio"))
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
