@@ -1,6 +1,6 @@
 # Two commands matter: `make serve` and `make test`. `make` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install serve drill test check format screenshots bench package snapshots cost lock train mlflow
+.PHONY: help install serve azurite drill test check format screenshots bench package snapshots cost lock train mlflow
 .SILENT:
 
 PYTHON := .venv/bin/python
@@ -17,6 +17,10 @@ install:  # install everything that the other commands need, also what was lost
 
 serve: .venv/dev  # run everything on this machine: http://127.0.0.1:7071 (PORT= changes it)
 	exec $(PYTHON) -m devhost
+
+azurite: .venv/dev  # start an emulator of Azure Storage for `func start`; `make serve` brings its own
+	exec $$($(PYTHON) -c "from devhost.node import node; print(node())") --no-deprecation \
+		devhost/node_modules/azurite/dist/src/azurite.js --location .local/func --skipApiVersionCheck --disableTelemetry
 
 drill: .venv/dev  # set off the alarms: three clicks, the alert, the report; the app is killed, the alert
 	$(PYTHON) -m devhost.drill

@@ -29,7 +29,7 @@ _HEAD = """<!doctype html>
 _STYLE = """
 :root{color-scheme:light dark}
 body{font:15px/1.5 system-ui;margin:2em auto;max-width:60em;padding:0 1em}
-h1,td+td{overflow-wrap:anywhere}td{padding:0 1.5em .3em 0;vertical-align:top}
+h1,td+td,pre{overflow-wrap:anywhere}td{padding:0 1.5em .3em 0;vertical-align:top}
 iframe{width:100%;height:36em;border:1px solid #8888;box-sizing:border-box;color-scheme:light;background:#fff}
 pre{white-space:pre-wrap;background:#8882;padding:1em}
 """

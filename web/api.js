@@ -19,7 +19,7 @@ const KINDS = /** @type {Record<number, string>} */ ({
   504: "timeout",
 });
 
-/** An answer that is none. `kind` is one of KINDS, "failed", "unreachable", "timeout" or "cancelled". */
+/** An answer that is none. `kind` is one of KINDS, "signin", "failed", "unreachable", "timeout" or "cancelled". */
 export class Problem extends Error {
   /**
    * @param {string} kind
@@ -55,16 +55,29 @@ export async function call(method, path, body, cancel) {
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: cancel ? AbortSignal.any([cancel, timeout]) : timeout,
       cache: "no-store",
-      credentials: "omit",
+      redirect: "manual", // the service sends nobody elsewhere, but a sign-in before it does
     });
     if (response.status === 401 && key !== accessKey()) return call(method, path, body, cancel); // another by now
     const answer = response.status === 204 ? "null" : await response.text();
+    if (asksToSignIn(response) || (response.status === 401 && (await pageIsRefused()))) throw new Problem("signin");
     if (!response.ok) throw problem(response, answer);
     return decoded(answer);
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw new Problem(cancel?.aborted ? "cancelled" : timeout.aborted ? "timeout" : "unreachable");
   }
+}
+
+/** @param {Response} response */
+function asksToSignIn({ type }) {
+  return type === "opaqueredirect";
+}
+
+/** A missing key and a missing sign-in may both be 401. The page is for anybody with or without a key; a sign-in guards it. */
+async function pageIsRefused() {
+  const page = await fetch(document.baseURI, { method: "HEAD", cache: "no-store", redirect: "manual" });
+  await page.text(); // nothing; what is not read to its end counts as broken off
+  return asksToSignIn(page) || page.status === 401;
 }
 
 /** @param {string} path */

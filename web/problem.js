@@ -21,8 +21,16 @@ export function shown(problem, remedy, heading = "h3") {
   if (problem.request && problem.kind === "failed")
     said.append(element("p", { class: "hint" }, t("problem.request", { id: problem.request })));
   const box = element("div", { class: "problem", "data-problem": problem.kind }, said);
-  if (remedy) box.append(patient(button("remedy", remedy.label, remedy.act, "primary"), problem));
+  const signIn = problem.kind === "signin";
+  if (signIn) box.append(signInLink());
+  if (remedy) box.append(patient(button("remedy", remedy.label, remedy.act, signIn ? "" : "primary"), problem));
   return box;
+}
+
+/** To App Service's own sign-in, in a tab of its own: what is typed in this one stays. */
+function signInLink() {
+  const href = "/.auth/login/aad";
+  return element("a", { href, target: "_blank", rel: "noopener", class: "button primary" }, t("problem.signin.link"));
 }
 
 /**

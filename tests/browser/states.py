@@ -97,13 +97,17 @@ def _next(visitor: Visitor) -> None:
     visitor.expect_state("empty")
 
 
+def _ask_in_vain(visitor: Visitor, status: int, **headers: str) -> None:
+    visitor.fail(PREDICT, status, **headers)
+    visitor.box.fill(PUBLISH)
+    visitor.press("one.analyse")
+    visitor.expect_state("problem")
+
+
 def _problem(status: int, **headers: str) -> Callable[[Visitor], None]:
     def reach(visitor: Visitor) -> None:
         visitor.open()
-        visitor.fail(PREDICT, status, **headers)
-        visitor.box.fill(PUBLISH)
-        visitor.press("one.analyse")
-        visitor.expect_state("problem")
+        _ask_in_vain(visitor, status, **headers)
 
     return reach
 
@@ -137,6 +141,13 @@ def _wrong_key(visitor: Visitor) -> None:
     visitor.page.get_by_label(visitor.words("key.label")).fill("not this one")
     visitor.press("key.use")
     expect(visitor.page.locator("#key")).to_have_attribute("data-state", "refused")
+
+
+def _signed_out(visitor: Visitor) -> None:
+    visitor.open()
+    visitor.fail("/", 401)
+    _ask_in_vain(visitor, 401)
+    expect(visitor.page.get_by_role("link", name=visitor.words("problem.signin.link"))).to_be_visible()
 
 
 def _privacy(visitor: Visitor) -> None:
@@ -227,6 +238,7 @@ STATES = [
     State("answer-unavailable", _refused_answer(503), _said(503, FEEDBACK)),
     State("key", _key, _said(401, MODELS)),
     State("key-refused", _wrong_key, _said(401, MODELS) * 2),
+    State("signed-out", _signed_out, (*_said(401), "HEAD /: 401")),
     State("privacy", _privacy),
     State("many", _many),
     State("many-file", _file),

@@ -1,8 +1,13 @@
 """/api/docs in a browser: every operation is there, and can be tried."""
 
+from collections.abc import Callable
+from itertools import product
+
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import Visit
+from tests.browser.screens import FONTS, SCREENS, sticking_out
 from tests.browser.visitor import Visitor
 from tests.conftest import FUNCTION_KEY, App
 
@@ -58,9 +63,47 @@ def test_every_operation_and_every_error_is_told(visit: Visit, site: App) -> Non
     expect(visitor.page.locator("html")).to_have_class("dark-mode")
 
 
-def test_the_errors_fit_on_a_telephone(visit: Visit) -> None:
-    visitor = visit(viewport={"width": 360, "height": 740})
-    visitor.page.goto("/api/docs")
+def click_each(buttons: Locator) -> None:
+    buttons.evaluate_all("(buttons) => buttons.forEach((button) => button.click())")
+
+
+def unfold_errors(visitor: Visitor) -> None:
     visitor.page.get_by_text("Errors", exact=True).click()
     expect(visitor.page.get_by_role("table")).to_be_visible()
-    assert visitor.page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def unfold_operations(visitor: Visitor) -> None:
+    """All of them, with what one was answered."""
+    click_each(visitor.page.locator(".opblock-summary-control"))
+    expect(answer(visitor.page.locator(".opblock").first)).to_contain_text("200")
+
+
+def unfold_schemas(visitor: Visitor) -> None:
+    unfold_operations(visitor)
+    click_each(visitor.page.get_by_role("tab", name="Schema"))
+    expect(visitor.page.locator(".model-box").first).to_be_visible()
+
+
+def unfold_components(visitor: Visitor) -> None:
+    visitor.page.locator("section.models button").first.click()
+    closed = visitor.page.get_by_role("button", name="Expand all")
+    while closed.count():  # there are others within
+        click_each(closed)
+    expect(visitor.page.get_by_text("dataset_sha256").last).to_be_visible()
+
+
+def ask_for_the_key(visitor: Visitor) -> None:
+    visitor.page.get_by_role("button", name="Authorize").click()
+    expect(visitor.page.locator(".auth-container")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "unfold", [unfold_errors, unfold_operations, unfold_schemas, unfold_components, ask_for_the_key]
+)
+def test_nothing_is_wider_than_the_screen(visit: Visit, unfold: Callable[[Visitor], None]) -> None:
+    """Whatever the font. Its text has sizes of its own, which only a zoom changes."""
+    visitor = visit()
+    visitor.page.goto("/api/docs")
+    unfold(visitor)
+    for screen, font in product(SCREENS, FONTS):
+        assert sticking_out(visitor.page, SCREENS[screen], font) == [], (screen, font)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from tests.browser.screens import FONTS, SCREENS, sticking_out
 from tests.browser.states import STATES, State
 from tests.browser.visitor import Visitor
 from tests.conftest import ROOT, App
@@ -56,21 +57,10 @@ def test_axe_finds_no_fault(visitor: Visitor, scheme: Any) -> None:
     assert [(fault["id"], node["html"], node["failureSummary"]) for fault in faults for node in fault["nodes"]] == []
 
 
-@pytest.mark.parametrize(
-    ("width", "font"),
-    [
-        pytest.param(320, "100%", id="320px"),
-        pytest.param(640, "100%", id="zoom-200%"),  # what is left of 1280 pixels
-        pytest.param(1280, "200%", id="text-200%"),
-    ],
-)
-def test_nothing_has_to_be_scrolled_sideways(visitor: Visitor, width: int, font: str) -> None:
-    visitor.page.set_viewport_size({"width": width, "height": 800})
-    visitor.page.evaluate("(font) => document.documentElement.style.fontSize = font", font)
-    overflow = visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    visitor.page.evaluate("document.documentElement.style.fontSize = ''")
-    visitor.page.set_viewport_size(DESKTOP)
-    assert overflow <= 0
+@pytest.mark.parametrize("font", FONTS)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_nothing_has_to_be_scrolled_sideways(visitor: Visitor, screen: str, font: str) -> None:
+    assert sticking_out(visitor.page, SCREENS[screen], font) == []
 
 
 def test_every_word_is_translated(visitor: Visitor) -> None:

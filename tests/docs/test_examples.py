@@ -31,6 +31,7 @@ PROGRAMS = sorted({(example.document, example.language) for example in EXAMPLES 
 NOT_RUN = {
     r"git clone ": "needs the address of the repository; what it prints is compared below",
     r"make serve": "runs until it is stopped, as it is below",
+    r"cp local\.settings\.sample": "needs Core Tools; tests/docs/test_equipment.py reads the sample",
     r"make check": "takes a minute, and .ci/run runs it",
     r"make train ": "trains: tests/e2e/test_training.py; the arguments that it gives are parsed below",
     r"\.venv/bin/python -m pytest ": "runs tests, as this does",

@@ -65,7 +65,7 @@ def test_the_page_may_do_nothing_but_ask_the_api(index: httpx.Response) -> None:
         "trusted-types": "'none'",
     }
     assert index.headers["x-content-type-options"] == "nosniff"
-    assert index.headers["referrer-policy"] == "no-referrer"
+    assert index.headers["referrer-policy"] == "same-origin"
     assert index.headers["cross-origin-opener-policy"] == "same-origin"
     assert index.headers["permissions-policy"].startswith("camera=()")
 
