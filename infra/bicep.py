@@ -59,8 +59,12 @@ def main() -> None:
 
 
 def compiler() -> str | None:
-    """Where Microsoft's compiler is, if it is anywhere."""
-    return os.environ.get("BICEP") or shutil.which("bicep")
+    """Where Microsoft's compiler is, if it is anywhere. Raises SystemExit where BICEP names what is no program."""
+    named = os.environ.get("BICEP")
+    found = shutil.which(named or "bicep")
+    if named and found is None:
+        raise SystemExit(f"BICEP names no program: {named}")
+    return found and str(Path(found).resolve())
 
 
 @contextmanager

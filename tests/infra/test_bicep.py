@@ -7,6 +7,8 @@ import ast
 import copy
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -284,6 +286,17 @@ def test_an_output_that_tells_a_secret_is_found() -> None:
 def sources() -> Iterator[Path]:
     with bicep.copy() as folder:
         yield folder
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "line"),
+    [({}, 0, "templates were not checked"), ({"BICEP": "/nowhere"}, 1, "BICEP names no program: /nowhere")],
+)
+def test_a_check_without_the_compiler_says_so(environment: dict[str, str], code: int, line: str) -> None:
+    command = [sys.executable, "-m", "infra.bicep"]
+    done = subprocess.run(command, cwd=ROOT, env={"PATH": ""} | environment, capture_output=True, text=True)
+    assert done.returncode == code and line in done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count("\n") == 1
 
 
 @needs_compiler
