@@ -6,10 +6,10 @@ gc.disable()  # what is imported stays: looking for garbage among it would only 
 
 import azure.functions as func  # noqa: E402
 
-from functions import docs, feedback, health, incident, models, notfound, openapi, page, predict, retention  # noqa: E402
+from functions import docs, export, feedback, health, incident, models, notfound, openapi, page, predict, retention  # noqa: E402
 
 app = func.FunctionApp()
-for trigger in (predict, feedback, incident, retention, health, models, openapi, docs, page, notfound):
+for trigger in (predict, feedback, incident, retention, export, health, models, openapi, docs, page, notfound):
     app.register_functions(trigger.blueprint)
 
 gc.freeze()

@@ -1,5 +1,6 @@
 """The settings: read from the environment once, at start, all faults reported together."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, get_args
 
@@ -35,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tables_endpoint: str | None  # TABLES_ENDPOINT: an account's table URL, reached by managed identity
     managed_identity_client_id: str | None  # MANAGED_IDENTITY_CLIENT_ID of a user-assigned identity
     feedback_retention_days: int  # FEEDBACK_RETENTION_DAYS: older feedback is purged
+    export_container_url: str | None  # EXPORT_CONTAINER_URL: a blob container; feedback is not exported without it
     incidents_table: str  # INCIDENTS_TABLE: which alerts were reported
     mail: Mail | None  # no incident reports without it
     incident_key: str | None  # INCIDENT_KEY, without which nobody may have an incident reported
@@ -95,6 +97,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         tables_endpoint=get("TABLES_ENDPOINT", _https, None),
         managed_identity_client_id=get("MANAGED_IDENTITY_CLIENT_ID", str, None),
         feedback_retention_days=get("FEEDBACK_RETENTION_DAYS", _days, 90),
+        export_container_url=get("EXPORT_CONTAINER_URL", _container, None),
         incidents_table=get("INCIDENTS_TABLE", str, "incidents"),
         mail=mail if mail.host else None,
         incident_key=get("INCIDENT_KEY", key, None),
@@ -128,6 +131,13 @@ def _instrumentation(value: str) -> str:
 def _https(value: str) -> str:
     if not value.startswith("https://"):
         raise ValueError(f"must be a URL that starts with https://, not {value!r}")
+    return value
+
+
+def _container(value: str) -> str:
+    azurite = r"http://127\.0\.0\.1:\d+/[^/?]+"
+    if not re.fullmatch(rf"(https://[^/?]+|{azurite})/[^/?]+/?(\?.*)?", value):  # not repeated: it may carry a SAS
+        raise ValueError("must be the URL of a blob container: https://ACCOUNT.blob.core.windows.net/CONTAINER")
     return value
 
 

@@ -14,9 +14,11 @@ from sentiment.errors import FeedbackConflict, IncidentInProgress, StoreUnavaila
 from sentiment.feedback import Feedback, hour_at
 from sentiment.incident import Claim, Subject
 
+from .identity import managed_identity
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
     from azure.data.tables import TableClient, TableEntity
 
 TRIES = 2
@@ -34,9 +36,12 @@ _OF_A_SCAN = 6  # seconds to read a page or to write a batch; the service itself
 class _Store:
     """A table. Safe to call from several threads; every call blocks."""
 
-    def __init__(self, settings: Settings, table: str) -> None:
+    def __init__(
+        self, settings: Settings, table: str, credential: "Callable[[Settings], TokenCredential]" = managed_identity
+    ) -> None:
         self._settings = settings
         self._name = table
+        self._credential = credential
 
     def _make_table(self) -> None:
         from azure.core.exceptions import ResourceExistsError
@@ -92,18 +97,18 @@ class _Store:
         settings = self._settings
         if settings.tables_connection_string:
             return TableClient.from_connection_string(settings.tables_connection_string, self._name, **_PATIENCE)
-        from azure.identity import ManagedIdentityCredential
-
-        credential = ManagedIdentityCredential(client_id=settings.managed_identity_client_id, **_PATIENCE)
         assert settings.tables_endpoint  # settings.read sees to it that one of the two is set
+        credential = self._credential(settings)
         return TableClient(settings.tables_endpoint, self._name, credential=credential, **_PATIENCE)
 
 
 class TableFeedbackStore(_Store):
     """The FeedbackStore of `sentiment.feedback`."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, settings.feedback_table)
+    def __init__(
+        self, settings: Settings, credential: "Callable[[Settings], TokenCredential]" = managed_identity
+    ) -> None:
+        super().__init__(settings, settings.feedback_table, credential)
 
     def add(self, feedback: Feedback) -> Literal["created", "replayed"]:
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
@@ -130,6 +135,11 @@ class TableFeedbackStore(_Store):
         )
         hours = {"first": hour_at(predicted_since), "last": hour_at(until)}
         for page in self._pages(condition, parameters={**hours, "since": received_since, "until": until}):
+            yield from map(_feedback, page)
+
+    def of_day(self, day: str) -> Iterator[Feedback]:
+        condition = "PartitionKey ge @first and PartitionKey le @last"
+        for page in self._pages(condition, parameters={"first": f"{day}T00", "last": f"{day}T23"}):
             yield from map(_feedback, page)
 
     def purge(self, before: str) -> Iterator[tuple[str, int]]:

@@ -136,8 +136,8 @@ class Host:
         if path and path[0].lower() == "admin":
             return await self._admin(request, path[1:])
         found = self._runtime.routes.find(request.method, path)
-        if isinstance(found, frozenset):
-            return _no_function(request.method, found)
+        if found is None:
+            return problem(404)  # a method that no function takes is no 405: the host knows of none
         route, parameters = found
         if not self._keys.admit(self._runtime.functions[route.function].auth_level, request):
             return problem(401)
@@ -220,14 +220,7 @@ def _raw_path(request: Request) -> str:
     return raw.decode("latin-1")
 
 
-def _no_function(method: str, allowed: frozenset[str]) -> Response:
-    if not allowed:
-        return problem(404)
-    allow = {"allow": ", ".join(sorted({*allowed, "OPTIONS"}))}
-    return Response(status_code=204, headers=allow) if method == "OPTIONS" else problem(405, allow)
-
-
-def _call(request: Request, parameters: Mapping[str, str], body: bytes) -> HttpCall:
+def _call(request: Request, parameters: Mapping[str, str | None], body: bytes) -> HttpCall:
     query = request.scope["query_string"].decode("utf-8", "replace")
     traceparent = request.headers.get("traceparent", "")
     known = _TRACEPARENT.fullmatch(traceparent) is not None
@@ -238,7 +231,8 @@ def _call(request: Request, parameters: Mapping[str, str], body: bytes) -> HttpC
         headers=_joined(request.headers.items()),
         # Functions' host keeps no query parameter that is empty, not even ?flag
         query={name: value for name, value in _joined(parse_qsl(query, keep_blank_values=True)).items() if value},
-        parameters=parameters,
+        # ToRpcHttp leaves out a catch-all that found nothing
+        parameters={name: value for name, value in parameters.items() if value is not None},
         body=body,
         traceparent=traceparent if known else _new_trace(),
         tracestate=request.headers.get("tracestate", "") if known else "",

@@ -1,6 +1,6 @@
 """Azure's route templates: which function answers a path.
 
-The grammar is ASP.NET's ({x}, {x:int}, {x?}, {*rest}); the order is the Functions host's own, see `RouteTemplate.rank`.
+The grammar is ASP.NET's ({x}, {x:int}, {x?}, {*rest}); the order is the Functions host's own, see `RouteTable`.
 """
 
 import re
@@ -19,11 +19,10 @@ _GUID = re.compile(r"[0-9a-f]{32}|[({]?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{1
 
 
 def split_path(path: str) -> list[str]:
-    """The decoded segments of a raw URL path. `%2F` stays as it is, as on Azure: it is no separator."""
-    path = path.removeprefix("/").removesuffix("/")
-    return (
-        [unquote(re.sub("%(?=2f)", "%25", segment, flags=re.IGNORECASE)) for segment in path.split("/")] if path else []
-    )
+    """The decoded segments of a raw URL path; the last is empty where it ends in a slash. `%2F` stays as it is, as on
+    Azure: it is no separator."""
+    path = unquote(re.sub("%(?=2f)", "%25", path.removeprefix("/"), flags=re.IGNORECASE))
+    return path.split("/") if path else []
 
 
 class Constraint(Struct, frozen=True):
@@ -87,7 +86,7 @@ class Segment(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "Segment":
-        """Raises ValueError for what ASP.NET would not take either."""
+        """Raises ValueError for what ASP.NET would not take either, and for default values ({x=7})."""
         parameters = list(_PARAMETER.finditer(text))
         literals = _PARAMETER.sub("\0", text).split("\0")
         if any(brace in literal for literal in literals for brace in "{}"):
@@ -109,11 +108,10 @@ class Segment(Struct, frozen=True):
         )
 
     @property
-    def rank(self) -> tuple[int, ...]:
-        """Sorts the more specific first: literal text, most constraints, parameter, catch-all."""
-        return (1, -sum(map(len, self.constraints.values())), self.catch_all) if self.constraints else (0,)
+    def constrained(self) -> bool:
+        return any(self.constraints.values())
 
-    def take(self, text: str) -> dict[str, str] | None:
+    def take(self, text: str) -> dict[str, str | None] | None:
         """The parameters in `text`, or None where it does not fit."""
         found = self.pattern.fullmatch(text)
         if found is None:
@@ -121,6 +119,16 @@ class Segment(Struct, frozen=True):
         taken = found.groupdict()
         fits = all(rule.allows(taken[name]) for name, rules in self.constraints.items() for rule in rules)
         return taken if fits else None
+
+    def take_nothing(self) -> dict[str, str | None] | None:
+        """The parameters where the path has ended before, or None where that does not fit."""
+        if self.optional:
+            return {}
+        return dict.fromkeys(self.constraints) if self.catch_all and not self.constrained else None
+
+    def covers(self, other: "Segment") -> bool:
+        """Whether it takes every text that `other` takes. (Not found out where it takes more by a constraint.)"""
+        return self.shape == other.shape or self.shape == "{}"
 
 
 def _constraints(text: str) -> tuple[Constraint, ...]:
@@ -148,30 +156,42 @@ class RouteTemplate(Struct, frozen=True):
             raise HostError(f"route {text!r}: only the last parameter may be optional or catch all")
         return cls(text, segments)
 
-    @property
-    def shape(self) -> tuple[str, ...]:
-        """Equal for two routes that no path can tell apart."""
-        return tuple(segment.shape for segment in self.segments)
+    def match(self, path: Sequence[str]) -> dict[str, str | None] | None:
+        """The route values of a path, or None where it does not match. A catch-all that found nothing is None.
 
-    @property
-    def rank(self) -> tuple[tuple[int, ...], ...]:
-        """Sorts as the Functions host does: segment by segment, and of two routes that begin alike the longer first."""
-        return (*(segment.rank for segment in self.segments), (2,))
-
-    def match(self, path: Sequence[str]) -> dict[str, str] | None:
-        """The route parameters of the segments of a path, or None. Absent optional parameters are not in the answer."""
-        parameters: dict[str, str] = {}
+        After ASP.NET's RoutePatternMatcher.TryMatch: an empty segment matches nothing, but a slash at the end opens
+        none, though a catch-all has it in its value.
+        """
+        texts = path[:-1] if path and not path[-1] else path
+        if len(texts) > len(self.segments) and not self.segments[-1].catch_all:
+            return None
+        values: dict[str, str | None] = {}
         for index, segment in enumerate(self.segments):
-            text = "/".join(path[index:]) if segment.catch_all else path[index] if index < len(path) else ""
-            if text == "" and (segment.catch_all or (segment.optional and index >= len(path))):
-                return parameters
-            taken = segment.take(text)
+            if index >= len(texts):
+                taken = segment.take_nothing()
+            elif not texts[index]:
+                return None
+            else:
+                taken = segment.take("/".join(path[index:]) if segment.catch_all else texts[index])
             if taken is None:
                 return None
-            parameters |= taken
-            if segment.catch_all:
-                return parameters
-        return parameters if len(path) == len(self.segments) else None
+            values |= taken
+        return values
+
+    def covers(self, other: "RouteTemplate") -> bool:
+        """Whether it matches every path that `other` matches."""
+        for index, segment in enumerate(self.segments):
+            theirs = other.segments[index] if index < len(other.segments) else None
+            if segment.catch_all and not segment.constrained:
+                return True
+            if theirs is None or theirs.optional:
+                if not segment.optional:
+                    return False
+            elif theirs.catch_all and not segment.catch_all:
+                return False
+            if theirs and not segment.covers(theirs):
+                return False
+        return len(other.segments) <= len(self.segments)
 
 
 class Route(Struct, frozen=True):
@@ -184,36 +204,38 @@ class Route(Struct, frozen=True):
     def accepts(self, method: str) -> bool:
         return not self.methods or method in self.methods
 
-    def conflicts(self, other: "Route") -> bool:
-        """Whether some request could be for either, with nothing to decide between them."""
+    def shadows(self, other: "Route") -> bool:
+        """Whether, asked first, it leaves nothing of one of the methods of `other`."""
         methods = not self.methods or not other.methods or self.methods & other.methods
-        return bool(methods) and self.template.shape == other.template.shape
+        return bool(methods) and self.template.covers(other.template)
 
 
 class RouteTable:
-    """All routes of an app. Raises HostError where two functions answer the same requests."""
+    """All routes of an app, in the order in which the host asks them: that of the functions' names, whatever the case.
+
+    How specific a route is plays no part. The host sorts functions by name (FunctionMetadataManager), adds their routes
+    in that order (WebScriptHostHttpRoutesManager), and the first that takes path and method answers.
+    """
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        self.routes = tuple(sorted(routes, key=lambda route: route.template.rank))
-        for index, route in enumerate(routes):
-            for other in routes[:index]:
-                if route.conflicts(other):
-                    raise HostError(
-                        f"functions {other.function} and {route.function} answer the same requests: "
-                        f"{_describe(other)} and {_describe(route)}"
-                    )
+        self.routes = tuple(sorted(routes, key=lambda route: route.function.upper()))
 
-    def find(self, method: str, path: Sequence[str]) -> tuple[Route, dict[str, str]] | frozenset[str]:
-        """The first route that takes both, with its parameters; else the methods that the path does take, if any."""
-        allowed: frozenset[str] = frozenset()
+    def find(self, method: str, path: Sequence[str]) -> tuple[Route, dict[str, str | None]] | None:
+        """The first route that takes both, with its values."""
         for route in self.routes:
-            parameters = route.template.match(path)
-            if parameters is None:
-                continue
-            if route.accepts(method):
-                return route, parameters
-            allowed |= route.methods
-        return allowed
+            if route.accepts(method) and (values := route.template.match(path)) is not None:
+                return route, values
+        return None
+
+    def refuse_shadowed(self) -> None:
+        """Raises HostError where a function would never be asked. On Azure nobody says so."""
+        for index, later in enumerate(self.routes):
+            for first in self.routes[:index]:
+                if first.shadows(later):
+                    raise HostError(
+                        f"function {later.function} would never be asked for {_describe(later)}: the host goes by the "
+                        f"names of functions, {first.function} comes first and takes {_describe(first)}"
+                    )
 
 
 def _describe(route: Route) -> str:

@@ -180,7 +180,7 @@ def _reply(returned: Any) -> HttpReply:
 def load(app_dir: Path) -> Runtime:
     """Indexes the app in `app_dir`; a second call returns what the first did. Not for a running event loop.
 
-    Raises HostError if it cannot be imported, has no functions, or has two that answer the same requests.
+    Raises HostError if it cannot be imported, has no functions, or has one that no request would come to.
     """
     script = app_dir.resolve() / os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
     if not script.is_file():
@@ -202,6 +202,7 @@ def _load(script: Path) -> Runtime:
     if not functions:
         raise HostError(f"{script.name} has no functions: register them on its FunctionApp")
     routes = RouteTable([_route(function, prefix) for function in functions if function.trigger == "httpTrigger"])
+    routes.refuse_shadowed()
     return Runtime({function.name: function for function in functions}, routes)
 
 
@@ -265,6 +266,4 @@ def _route(function: Function, prefix: str) -> Route:
     if re.match("admin|runtime", route, re.IGNORECASE):
         raise HostError(f"function {function.name}: Azure keeps routes that begin with admin or runtime for itself")
     methods = frozenset(str(method).upper() for method in function.binding.get("methods") or ())
-    if "GET" in methods:
-        methods |= {"HEAD"}
     return Route(RouteTemplate.parse(f"{prefix}/{route}"), methods, function.name)

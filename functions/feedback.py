@@ -9,6 +9,7 @@ import azure.functions as func
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sentiment.feedback import hour_of, record
+from sentiment.receipt import Receipt
 
 from .http import Answer, endpoint
 from .predict import Text
@@ -80,6 +81,13 @@ async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
 )
 async def erase(request: func.HttpRequest, _: None) -> Answer:
     receipt = service.receipts.read(request.route_params["prediction_id"])
-    await in_thread(_THREADS, service.store.erase, hour_of(receipt), receipt.digest)
+    await in_thread(_THREADS, _erase, receipt)
     watch.info("feedback_erased", extra={"receipt": receipt.digest})
     return Answer(204)
+
+
+def _erase(receipt: Receipt) -> None:
+    hour = hour_of(receipt)
+    if service.export is not None:  # first: should anything break off in between, no restore brings the row back
+        service.export.note_erasure(hour, receipt.digest, datetime.now(UTC))
+    service.store.erase(hour, receipt.digest)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cloud import settings, telemetry
 from cloud.mail import SmtpMailer
@@ -19,6 +20,9 @@ from sentiment.feedback import FeedbackStore
 from sentiment.incident import IncidentStore, Mailer
 from sentiment.model import Model
 from sentiment.receipt import Receipts
+
+if TYPE_CHECKING:
+    from sentiment.export import FeedbackExport
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
@@ -32,6 +36,11 @@ class Service:
         self.receipts = Receipts(configuration.receipt_keys, self.receipt_age)
         self.store: FeedbackStore = TableFeedbackStore(configuration)
         self.retention = timedelta(days=configuration.feedback_retention_days)
+        self.export: FeedbackExport | None = None
+        if configuration.export_container_url:
+            from cloud.blobs import BlobFeedbackExport  # late: few have one
+
+            self.export = BlobFeedbackExport(configuration)
         self.incidents: IncidentStore = TableIncidentStore(configuration)
         self.incident_keys = configuration.incident_keys
         self.mailer: Mailer | None = SmtpMailer(configuration.mail) if configuration.mail else None

@@ -40,7 +40,10 @@ UNUSED = [
     *(f"numpy/{name}" for name in ("fft", "ma", "polynomial", "random", "testing")),
     *("flatbuffers", "google"),  # onnxruntime names them for its tools
     *("cffi", "pycparser"),  # of them cryptography needs the compiled part, which lies outside
-    *("azure/data/tables/aio", "azure/identity/aio", "werkzeug/debug"),
+    *("azure/data/tables/aio", "azure/identity/aio", "azure/storage/blob/**/aio"),
+    *(f"werkzeug/{name}" for name in ("debug", "middleware", "routing")),
+    *("psutil/_ps[abosw]*.py", "urllib3/contrib/emscripten"),  # other systems
+    "multidict/_testcapi*.so",
     # Instrumentation that cloud/telemetry.py turns off, and what only that and older exporters need.
     *(f"opentelemetry/instrumentation/{name}" for name in INSTRUMENTED),
     *("asgiref", "msrest", "oauthlib", "opentelemetry/util/http", "requests_oauthlib"),

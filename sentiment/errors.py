@@ -32,6 +32,10 @@ class FeedbackConflict(BuzzguardError):
     """A different feedback is already stored for that prediction."""
 
 
+class ExportError(BuzzguardError):
+    """A file of the export is not one that was written here."""
+
+
 class Unavailable(BuzzguardError):
     """Not now. Nothing was done that the caller may rely on; the same call may work later."""
 

@@ -48,6 +48,10 @@ class FeedbackStore(Protocol):
         wrong, both ends included, in the order of the predictions' hours."""
         ...
 
+    def of_day(self, day: str) -> Iterator[Feedback]:
+        """The feedback on predictions of a UTC day, 2026-11-22, in the order of hours and digests."""
+        ...
+
     def purge(self, before: str) -> Iterator[tuple[str, int]]:
         """Forget the feedback on predictions of the hours before `before`, the oldest hour first, a batch at a time.
 

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from azure.storage.blob import ContainerClient
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +27,7 @@ from devhost.tables import Azurite  # noqa: E402
 from infra.package import PACKAGES  # noqa: E402
 from sentiment.manifest import FILE, Manifest, describe  # noqa: E402
 from sentiment.model import Model  # noqa: E402
+from tests import blobs  # noqa: E402
 from tests.tweets import invented  # noqa: E402
 from training import export, train  # noqa: E402
 from training.families import Desk, logreg  # noqa: E402
@@ -86,6 +88,19 @@ def edit_manifest(model_folder: Path) -> EditManifest:
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     with Azurite(tmp_path_factory.mktemp("azurite")) as tables:
         yield tables
+
+
+@pytest.fixture(scope="session")
+def blob_service() -> Iterator[str]:
+    with blobs.blob_service() as address:
+        yield address
+
+
+@pytest.fixture
+def container(blob_service: str) -> Iterator[ContainerClient]:
+    """An empty one. Whoever has its URL may do in it what the app may."""
+    with blobs.container(blob_service) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,11 @@ def getting(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(req.method)
 
 
+@app.route(route="heading", methods=["GET", "HEAD"])
+def heading(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(req.method)
+
+
 @app.route(route="split", methods=["POST"])
 def split_post(req: func.HttpRequest) -> str:
     return "post"
@@ -102,8 +107,8 @@ def wild(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.route(route="wild/thing", methods=["GET"])
-def wild_thing(req: func.HttpRequest) -> func.HttpResponse:
-    return told(req, by="wild_thing")
+def thing(req: func.HttpRequest) -> func.HttpResponse:
+    return told(req, by="thing")
 
 
 @app.route(route="Items/{id:int}")

@@ -30,16 +30,21 @@ def test_every_function_is_indexed_and_closed_unless_opened() -> None:
         "incident|httpTrigger|ANONYMOUS|api/incidents",
         "live|httpTrigger|ANONYMOUS|api/health/live",
         "models|httpTrigger|FUNCTION|api/models",
-        "not_found|httpTrigger|ANONYMOUS|{*path}",
         "openapi|httpTrigger|ANONYMOUS|api/openapi.json",
         "page|httpTrigger|ANONYMOUS|{ignored:maxlength(0)?}",
         "predict|httpTrigger|FUNCTION|api/predict",
         "ready|httpTrigger|ANONYMOUS|api/health/ready",
         "retention|timerTrigger|FUNCTION|None",
         "web|httpTrigger|ANONYMOUS|web/{version}/{name}",
+        "zz_not_found|httpTrigger|ANONYMOUS|{*path}",
     ]
     opened = index(**SETTINGS, AUTH_LEVEL="anonymous").stdout
     assert [line.split("|")[0] for line in opened.splitlines() if "httpTrigger|FUNCTION" in line] == []
+
+
+def test_there_is_an_export_where_there_is_a_container_for_it() -> None:
+    lines = index(**SETTINGS, EXPORT_CONTAINER_URL="https://account.blob.example/feedback-export").stdout.splitlines()
+    assert set(lines) - set(index(**SETTINGS).stdout.splitlines()) == {"export|timerTrigger|FUNCTION|None"}
 
 
 def test_faulty_settings_are_named_all_together() -> None:

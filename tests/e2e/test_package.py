@@ -18,7 +18,7 @@ from infra import package
 from tests.conftest import ROOT
 from tests.e2e.test_telemetry import DEADLINE, Ingestion
 
-LIMIT = 60_000_000  # bytes: 40 of code, 20 of models, which hardly compress
+LIMIT = 61_000_000  # bytes: 40 of code, 21 of models, which hardly compress
 
 PREDICT = """
 import asyncio, json, sys, types
@@ -30,7 +30,7 @@ request = func.HttpRequest("POST", "/", headers={"content-type": "application/js
                "my flight was cancelled and nobody answers, worst airline ever"]}).encode())
 context = types.SimpleNamespace(trace_context=types.SimpleNamespace(trace_parent=""))
 print(asyncio.run(predict(request, context)).get_body().decode())
-import azure.data.tables, azure.identity
+import azure.data.tables, azure.identity, azure.storage.blob
 print(json.dumps([m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", None)]))
 """
 
@@ -147,7 +147,7 @@ def test_it_has_what_a_managed_identity_needs(unpacked: Path) -> None:
 
 
 def test_it_passes_the_tests_of_the_checkout(unpacked: Path) -> None:
-    tests = [f"tests/e2e/test_{name}.py" for name in ("service", "feedback", "incident", "retention")]
+    tests = [f"tests/e2e/test_{name}.py" for name in ("service", "feedback", "incident", "retention", "export")]
     tests += ["tests/e2e/test_telemetry.py::test_everything_is_told_once_as_it_was", "tests/contract/test_openapi.py"]
     environment = os.environ | {"BUZZGUARD_APP": str(unpacked)}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *tests]

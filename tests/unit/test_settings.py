@@ -13,6 +13,7 @@ def test_what_need_not_be_set_has_a_safe_value() -> None:
     assert settings.incident_keys == ()
     assert settings.mail is None and settings.applicationinsights_connection_string is None
     assert (settings.feedback_retention_days, settings.incidents_table) == (90, "incidents")
+    assert settings.export_container_url is None
 
 
 def test_what_is_set_is_read() -> None:
@@ -63,6 +64,9 @@ def test_what_is_set_is_read() -> None:
         ({"TABLES_CONNECTION_STRING": "nowhere"}, "TABLES_CONNECTION_STRING must be the connection string"),
         ({"TABLES_CONNECTION_STRING": "", "TABLES_ENDPOINT": "http://x.example"}, "TABLES_ENDPOINT must be a URL"),
         ({"FEEDBACK_RETENTION_DAYS": "-1"}, "FEEDBACK_RETENTION_DAYS must be a number of days"),
+        ({"EXPORT_CONTAINER_URL": "http://a.example/container"}, "EXPORT_CONTAINER_URL must be the URL of a blob cont"),
+        ({"EXPORT_CONTAINER_URL": "https://a.example/?sig=s"}, "EXPORT_CONTAINER_URL must be the URL of a blob cont"),
+        ({"EXPORT_CONTAINER_URL": "https://a.example/container/folder"}, "EXPORT_CONTAINER_URL must be the URL of a"),
         ({"SMTP_HOST": "smtp.example"}, "MAIL_FROM and MAIL_TO must be set where SMTP_HOST is"),
         ({"SMTP_HOST": "smtp.example"}, "INCIDENT_KEY must be set where SMTP_HOST is"),
         ({"INCIDENT_KEY": "short"}, "INCIDENT_KEY must have at least 32 characters"),
@@ -78,6 +82,19 @@ def test_what_is_set_is_read() -> None:
 def test_a_fault_is_named(change: dict[str, str], fault: str) -> None:
     with pytest.raises(SettingsError, match=fault):
         read(GOOD | change)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example/container", "https://a.example/container?sig=s", "http://127.0.0.1:10000/a/container"]
+)
+def test_a_container_is_a_url_of_azure_or_of_azurite(url: str) -> None:
+    assert read(GOOD | {"EXPORT_CONTAINER_URL": url}).export_container_url == url
+
+
+def test_a_secret_in_a_faulty_setting_is_not_told() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(GOOD | {"EXPORT_CONTAINER_URL": "http://a.example/container?sig=hunter2"})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_all_faults_are_reported_together() -> None:

@@ -76,6 +76,16 @@ def test_what_is_wrong_is_found_by_when_it_was_said(tables: Settings) -> None:
     assert msgspec.json.encode(found[0]) == msgspec.json.encode(there["old"])
 
 
+def test_a_day_is_read_in_the_order_of_its_hours(tables: Settings) -> None:
+    store = TableFeedbackStore(tables)
+    assert list(store.of_day("2026-11-22")) == []  # no table yet
+    hours = [-1, 0, 5, 23, 24]
+    there = [row(number, NOW + timedelta(hours=hour)) for number, hour in enumerate(hours)]
+    for feedback in reversed(there):
+        store.add(feedback)
+    assert list(store.of_day("2026-11-22")) == there[1:4]
+
+
 def test_a_flood_is_read_and_purged_over_several_pages(tables: Settings) -> None:
     store = TableFeedbackStore(tables)
     rows = [row(number) for number in range(1_100)]

@@ -1,0 +1,51 @@
+"""`python -m infra.restore CONTAINER_URL`: put the exported feedback back into its table.
+
+The table is that of the app's settings in the environment: TABLES_ENDPOINT, which is reached as whoever has done
+`az login`, or TABLES_CONNECTION_STRING; FEEDBACK_TABLE; FEEDBACK_RETENTION_DAYS. May be repeated.
+"""
+
+import os
+import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cloud.blobs import BlobFeedbackExport
+from cloud.settings import Settings, read
+from cloud.tables import TableFeedbackStore
+from sentiment.errors import BuzzguardError
+from sentiment.export import Outcome, restore
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+ANY_KEY = "nothing is signed here: any key will do"
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    try:
+        settings = read(os.environ | {"RECEIPT_KEY": ANY_KEY, "EXPORT_CONTAINER_URL": sys.argv[1]})
+        store, copy = TableFeedbackStore(settings, _person), BlobFeedbackExport(settings, _person)
+        since = datetime.now(UTC) - timedelta(days=settings.feedback_retention_days)
+        print(told(restore(store, copy, since)))
+    except BuzzguardError as error:
+        raise SystemExit(str(error)) from error
+
+
+def told(counts: Counter[Outcome]) -> str:
+    return (
+        f"{counts['restored']} restored, {counts['there']} there already, {counts['different']} different from what is"
+        f" there, {counts['erased']} left out because they were erased, {counts['expired']} because they are too old"
+    )
+
+
+def _person(_: Settings) -> "TokenCredential":
+    from azure.identity import AzureCliCredential
+
+    return AzureCliCredential()
+
+
+if __name__ == "__main__":
+    main()
