@@ -322,6 +322,7 @@ def replaced_each_time(template: dict[str, Any]) -> Iterator[str]:
     declared = template["resources"]  # with names, or in a list where the template is plain
     for resource in declared.values() if isinstance(declared, dict) else declared:
         once = resource["type"] in (f"{policies.VAULT}/secrets", "Microsoft.Consumption/budgets")
+        once |= resource["type"] == option_policies.BINDING and resource["properties"]["sslState"] == "Disabled"
         if once and "onlyIfNotExists" not in resource.get("@options", {}):
             yield resource["type"]
         if resource["type"] == "Microsoft.Resources/deployments":
@@ -330,11 +331,15 @@ def replaced_each_time(template: dict[str, Any]) -> Iterator[str]:
 
 @needs_compiler
 def test_what_must_not_change_is_made_once(sources: Path) -> None:
-    """The next deployment would give new keys, and Azure refuses another start of a budget."""
+    """The next deployment would give new keys, and take TLS from a domain; Azure refuses a budget another start."""
     compiled = bicep.compile_("resources.bicep", sources)
     assert list(replaced_each_time(json.loads(compiled))) == []
     mistaken = json.loads(compiled.replace("onlyIfNotExists", "retryOn"))
-    assert set(replaced_each_time(mistaken)) == {f"{policies.VAULT}/secrets", "Microsoft.Consumption/budgets"}
+    assert set(replaced_each_time(mistaken)) == {
+        f"{policies.VAULT}/secrets",
+        "Microsoft.Consumption/budgets",
+        option_policies.BINDING,
+    }
 
 
 @needs_compiler
@@ -367,6 +372,9 @@ def test_a_choice_that_azure_would_refuse_is_refused_before(sources: Path) -> No
     with pytest.raises(SystemExit) as refused:
         bicep.predict("main", sources, {"INSTANCE_MEMORY_MB": "513", "AUTH_LEVEL": "nobody", "MONTHLY_BUDGET": "much"})
     assert all(choice in str(refused.value) for choice in ('"513"', '"nobody"', "'much'"))
+    with pytest.raises(SystemExit) as refused:
+        bicep.predict("main", sources, {"SIGN_IN_CLIENT_ID": "buzzguard", "PRIVATE_NETWORK": "perhaps"})
+    assert all(choice in str(refused.value) for choice in ("BCP333", '"options"'))
 
 
 @needs_compiler
@@ -374,6 +382,11 @@ def test_a_key_is_not_asked_for_on_top_of_a_sign_in(sources: Path) -> None:
     chosen = {"AUTH_LEVEL": "function", "SIGN_IN_CLIENT_ID": bicep.OPTIONS["SIGN_IN_CLIENT_ID"]}
     with pytest.raises(SystemExit, match=r"SIGN_IN_CLIENT_ID says who may call: AUTH_LEVEL must not be set"):
         bicep.predict("main", sources, chosen)
+
+
+def test_what_needs_no_sign_in_is_there() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*.py"))
+    assert [path for path in option_policies.NEED_NO_SIGN_IN if f'"{path}"' not in sources] == []
 
 
 def test_options_are_off_unless_they_are_asked_for() -> None:
