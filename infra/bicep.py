@@ -18,7 +18,20 @@ from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
 SNAPSHOTS = _HERE.parent / "tests/infra/snapshots"
-DEPLOYMENTS = tuple(sorted(path.stem for path in _HERE.glob("*.bicepparam")))
+DEPLOYMENTS = (*sorted(path.stem for path in _HERE.glob("*.bicepparam")), "options")
+
+# What azd's environment has in the deployment `options`: all that docs/operations.md lists as an option of production.
+OPTIONS = {
+    "AUDIT_LOGS": "true",
+    "AVAILABILITY_TEST": "true",
+    "COST_CENTRE": "4711",
+    "CUSTOM_DOMAIN": "buzzguard.example.org",
+    "FEEDBACK_EXPORT": "true",
+    "OWNER": "communications",
+    "PRIVATE_NETWORK": "true",
+    "SIGN_IN_CLIENT_ID": "11111111-2222-3333-4444-555555555555",
+    "ZONE_REDUNDANT": "true",
+}
 
 # What the parameter files ask the environment for and have no default for.
 _ENVIRONMENT = {
@@ -82,6 +95,8 @@ def predict(deployment: str, folder: Path, environment: Mapping[str, str] = {}) 
 
     Raises SystemExit with what the compiler says of templates that do not compile.
     """
+    if deployment == "options":
+        deployment, environment = "main", OPTIONS
     file = folder / f"{deployment}.bicepparam"
     where = ["--tenant-id", _NOBODY, "--subscription-id", _NOBODY, "--deployment-name", deployment]
     if deployment != "main":

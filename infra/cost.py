@@ -1,10 +1,12 @@
-"""`python -m infra.cost CALLS...`: what so many calls a month cost, as a table. `make cost CALLS=1000000` runs this.
+"""`python -m infra.cost CALLS...`: what so many calls a month cost, and what the options add, as two tables.
 
-An upper bound: every call is taken to come alone. Calls that an instance answers at the same time share its seconds.
+`make cost CALLS=1000000` runs this. An upper bound: every call is taken to come alone. Calls that an instance answers
+at the same time share its seconds.
 """
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,9 +25,28 @@ LOG_GB = 2.30
 FREE_LOG_GB = 5  # a month and billing account
 ALERT_RULES = {1: 3.00, 5: 1.50, 10: 1.00, 15: 0.50}  # a month, by the minutes between evaluations; 15 is the last
 
+# Of the options. From memory of azure.microsoft.com/pricing/details/monitor, 2025, not looked up since:
+WEB_TEST = 0.0006  # of a standard test, from one location
+METRIC_SERIES = 0.10  # a month, that an alert watches; the first ten are free
+# Second hand: oneuptime.com/blog, February 2026, and gigxp.com, who quote Microsoft's pages on Private Link and DNS.
+ENDPOINT_HOUR = 0.01
+PRIVATE_GB = 0.01  # in or out
+DNS_ZONE = 0.50  # a month
+# From memory, too, of azure.microsoft.com/pricing/details/storage/blobs, 2025: hot tier.
+STORED_GB = 0.021  # a month, Standard_LRS
+STORED_GB_ZONES = 0.026  # … Standard_ZRS
+WRITES = 0.005  # a thousand
+
 BILLED_SECONDS = 1.0  # the least for a call, which takes milliseconds
 MONTH_SECONDS = 730 * 3600
 LOG_KB = 5.0  # a call: a request, a prediction, some measurements; an estimate
+
+ENDPOINTS, DNS_ZONES = 5, 3  # of app/network.bicep, with an export
+SCALE_GROUPS = 3  # of Flex Consumption: the functions that are called, and each timer; with an export
+READY_IN_ZONES = 2  # instances of each group: https://learn.microsoft.com/azure/reliability/reliability-functions
+KEPT_GB = 2  # packages, feedback and its export; an estimate
+AUDIT_KB = 2.0  # a row; an estimate
+AUDIT_ROWS = 0.2  # a second, while an instance is there: its leases, mostly; an estimate
 
 MEMORY_MB = (512, 2048, 4096)
 CALLS = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -36,6 +57,8 @@ def main() -> None:
     if wrong := [number for number in calls if not (number.isascii() and number.isdigit())]:
         raise SystemExit(f"calls a month must be a number like 1000000, not {wrong[0]}")
     print(table([int(number) for number in calls] or list(CALLS)))
+    print()
+    print(options_table())
 
 
 def table(calls: list[int]) -> str:
@@ -46,6 +69,15 @@ def table(calls: list[int]) -> str:
         costs = [cost(number, memory) for memory in MEMORY_MB for cost in (on_demand, always_ready)]
         cells = [f"{number:,}", *(f"{dollars:,.2f}" for dollars in (*costs, logs(number) + alert_rules()))]
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def options_table() -> str:
+    """Dollars a month that each option adds, in Markdown: a row an option, a column a memory size."""
+    head = " | ".join(["| option", *(f"{memory} MB" for memory in MEMORY_MB)])
+    lines = [f"{head} |", "|---" * (len(MEMORY_MB) + 1) + "|"]
+    for option, cost in OPTIONS.items():
+        lines.append(f"| {' | '.join([option, *(f'{cost(memory):,.2f}' for memory in MEMORY_MB)])} |")
     return "\n".join(lines)
 
 
@@ -71,6 +103,50 @@ def alert_rules() -> float:
     """Dollars a month for the rules of alerts.json."""
     alerts = json.loads((Path(__file__).parent / "alerts.json").read_text())
     return sum(ALERT_RULES[min(minutes(alert["frequency"]), 15)] for alert in alerts)
+
+
+def availability_test(memory_mb: int) -> float:
+    """Dollars a month for the test of availability.json, its alert and the calls it makes, were none of it free."""
+    test = json.loads((Path(__file__).parent / "availability.json").read_text())
+    asked = MONTH_SECONDS / 60 / minutes(test["frequency"]) * len(test["locations"])
+    answer = BILLED_SECONDS * memory_mb / 1024 * GB_SECOND + MILLION_CALLS / 1e6 + LOG_KB / 1e6 * LOG_GB
+    return asked * (WEB_TEST + answer) + len(test["locations"]) * METRIC_SERIES
+
+
+def private_network(_: int) -> float:
+    """Dollars a month for its endpoints and zones, and for all that is kept to be read and written once."""
+    return ENDPOINTS * MONTH_SECONDS / 3600 * ENDPOINT_HOUR + DNS_ZONES * DNS_ZONE + 2 * KEPT_GB * PRIVATE_GB
+
+
+def audit_logs(_: int) -> float:
+    """Dollars a month for the rows of one instance that is there all the time, were none of them free."""
+    return MONTH_SECONDS * AUDIT_ROWS * AUDIT_KB / 1e6 * LOG_GB
+
+
+def zone_redundancy(memory_mb: int) -> float:
+    """Dollars a month for the instances that Azure keeps ready, before they work, and for storage."""
+    instances = SCALE_GROUPS * READY_IN_ZONES
+    ready = instances * MONTH_SECONDS * READY_BASELINE_GB_SECOND * memory_mb / 1024
+    return ready + KEPT_GB * (STORED_GB_ZONES - STORED_GB)
+
+
+def feedback_export(_: int) -> float:
+    """Dollars a month for what is kept, and for a write a night for each of 90 days."""
+    return KEPT_GB * STORED_GB + 31 * 90 / 1000 * WRITES
+
+
+def free(_: int) -> float:
+    return 0.0
+
+
+OPTIONS: dict[str, Callable[[int], float]] = {
+    "availability test": availability_test,
+    "private network": private_network,
+    "audit logs": audit_logs,
+    "zone redundancy": zone_redundancy,
+    "feedback export": feedback_export,
+    "sign-in, custom domain, tags": free,
+}
 
 
 def minutes(duration: str) -> int:

@@ -15,4 +15,5 @@ param api = {
 param scale = defaults.scale
 param monitoring = defaults.monitoring
 param mail = defaults.mail
+param options = defaults.options
 param monthlyBudget = 20

@@ -18,6 +18,7 @@ param api types.api
 param scale types.scale
 param monitoring types.monitoring
 param mail types.mail
+param options types.options
 
 @minValue(0)
 @description('A month, in the currency of the subscription; 0 makes no budget.')
@@ -26,7 +27,7 @@ param monthlyBudget int
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
   location: location
-  tags: { 'azd-env-name': environmentName }
+  tags: types.tagsOf(environmentName, options)
 }
 
 module resources 'resources.bicep' = {
@@ -39,6 +40,7 @@ module resources 'resources.bicep' = {
     scale: scale
     monitoring: monitoring
     mail: mail
+    options: options
     monthlyBudget: monthlyBudget
   }
 }

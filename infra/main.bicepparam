@@ -4,6 +4,9 @@ using 'main.bicep'
 import { defaults } from 'types.bicep'
 
 var corsOrigins = readEnvironmentVariable('CORS_ORIGINS', '')
+var authLevel = readEnvironmentVariable('AUTH_LEVEL', '')
+var signInClientId = readEnvironmentVariable('SIGN_IN_CLIENT_ID', '')
+var accessKinds = { '': defaults.api.access.kind, function: 'functionKey', anonymous: 'anonymous' }
 var memorySizes = { '512': 512, '2048': 2048, '4096': 4096 }
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
@@ -15,7 +18,11 @@ param contact = {
 }
 param api = {
   ...defaults.api
-  authLevel: readEnvironmentVariable('AUTH_LEVEL', defaults.api.authLevel)
+  access: empty(signInClientId)
+    ? { kind: accessKinds[authLevel] }
+    : empty(authLevel)
+        ? { kind: 'signIn', clientId: signInClientId }
+        : fail('SIGN_IN_CLIENT_ID says who may call: AUTH_LEVEL must not be set, and is \'${authLevel}\'')
   corsOrigins: empty(corsOrigins) ? [] : split(corsOrigins, ',')
   model: readEnvironmentVariable('MODEL', defaults.api.model)
 }
@@ -34,5 +41,14 @@ param mail = {
   port: int(readEnvironmentVariable('SMTP_PORT', '${defaults.mail.port}'))
   user: readEnvironmentVariable('SMTP_USER', defaults.mail.user)
   from: readEnvironmentVariable('MAIL_FROM', defaults.mail.from)
+}
+param options = {
+  privateNetwork: bool(readEnvironmentVariable('PRIVATE_NETWORK', '${defaults.options.privateNetwork}'))
+  auditLogs: bool(readEnvironmentVariable('AUDIT_LOGS', '${defaults.options.auditLogs}'))
+  zoneRedundant: bool(readEnvironmentVariable('ZONE_REDUNDANT', '${defaults.options.zoneRedundant}'))
+  feedbackExport: bool(readEnvironmentVariable('FEEDBACK_EXPORT', '${defaults.options.feedbackExport}'))
+  customDomain: readEnvironmentVariable('CUSTOM_DOMAIN', defaults.options.customDomain)
+  costCentre: readEnvironmentVariable('COST_CENTRE', defaults.options.costCentre)
+  owner: readEnvironmentVariable('OWNER', defaults.options.owner)
 }
 param monthlyBudget = int(readEnvironmentVariable('MONTHLY_BUDGET', '50'))

@@ -16,4 +16,5 @@ param monitoring = {
   availabilityTest: true
 }
 param mail = defaults.mail
+param options = defaults.options
 param monthlyBudget = 100

@@ -15,13 +15,15 @@ param api types.api
 param scale types.scale
 param monitoring types.monitoring
 param mail types.mail
+param options types.options
 
 @minValue(0)
 @description('A month, in the currency of the subscription; 0 makes no budget.')
 param monthlyBudget int
 
 var token = uniqueString(subscription().id, environmentName, location)
-var tags = { 'azd-env-name': environmentName }
+var signsIn = api.access.kind == 'signIn'
+var tags = types.tagsOf(environmentName, options)
 
 // Who the app is, to storage, key vault and monitor alike.
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
@@ -38,12 +40,21 @@ resource packageIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-
   tags: tags
 }
 
+// Who the app registration trusts in place of a secret: https://learn.microsoft.com/azure/app-service/
+// configure-authentication-provider-aad#use-a-managed-identity-instead-of-a-secret-preview. It has no role anywhere.
+resource signInIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = if (signsIn) {
+  name: 'id-sign-in-${token}'
+  location: location
+  tags: tags
+}
+
 module package 'app/package.bicep' = {
   params: {
     location: location
     token: token
     tags: tags
     platform: packageIdentity.name
+    options: options
   }
 }
 
@@ -53,6 +64,7 @@ module storage 'app/storage.bicep' = {
     token: token
     tags: tags
     app: appIdentity.name
+    options: options
   }
 }
 
@@ -62,6 +74,33 @@ module secrets 'app/secrets.bicep' = {
     token: token
     tags: tags
     app: appIdentity.name
+    options: options
+  }
+}
+
+module export 'app/export.bicep' = if (options.feedbackExport) {
+  params: {
+    location: location
+    token: token
+    tags: tags
+    app: appIdentity.name
+    retentionDays: api.feedbackRetentionDays
+    options: options
+  }
+}
+
+module network 'app/network.bicep' = if (options.privateNetwork) {
+  params: {
+    location: location
+    token: token
+    tags: tags
+    endpoints: [
+      { name: 'st', resourceId: storage.outputs.accountId, service: 'blob' }
+      { name: 'st', resourceId: storage.outputs.accountId, service: 'table' }
+      { name: 'stpkg', resourceId: package.outputs.accountId, service: 'blob' }
+      { name: 'kv', resourceId: secrets.outputs.vaultId, service: 'vault' }
+      ...(options.feedbackExport ? [{ name: 'stexp', resourceId: export!.outputs.accountId, service: 'blob' }] : [])
+    ]
   }
 }
 
@@ -82,18 +121,63 @@ module site 'app/site.bicep' = {
     tags: tags
     app: appIdentity.name
     platform: packageIdentity.name
+    signIn: signsIn ? signInIdentity.name : ''
+    subnetId: options.privateNetwork ? network!.outputs.appSubnetId : ''
     packageContainer: package.outputs.containerUrl
     blobEndpoint: storage.outputs.blobEndpoint
     tableEndpoint: storage.outputs.tableEndpoint
     feedbackTable: storage.outputs.feedbackTable
     incidentsTable: storage.outputs.incidentsTable
+    exportContainer: options.feedbackExport ? export!.outputs.containerUrl : ''
     vaultUri: secrets.outputs.vaultUri
     insightsConnection: logs.outputs.insightsConnection
     contact: contact
     api: api
     scale: scale
     mail: mail
+    options: options
   }
+}
+
+module signIn 'app/signin.bicep' = {
+  params: {
+    functionApp: 'func-${token}'
+    clientId: api.access.?clientId ?? ''
+  }
+  dependsOn: [
+    site
+  ]
+}
+
+module domain 'app/domain.bicep' = if (!empty(options.customDomain)) {
+  params: {
+    location: location
+    tags: tags
+    functionApp: 'func-${token}'
+    hostName: options.customDomain
+  }
+  dependsOn: [
+    site
+  ]
+}
+
+module audit 'app/audit.bicep' = if (options.auditLogs) {
+  params: {
+    workspaceId: logs.outputs.workspaceId
+    vaultName: 'kv-${token}'
+    accounts: [
+      'st${token}'
+      'stpkg${token}'
+      ...(options.feedbackExport ? ['stexp${token}'] : [])
+    ]
+    tableAccount: 'st${token}'
+  }
+  dependsOn: [
+    secrets
+    storage
+    package
+    export
+  ]
 }
 
 module alerts 'app/alerts.bicep' = {

@@ -15,12 +15,35 @@ type contact = {
   phoneCountry: string
 }
 
+@sealed()
+type functionKey = {
+  kind: 'functionKey'
+}
+
+@sealed()
+type anonymous = {
+  kind: 'anonymous'
+}
+
+@sealed()
+type signIn = {
+  kind: 'signIn'
+
+  @minLength(36)
+  @maxLength(36)
+  @description('The app registration in Entra ID: its application (client) ID.')
+  clientId: string
+}
+
+@discriminator('kind')
+@description('Who may call: one of these, for a key would be asked for on top of a sign-in.')
+type access = functionKey | signIn | anonymous
+
 @export()
 @description('What callers meet.')
 @sealed()
 type api = {
-  @description('Who may call: the holders of a function key, or anyone.')
-  authLevel: 'function' | 'anonymous'
+  access: access
 
   @description('Pages of which other origins may call.')
   corsOrigins: string[]
@@ -88,9 +111,44 @@ type mail = {
 }
 
 @export()
+@description('What an organisation may ask of production. What it costs: `make cost`.')
+@sealed()
+type options = {
+  @description('Storage and key vault are reached through a virtual network, and closed to all others.')
+  privateNetwork: bool
+
+  @description('Whoever reads or writes in storage and key vault is noted in the workspace.')
+  auditLogs: bool
+
+  @description('App and storage stay when a zone of the region fails.')
+  zoneRedundant: bool
+
+  @description('Every night feedback is copied to a storage account of its own, and kept no longer than in its table.')
+  feedbackExport: bool
+
+  @description('A host name such as buzz.example.org, whose DNS records are there already, or nothing.')
+  customDomain: string
+
+  @description('Goes onto everything as the tag cost-centre, unless empty.')
+  costCentre: string
+
+  @description('Goes onto everything as the tag owner, unless empty.')
+  owner: string
+}
+
+@export()
 type tags = {
   *: string
 }
+
+@export()
+@description('What every resource is tagged with.')
+func tagsOf(environmentName string, options options) tags =>
+  union(
+    { 'azd-env-name': environmentName },
+    empty(options.costCentre) ? {} : { 'cost-centre': options.costCentre },
+    empty(options.owner) ? {} : { owner: options.owner }
+  )
 
 @export()
 var defaults = {
@@ -99,7 +157,7 @@ var defaults = {
     phoneCountry: '1'
   }
   api: {
-    authLevel: 'function'
+    access: { kind: 'functionKey' }
     corsOrigins: []
     model: ''
     receiptDays: 30
@@ -121,5 +179,14 @@ var defaults = {
     port: 587
     user: ''
     from: ''
+  }
+  options: {
+    privateNetwork: false
+    auditLogs: false
+    zoneRedundant: false
+    feedbackExport: false
+    customDomain: ''
+    costCentre: ''
+    owner: ''
   }
 }

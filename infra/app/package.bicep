@@ -11,6 +11,8 @@ param tags types.tags
 @description('Name of the identity that the platform writes and reads the package with.')
 param platform string
 
+param options types.options
+
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var blobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
 
@@ -24,13 +26,14 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   tags: tags
   kind: 'StorageV2'
   sku: {
-    name: 'Standard_LRS'
+    name: options.zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
   }
   properties: {
     allowBlobPublicAccess: false
     allowSharedKeyAccess: false
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
+    publicNetworkAccess: options.privateNetwork ? 'Disabled' : 'Enabled'
     supportsHttpsTrafficOnly: true
   }
 }
@@ -69,4 +72,5 @@ resource deployerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 output accountName string = account.name
+output accountId string = account.id
 output containerUrl string = '${account.properties.primaryEndpoints.blob}${packages.name}'

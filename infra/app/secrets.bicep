@@ -12,6 +12,8 @@ param tags types.tags
 @description('Name of the identity that the app runs as.')
 param app string
 
+param options types.options
+
 var secretsUser = '4633458b-17de-408a-874c-0445c86b69e6'
 
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
@@ -35,8 +37,9 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     enabledForTemplateDeployment: true
     networkAcls: {
       bypass: 'AzureServices'
-      defaultAction: 'Allow'
+      defaultAction: options.privateNetwork ? 'Deny' : 'Allow'
     }
+    publicNetworkAccess: options.privateNetwork ? 'Disabled' : 'Enabled'
   }
 }
 
@@ -61,4 +64,5 @@ resource readerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 output vaultName string = vault.name
+output vaultId string = vault.id
 output vaultUri string = vault.properties.vaultUri

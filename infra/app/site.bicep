@@ -11,17 +11,28 @@ param app string
 @description('Name of the identity that the platform writes and reads the package with.')
 param platform string
 
+@description('Name of the identity that vouches for the app where people sign in; empty where they do not.')
+param signIn string
+
+@description('Subnet of the app; empty where it is in no virtual network.')
+param subnetId string
+
 param packageContainer string
 param blobEndpoint string
 param tableEndpoint string
 param feedbackTable string
 param incidentsTable string
+
+@description('URL of the container that feedback is exported to; empty where it is not.')
+param exportContainer string
+
 param vaultUri string
 param insightsConnection string
 param contact types.contact
 param api types.api
 param scale types.scale
 param mail types.mail
+param options types.options
 
 // Without a version: a rotated secret is read within a day, or at once after a restart.
 var receiptKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/receipt-key)'
@@ -38,6 +49,10 @@ resource platformIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024
   name: platform
 }
 
+resource signInIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = if (!empty(signIn)) {
+  name: signIn
+}
+
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: 'plan-${token}'
   location: location
@@ -49,6 +64,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   }
   properties: {
     reserved: true // Linux
+    zoneRedundant: options.zoneRedundant
   }
 }
 
@@ -62,11 +78,16 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
     userAssignedIdentities: {
       '${appIdentity.id}': {}
       '${platformIdentity.id}': {}
+      ...(empty(signIn) ? {} : { '${signInIdentity.id}': {} })
     }
   }
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    // Only while the app is made, so always: domain.bicep needs it. Azure has it, its published types do not.
+    #disable-next-line BCP037
+    siteScopedCertificatesEnabled: true
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId // this plan sends all outbound traffic there
     keyVaultReferenceIdentity: appIdentity.id
     functionAppConfig: {
       deployment: {
@@ -108,6 +129,10 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'AzureWebJobsStorage__blobServiceUri', value: blobEndpoint }
         { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
         { name: 'AzureWebJobsStorage__clientId', value: appIdentity.properties.clientId }
+        // Of signin.bicep
+        ...(empty(signIn)
+          ? []
+          : [{ name: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID', value: signInIdentity!.properties.clientId }])
         // Of OpenTelemetry
         {
           name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING'
@@ -123,12 +148,13 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'RECEIPT_KEY', value: receiptKey }
         { name: 'RECEIPT_KEY_PREVIOUS', value: previousReceiptKey }
         { name: 'RECEIPT_DAYS', value: string(api.receiptDays) }
-        { name: 'AUTH_LEVEL', value: api.authLevel }
+        { name: 'AUTH_LEVEL', value: api.access.kind == 'functionKey' ? 'function' : 'anonymous' }
         { name: 'MODEL', value: api.model }
         { name: 'TABLES_ENDPOINT', value: tableEndpoint }
         { name: 'MANAGED_IDENTITY_CLIENT_ID', value: appIdentity.properties.clientId }
         { name: 'FEEDBACK_TABLE', value: feedbackTable }
         { name: 'FEEDBACK_RETENTION_DAYS', value: string(api.feedbackRetentionDays) }
+        { name: 'EXPORT_CONTAINER_URL', value: exportContainer }
         { name: 'INCIDENT_KEY', value: incidentKey }
         { name: 'INCIDENT_KEY_PREVIOUS', value: previousIncidentKey }
         { name: 'INCIDENTS_TABLE', value: incidentsTable }

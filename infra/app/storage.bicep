@@ -11,6 +11,8 @@ param tags types.tags
 @description('Name of the identity that the app runs as.')
 param app string
 
+param options types.options
+
 var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b' // what the host needs at least; it makes its own containers
 var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 var tableNames = ['feedback', 'incidents']
@@ -25,13 +27,14 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   tags: tags
   kind: 'StorageV2'
   sku: {
-    name: 'Standard_LRS'
+    name: options.zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
   }
   properties: {
     allowBlobPublicAccess: false
     allowSharedKeyAccess: false
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
+    publicNetworkAccess: options.privateNetwork ? 'Disabled' : 'Enabled'
     supportsHttpsTrafficOnly: true
   }
 }
@@ -71,6 +74,7 @@ resource tableRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 ]
 
 output accountName string = account.name
+output accountId string = account.id
 output blobEndpoint string = account.properties.primaryEndpoints.blob
 output tableEndpoint string = account.properties.primaryEndpoints.table
 output feedbackTable string = tables[0].name

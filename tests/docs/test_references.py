@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from infra import bicep
 from tests.conftest import ROOT, App
 from tests.docs.documents import DOCUMENTS, anchors, bold, examples, files, folders, links, spans, tables
 from tests.infra.test_bicep import read_by_the_code
@@ -151,3 +152,10 @@ def test_the_parameters_of_azd_are_in_the_template() -> None:
     choices = next(rows for rows in tables("docs/operations.md") if rows[1][0] == "`AUTH_LEVEL`" and len(rows[1]) == 3)
     named = {name for row in choices for name in re.findall(r"`([A-Z_]+)`", row[0])}
     assert {"AUTH_LEVEL", "SMTP_HOST"} <= named <= known
+
+
+def test_the_options_of_production_are_in_the_manual() -> None:
+    """All that the snapshot of them switches on."""
+    (options,) = [rows for rows in tables("docs/operations.md") if rows[0][0] == "option" and rows[0][1] == "azd"]
+    named = {name for row in options[1:] for name in re.findall(r"`([A-Z_]+)", row[1])}
+    assert named == set(bicep.OPTIONS)

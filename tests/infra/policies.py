@@ -43,8 +43,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
 # What a resource is called before its token: https://learn.microsoft.com/azure/cloud-adoption-framework/ready/
 # azure-best-practices/resource-abbreviations. Alert rules and the workbook have names of their own.
 NAMES = {
-    IDENTITY: {"id", "id-package"},
-    STORAGE: {"st", "stpkg"},
+    IDENTITY: {"id", "id-package", "id-sign-in"},
+    STORAGE: {"st", "stpkg", "stexp"},
     VAULT: {"kv"},
     "Microsoft.OperationalInsights/workspaces": {"log"},
     "Microsoft.Insights/components": {"appi"},
@@ -52,10 +52,11 @@ NAMES = {
     SITE: {"func"},
     ACTION_GROUP: {"ag-ops", "ag-incidents"},
     WEBTEST: {"availability"},
+    "Microsoft.Network/virtualNetworks": {"vnet"},
     "Microsoft.Consumption/budgets": {"budget"},
 }
 
-# Who may do what, and on what; nobody may do more, and each needs its own.
+# Who may do what, and on what; nobody may do more, and each needs its own where that is there.
 ROLES = {
     # Storage Blob Data Owner: the least a Functions host runs with
     ("id", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "st"),
@@ -68,6 +69,8 @@ ROLES = {
     ("id", "3913510d-42f4-4e42-8a64-420c390055eb", "appi"),
     # Storage Blob Data Contributor: the platform, which writes the package
     ("id-package", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "stpkg/default/app-package"),
+    # … and the app, which exports feedback
+    ("id", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "stexp/default/feedback-export"),
     # Storage Blob Data Reader: who deploys keeps a copy of it
     ("deployer", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", "stpkg/default/app-package"),
 }
@@ -83,13 +86,13 @@ TELLS_A_SECRET = re.compile(r"\b(list[A-Z]\w*|getKeyVaultSecret|newGuid)\(")
 def required_properties(snapshot: Snapshot) -> Iterator[str]:
     for resource in resources(snapshot):
         for name, wanted in REQUIRED.get(resource["type"], {}).items():
-            if (found := _at(resource["properties"], name)) != wanted:
+            if (found := at(resource["properties"], name)) != wanted:
                 yield f"{called(resource)}: {name} must be {wanted}, not {found}"
 
 
 def logs_have_a_cap(snapshot: Snapshot) -> Iterator[str]:
     for workspace in resources(snapshot, "Microsoft.OperationalInsights/workspaces"):
-        if not 0 < (_at(workspace["properties"], "workspaceCapping.dailyQuotaGb") or 0) < 100:
+        if not 0 < (at(workspace["properties"], "workspaceCapping.dailyQuotaGb") or 0) < 100:
             yield f"{called(workspace)}: a loop that logs costs what it likes"
 
 
@@ -102,35 +105,39 @@ def names(snapshot: Snapshot) -> Iterator[str]:
 
 def tags_on_everything(snapshot: Snapshot) -> Iterator[str]:
     """On whatever has a region: what lies within another resource has its."""
-    for resource in resources(snapshot):
-        if "location" in resource and "azd-env-name" not in resource.get("tags", {}):
-            yield f"{called(resource)}: it has no tags"
+    regional = [resource for resource in resources(snapshot) if "location" in resource]
+    named = {tag for resource in regional for tag in resource.get("tags", {})}
+    for resource in regional:
+        for tag in sorted({"azd-env-name"} | ({"cost-centre", "owner"} & named)):
+            if not resource.get("tags", {}).get(tag):
+                yield f"{called(resource)}: it has no tag {tag}"
 
 
 def roles(snapshot: Snapshot) -> Iterator[str]:
     given = {
         (
-            _who(assignment["properties"]["principalId"]),
+            who(assignment["properties"]["principalId"]),
             assignment["properties"]["roleDefinitionId"].rpartition("/")[2],
             _scope(assignment["id"]),
         )
         for assignment in resources(snapshot, ROLE)
     }
-    for who, role, scope in sorted(given - ROLES):
-        yield f"{who} may not have the role {role} on {scope}"
-    for who, role, scope in sorted(ROLES - given):
-        yield f"{who} needs the role {role} on {scope}"
+    there = {called(resource) for resource in resources(snapshot)}
+    for identity, role, scope in sorted(given - ROLES):
+        yield f"{identity} may not have the role {role} on {scope}"
+    for identity, role, scope in sorted(needed for needed in ROLES - given if needed[2] in there):
+        yield f"{identity} needs the role {role} on {scope}"
 
 
 def only_the_platform_writes_the_package(snapshot: Snapshot) -> Iterator[str]:
     (site,) = resources(snapshot, SITE)
     storage = site["properties"]["functionAppConfig"]["deployment"]["storage"]
-    if _who(storage["authentication"]["userAssignedIdentityResourceId"]) != "id-package":
+    if who(storage["authentication"]["userAssignedIdentityResourceId"]) != "id-package":
         yield "the package is written by an identity that the app uses"
     if "/storageAccounts/stpkg" not in storage["value"]:
         yield "the package lies where the app writes"
     ours = [site["properties"]["keyVaultReferenceIdentity"], settings(snapshot)["MANAGED_IDENTITY_CLIENT_ID"]]
-    if {_who(identity) for identity in ours} != {"id"}:
+    if {who(identity) for identity in ours} != {"id"}:
         yield "the app uses the identity that writes the package"
 
 
@@ -211,7 +218,7 @@ def called(resource: Resource) -> str:
     return re.sub(r"^([a-z-]*?)-?[a-z0-9]{13}(?=/|$)", r"\1", str(resource["name"]))
 
 
-def _who(identity: str) -> str:
+def who(identity: str) -> str:
     """The short name of an identity in its ID, or in an expression that asks for what is in it."""
     if identity == "[deployer().objectId]":
         return "deployer"
@@ -226,7 +233,7 @@ def _scope(assignment: str) -> str:
     return called({"name": "/".join(names)}) if names else "the resource group"
 
 
-def _at(properties: dict[str, Any], name: str) -> Any:
+def at(properties: dict[str, Any], name: str) -> Any:
     found: Any = properties
     for part in name.split("."):
         found = found.get(part) if isinstance(found, dict) else None

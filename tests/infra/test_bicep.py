@@ -18,7 +18,7 @@ import pytest
 
 from infra import bicep
 from tests.conftest import ROOT
-from tests.infra import policies
+from tests.infra import option_policies, policies
 from tests.infra.policies import Snapshot, resources, settings
 from tests.infra.test_alerts import ALERTS
 
@@ -27,7 +27,7 @@ SNAPSHOTS: dict[str, Snapshot] = {
     deployment: json.loads((bicep.SNAPSHOTS / f"{deployment}.json").read_text()) for deployment in bicep.DEPLOYMENTS
 }
 INCIDENTS = SNAPSHOTS.pop("incidents")  # deployed after the package, into the group of the others
-DEV, PROD = SNAPSHOTS["dev"], SNAPSHOTS["prod"]
+DEV, PROD, OPTIONS = SNAPSHOTS["dev"], SNAPSHOTS["prod"], SNAPSHOTS["options"]
 (SITE,) = resources(DEV, policies.SITE)
 
 POLICIES = [
@@ -43,6 +43,7 @@ POLICIES = [
     policies.a_later_burst_is_told,
     policies.what_is_tested_from_outside_sets_off_an_alarm,
     policies.budget_warns_in_time,
+    *option_policies.POLICIES,
 ]
 
 GONE = object()
@@ -74,7 +75,7 @@ MISTAKES = [
     ),
     (policies.VAULT, "properties.enabledForTemplateDeployment", False, "enabledForTemplateDeployment must be True"),
     (policies.VAULT, "name", "uqxuapfphkwns", "must begin with one of ['kv']"),
-    (policies.ACTION_GROUP, "tags", GONE, "ag-ops: it has no tags"),
+    (policies.ACTION_GROUP, "tags", GONE, "ag-ops: it has no tag azd-env-name"),
     (policies.ROLE, "properties.roleDefinitionId", WIDER, "id-package may not have the role 8e3af657"),
     (policies.ROLE, "properties.roleDefinitionId", WIDER, "id-package needs the role ba92f5b4"),
     (
@@ -119,10 +120,25 @@ MISTAKES = [
         "properties.siteConfig.appSettings",
         [
             {"name": "RECEIPT_KEY", "value": "a key of forty characters, in the sources"},
+            {"name": "AUTH_LEVEL", "value": "function"},
+            {"name": "FEEDBACK_RETENTION_DAYS", "value": "90"},
+            {"name": "EXPORT_CONTAINER_URL", "value": ""},
             {"name": "MANAGED_IDENTITY_CLIENT_ID", "value": "/x/userAssignedIdentities/id-0123456789abc"},
         ],
         "RECEIPT_KEY is not a reference to the key vault",
     ),
+    (
+        policies.SITE,
+        "properties.siteConfig.appSettings",
+        [
+            {"name": "AUTH_LEVEL", "value": "anonymous"},
+            {"name": "FEEDBACK_RETENTION_DAYS", "value": "90"},
+            {"name": "EXPORT_CONTAINER_URL", "value": "https://x/storageAccounts/st0123456789abc/feedback-export"},
+            {"name": "MANAGED_IDENTITY_CLIENT_ID", "value": "/x/userAssignedIdentities/id-0123456789abc"},
+        ],
+        "anyone may call, without a key and without signing in\nthe export does not go to its account",
+    ),
+    (option_policies.AUTHENTICATION, "properties.platform.enabled", True, "who has signed in is asked for a key, too"),
     ("Microsoft.Insights/workbooks", "properties.serializedData", "[listKeys('x').key1]", "tells a secret"),
     (policies.LOG_RULE, "properties.autoMitigate", True, "a burst while an alert is open is told nobody"),
     (policies.LOG_RULE, "properties.enabled", False, "enabled must be True"),
@@ -137,6 +153,59 @@ MISTAKES = [
     ("Microsoft.Consumption/budgets", "properties.timeGrain", "Annually", "not that of a month"),
     ("Microsoft.Consumption/budgets", "properties.notifications.at50.threshold", 60, "says nothing before half"),
     ("Microsoft.Consumption/budgets", "properties.notifications.at100.contactEmails", [], "told nobody"),
+]
+
+# The same, in what is deployed with every option on.
+OPTION_MISTAKES = [
+    (
+        option_policies.AUTHENTICATION,
+        "properties.platform.enabled",
+        False,
+        "anyone may call, without a key and without signing in",
+    ),
+    (
+        option_policies.AUTHENTICATION,
+        "properties.globalValidation.requireAuthentication",
+        False,
+        "who does not sign in may call",
+    ),
+    (
+        option_policies.AUTHENTICATION,
+        "properties.globalValidation.excludedPaths",
+        ["/api/*"],
+        "must reach ['/api/health/live', '/api/health/ready', '/api/incidents'], not ['/api/*']",
+    ),
+    (
+        option_policies.AUTHENTICATION,
+        "properties.identityProviders.azureActiveDirectory.registration.clientSecretSettingName",
+        "MANAGED_IDENTITY_CLIENT_ID",
+        "the sign-in takes a secret, or an identity that can do more",
+    ),
+    (STORAGE, "properties.publicNetworkAccess", "Enabled", "stpkg: it is open to all networks"),
+    (policies.VAULT, "properties.publicNetworkAccess", "Enabled", "kv: it is open to all networks"),
+    (policies.VAULT, "properties.networkAcls.bypass", "None", "kv: a deployment cannot take a secret out"),
+    (
+        option_policies.ENDPOINT,
+        "properties.privateLinkServiceConnections",
+        [{"properties": {"privateLinkServiceId": "/x/st0123456789abc", "groupIds": ["queue"]}}],
+        "st: nobody reaches its blob",
+    ),
+    (policies.SITE, "properties.virtualNetworkSubnetId", None, "the app is not in the network"),
+    (option_policies.AUDIT, "properties.logs", [], "kv: nobody notes ['AuditEvent'] of its vault"),
+    (option_policies.AUDIT, "id", "/x/vaults/other/providers/", "kv: nobody notes ['AuditEvent'] of its vault"),
+    (STORAGE, "sku.name", "Standard_LRS", "stpkg: it must be Standard_ZRS, as the plan is"),
+    (option_policies.PLAN, "properties.zoneRedundant", False, "st: it must be Standard_LRS, as the plan is"),
+    (
+        option_policies.LIFECYCLE,
+        "properties.policy.rules.0.definition.actions.baseBlob.delete.daysAfterModificationGreaterThan",
+        91,
+        "the export is kept for 91 days, and its table for 90",
+    ),
+    (option_policies.LIFECYCLE, "properties.policy.rules.0.enabled", False, "the export is kept for 90 days"),
+    (option_policies.LIFECYCLE, "name", "st0123456789abc/default", "the export is kept for ever"),
+    (option_policies.BINDING, "properties.sslState", "Disabled", "buzzguard.example.org: it has no TLS"),
+    ("Microsoft.Insights/metricAlerts", "tags.owner", GONE, "availability: it has no tag owner"),
+    ("Microsoft.Resources/resourceGroups", "tags.cost-centre", "", "rg-buzzguard: it has no tag cost-centre"),
 ]
 
 # A mistake in a file, and what the compiler must say of it.
@@ -182,18 +251,30 @@ def test_a_deployment_keeps_to_the_policies(deployment: str) -> None:
     assert said(SNAPSHOTS[deployment]) == ""
 
 
-@pytest.mark.parametrize(("type_", "path", "wrong", "fault"), MISTAKES, ids=[fault for *_, fault in MISTAKES])
-def test_a_mistake_is_found(type_: str, path: str, wrong: Any, fault: str) -> None:
-    mistaken = copy.deepcopy(PROD)
+def with_mistake(snapshot: Snapshot, type_: str, path: str, wrong: Any) -> Snapshot:
+    """In the first resource of the type; of bindings in the last, which is what Azure is left with."""
+    mistaken = copy.deepcopy(snapshot)
     *keys, last = path.split(".")
-    part: Any = resources(mistaken, type_)[0]
+    part: Any = resources(mistaken, type_)[-1 if type_ == option_policies.BINDING else 0]
     for key in keys:
-        part = part[key]
+        part = part[int(key) if key.isdigit() else key]
     if wrong is GONE:
         del part[last]
     else:
         part[last] = wrong
-    assert fault in said(mistaken)
+    return mistaken
+
+
+@pytest.mark.parametrize(("type_", "path", "wrong", "fault"), MISTAKES, ids=[fault for *_, fault in MISTAKES])
+def test_a_mistake_is_found(type_: str, path: str, wrong: Any, fault: str) -> None:
+    assert fault in said(with_mistake(PROD, type_, path, wrong))
+
+
+@pytest.mark.parametrize(
+    ("type_", "path", "wrong", "fault"), OPTION_MISTAKES, ids=[fault for *_, fault in OPTION_MISTAKES]
+)
+def test_a_mistake_in_an_option_is_found(type_: str, path: str, wrong: Any, fault: str) -> None:
+    assert fault in said(with_mistake(OPTIONS, type_, path, wrong))
 
 
 def test_an_output_that_tells_a_secret_is_found() -> None:
@@ -241,6 +322,7 @@ def replaced_each_time(template: dict[str, Any]) -> Iterator[str]:
     declared = template["resources"]  # with names, or in a list where the template is plain
     for resource in declared.values() if isinstance(declared, dict) else declared:
         once = resource["type"] in (f"{policies.VAULT}/secrets", "Microsoft.Consumption/budgets")
+        once |= resource["type"] == option_policies.BINDING and resource["properties"]["sslState"] == "Disabled"
         if once and "onlyIfNotExists" not in resource.get("@options", {}):
             yield resource["type"]
         if resource["type"] == "Microsoft.Resources/deployments":
@@ -249,11 +331,15 @@ def replaced_each_time(template: dict[str, Any]) -> Iterator[str]:
 
 @needs_compiler
 def test_what_must_not_change_is_made_once(sources: Path) -> None:
-    """The next deployment would give new keys, and Azure refuses another start of a budget."""
+    """The next deployment would give new keys, and take TLS from a domain; Azure refuses a budget another start."""
     compiled = bicep.compile_("resources.bicep", sources)
     assert list(replaced_each_time(json.loads(compiled))) == []
     mistaken = json.loads(compiled.replace("onlyIfNotExists", "retryOn"))
-    assert set(replaced_each_time(mistaken)) == {f"{policies.VAULT}/secrets", "Microsoft.Consumption/budgets"}
+    assert set(replaced_each_time(mistaken)) == {
+        f"{policies.VAULT}/secrets",
+        "Microsoft.Consumption/budgets",
+        option_policies.BINDING,
+    }
 
 
 @needs_compiler
@@ -285,7 +371,39 @@ def test_azd_chooses_by_its_environment(sources: Path) -> None:
 def test_a_choice_that_azure_would_refuse_is_refused_before(sources: Path) -> None:
     with pytest.raises(SystemExit) as refused:
         bicep.predict("main", sources, {"INSTANCE_MEMORY_MB": "513", "AUTH_LEVEL": "nobody", "MONTHLY_BUDGET": "much"})
-    assert all(choice in str(refused.value) for choice in ('"513"', "'nobody'", "'much'"))
+    assert all(choice in str(refused.value) for choice in ('"513"', '"nobody"', "'much'"))
+    with pytest.raises(SystemExit) as refused:
+        bicep.predict("main", sources, {"SIGN_IN_CLIENT_ID": "buzzguard", "PRIVATE_NETWORK": "perhaps"})
+    assert all(choice in str(refused.value) for choice in ("BCP333", '"options"'))
+
+
+@needs_compiler
+def test_a_key_is_not_asked_for_on_top_of_a_sign_in(sources: Path) -> None:
+    chosen = {"AUTH_LEVEL": "function", "SIGN_IN_CLIENT_ID": bicep.OPTIONS["SIGN_IN_CLIENT_ID"]}
+    with pytest.raises(SystemExit, match=r"SIGN_IN_CLIENT_ID says who may call: AUTH_LEVEL must not be set"):
+        bicep.predict("main", sources, chosen)
+
+
+def test_what_needs_no_sign_in_is_there() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*.py"))
+    assert [path for path in option_policies.NEED_NO_SIGN_IN if f'"{path}"' not in sources] == []
+
+
+def test_options_are_off_unless_they_are_asked_for() -> None:
+    types = {resource["type"] for resource in PROD["predictedResources"]}
+    on = {resource["type"] for resource in OPTIONS["predictedResources"]} - types
+    assert on == {
+        "Microsoft.Resources/resourceGroups",  # azd's; the workflow finds one
+        option_policies.AUDIT,
+        option_policies.BINDING,
+        f"{policies.SITE}/certificates",
+        option_policies.ENDPOINT,
+        f"{option_policies.ENDPOINT}/privateDnsZoneGroups",
+        option_policies.NETWORK,
+        "Microsoft.Network/privateDnsZones",
+        "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
+        option_policies.LIFECYCLE,
+    }
 
 
 def read_by_the_code() -> set[str]:

@@ -1,10 +1,11 @@
-"""The cost model: the arithmetic of the price list, and the table of docs/operations.md."""
+"""The cost model: the arithmetic of the price list, and the tables of docs/operations.md."""
 
+import json
 import subprocess
 
 import pytest
 
-from infra import cost
+from infra import bicep, cost
 from tests.conftest import ROOT
 
 MILLION = 1_000_000
@@ -41,8 +42,33 @@ def test_a_duration_is_read(duration: str, expected: int) -> None:
     assert cost.minutes(duration) == expected
 
 
-def test_the_table_of_the_operations_manual_is_the_one_that_is_computed() -> None:
-    assert cost.table(list(cost.CALLS)) in (ROOT / "docs/operations.md").read_text()
+def test_the_tables_of_the_operations_manual_are_those_that_are_computed() -> None:
+    manual = (ROOT / "docs/operations.md").read_text()
+    assert cost.table(list(cost.CALLS)) in manual
+    assert cost.options_table() in manual
+
+
+def test_who_is_asked_every_five_minutes_from_five_places_is_asked_43800_times_a_month() -> None:
+    """Each costs a run of the test, and at least a second of the app, and is written down."""
+    calls = 43_800
+    test, call, series = 0.0006, 0.0000004 + 5 * 2.30 / 1e6, 5 * 0.10
+    for memory, second in ((512, 0.000013), (4096, 0.000104)):
+        assert cost.availability_test(memory) == pytest.approx(calls * (test + call + second) + series)
+
+
+def test_a_zone_more_keeps_two_instances_of_everything_that_scales_ready() -> None:
+    ready = 3 * 2 * cost.always_ready(0, 2048)
+    assert cost.zone_redundancy(2048) == pytest.approx(ready, abs=0.02)  # storage costs a cent more
+
+
+def test_what_is_priced_is_what_would_be_deployed() -> None:
+    """With every option on."""
+    deployed = json.loads((bicep.SNAPSHOTS / "options.json").read_text())["predictedResources"]
+    types = [resource["type"] for resource in deployed]
+    assert types.count("Microsoft.Network/privateEndpoints") == cost.ENDPOINTS
+    assert types.count("Microsoft.Network/privateDnsZones") == cost.DNS_ZONES
+    timers = sum(path.read_text().count(".timer_trigger(") for path in (ROOT / "functions").glob("*.py"))
+    assert 1 + timers == cost.SCALE_GROUPS
 
 
 @pytest.mark.parametrize("calls", ["many", "-5", "1.5", "1e6"])

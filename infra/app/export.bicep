@@ -1,0 +1,103 @@
+// Where feedback is copied to every night: an account of its own, for a copy is not lost with what it is a copy of, and
+// in the account of the Functions host the app may write every blob.
+import * as types from '../types.bicep'
+
+param location string
+
+@minLength(13)
+param token string
+
+param tags types.tags
+
+@description('Name of the identity that the app runs as.')
+param app string
+
+param retentionDays int
+param options types.options
+
+var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+
+resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: app
+}
+
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
+  name: 'stexp${token}'
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: options.zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
+  }
+  properties: {
+    allowBlobPublicAccess: false
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    minimumTlsVersion: 'TLS1_2'
+    publicNetworkAccess: options.privateNetwork ? 'Disabled' : 'Enabled'
+    supportsHttpsTrafficOnly: true
+  }
+}
+
+// What is erased is gone: no soft delete, no versions.
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    deleteRetentionPolicy: {
+      enabled: false
+    }
+    isVersioningEnabled: false
+  }
+}
+
+resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = {
+  parent: blobs
+  name: 'feedback-export'
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+// The app deletes what is too old. This deletes what an app that no longer runs has left.
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    policy: {
+      rules: [
+        {
+          name: 'retention'
+          type: 'Lifecycle'
+          enabled: true
+          definition: {
+            filters: {
+              blobTypes: ['blockBlob']
+              prefixMatch: ['${container.name}/']
+            }
+            actions: {
+              baseBlob: {
+                delete: {
+                  daysAfterModificationGreaterThan: retentionDays
+                }
+              }
+            }
+          }
+        }
+      ]
+    }
+  }
+}
+
+resource appRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(container.id, appIdentity.id, blobDataContributor)
+  scope: container
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+    principalId: appIdentity.properties.principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+output accountId string = account.id
+output containerUrl string = '${account.properties.primaryEndpoints.blob}${container.name}'
