@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from infra import bicep
+from infra import bicep, verify
 from tests.conftest import ROOT
 from tests.infra import option_policies, policies
 from tests.infra.policies import Snapshot, resources, settings
@@ -47,7 +47,6 @@ POLICIES = [
 ]
 
 GONE = object()
-TABLE_CONTRIBUTOR = "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3"
 WIDER = "/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"  # Owner
 STORAGE = policies.STORAGE
 
@@ -384,6 +383,11 @@ def test_a_key_is_not_asked_for_on_top_of_a_sign_in(sources: Path) -> None:
         bicep.predict("main", sources, chosen)
 
 
+def test_where_people_sign_in_is_seen_in_the_settings() -> None:
+    """A deployment is verified by them."""
+    assert [verify.SIGN_IN in settings(deployment) for deployment in (DEV, PROD, OPTIONS)] == [False, False, True]
+
+
 def test_what_needs_no_sign_in_is_there() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*.py"))
     assert [path for path in option_policies.NEED_NO_SIGN_IN if f'"{path}"' not in sources] == []
@@ -503,15 +507,9 @@ def test_only_our_pages_can_call_prod() -> None:
     assert settings(PROD)["AUTH_LEVEL"] == "function"
 
 
-def test_azd_deploys_the_package() -> None:
-    text = (ROOT / "azure.yaml").read_text()
-    assert SITE["tags"]["azd-service-name"] == "api" and "\n  api:\n" in text
-    assert "project: build/azure" in text and "remoteBuild: false" in text
-    assert text.count("run: make build/azure") == 2  # azd deploys with and without packaging before
-
-
 def test_the_scripts_have_what_they_ask_for_from_the_outputs() -> None:
-    scripts = "".join(path.read_text() for path in INFRA.glob("*.sh"))
+    names = ("connect.sh", "incidents.bicepparam", "keep.py", "verify.py")
+    asked = [set(re.findall(r"\bAZURE_\w+", (INFRA / name).read_text())) for name in names]
     outputs = DEV["outputs"].keys()
-    assert set(re.findall(r"AZURE_\w+", scripts)) - {"AZURE_SUBSCRIPTION_ID"} <= outputs
+    assert all(asked) and set().union(*asked) - {"AZURE_SUBSCRIPTION_ID"} <= outputs
     assert all(snapshot["outputs"].keys() == outputs for snapshot in SNAPSHOTS.values())
