@@ -288,14 +288,37 @@ def sources() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("environment", "code", "line"),
-    [({}, 0, "templates were not checked"), ({"BICEP": "/nowhere"}, 1, "BICEP names no program: /nowhere")],
+    ("arguments", "environment", "code", "line"),
+    [
+        ([], {}, 0, "templates were not checked"),
+        ([], {"BICEP": "/nowhere"}, 1, "BICEP names no program: /nowhere"),
+        (["snapshots"], {}, 1, "there is no bicep on the PATH"),
+    ],
 )
-def test_a_check_without_the_compiler_says_so(environment: dict[str, str], code: int, line: str) -> None:
-    command = [sys.executable, "-m", "infra.bicep"]
+def test_a_check_without_the_compiler_says_so(
+    arguments: list[str], environment: dict[str, str], code: int, line: str
+) -> None:
+    command = [sys.executable, "-m", "infra.bicep", *arguments]
     done = subprocess.run(command, cwd=ROOT, env={"PATH": ""} | environment, capture_output=True, text=True)
     assert done.returncode == code and line in done.stdout + done.stderr
     assert (done.stdout + done.stderr).count("\n") == 1
+
+
+def test_an_argument_that_it_does_not_know_is_refused() -> None:
+    done = subprocess.run([sys.executable, "-m", "infra.bicep", "snapshot"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "`python -m infra.bicep snapshots`" in done.stderr
+
+
+@pytest.mark.parametrize("killed", ["build", "lint", "format", "snapshot"])
+def test_a_compiler_that_ends_without_a_word_has_not_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    program = tmp_path / "bicep"
+    program.write_text(f'#!/bin/sh\n[ "$1" != {killed} ] || kill -9 $$\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("BICEP", str(program))
+    with bicep.copy() as folder, pytest.raises(SystemExit, match=f"^bicep {killed} ended with -9$"):
+        bicep.predict("dev", folder) if killed == "snapshot" else bicep.faults(folder)
 
 
 @needs_compiler
