@@ -16,6 +16,7 @@ import yaml
 
 from infra import bicep, smoke
 from tests.conftest import ROOT
+from tests.e2e.test_package import OF_THE_CHECKOUT
 from tests.infra.fakes import LABELS, FakeApp, package
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -126,6 +127,18 @@ def test_what_is_deployed_is_what_was_tested() -> None:
     assert (steps[-1]["with"]["path"], download["with"]["path"]) == ("build/buzzguard.zip", "build")
     assert steps[-1]["with"]["name"] == download["with"]["name"] == "package"
     assert download["with"]["run-id"] == "${{ inputs.run }}"
+
+
+def test_ci_runs_the_tests_of_the_checkout_against_the_package() -> None:
+    """All that tests/e2e/test_package.py runs, and the rest of telemetry and contract."""
+    runs = "\n".join(step.get("run", "") for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"])
+    (names,) = re.findall(r"tests/e2e/test_\{(.+)\}\.py tests/contract$", runs, re.MULTILINE)
+    assert set(names.split(",")) == {*OF_THE_CHECKOUT, "telemetry"}
+
+
+def test_core_tools_start_in_ci_with_the_settings_of_a_newcomer() -> None:
+    (run,) = (step["run"] for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"] if "func start" in step.get("run", ""))
+    assert "\ncp local.settings.sample.json build/azure/local.settings.json\n" in run
 
 
 # What `az` says; every call is written down. runs.zip is the package in Azure, the file `model` the setting MODEL.
