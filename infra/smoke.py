@@ -101,7 +101,7 @@ def ask_for_predictions(url: str, key: str) -> tuple[int, dict[str, Any]]:
 class _EveryAnswer(urllib.request.HTTPErrorProcessor):
     """A refusal is an answer, and so is the way to a page to sign in at."""
 
-    def http_response(self, _: urllib.request.Request, response: HTTPResponse) -> HTTPResponse:
+    def http_response(self, request: urllib.request.Request, response: HTTPResponse) -> HTTPResponse:
         return response
 
     https_response = http_response
