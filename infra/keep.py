@@ -3,11 +3,10 @@
 Prints `build=` and its build id for GITHUB_OUTPUT; where there is nothing to return to, the log says why instead.
 """
 
-import os
 import sys
 
 from infra import smoke
-from infra.az import AzError, az
+from infra.az import AzError, az, deployed
 
 # The name that the platform gives: https://learn.microsoft.com/azure/azure-functions/functions-infrastructure-as-code
 BLOB = ["--container-name", "app-package", "--name", "released-package.zip", "--auth-mode", "login"]
@@ -21,7 +20,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     try:
-        print(f"build={keep(os.environ['AZURE_PACKAGE_ACCOUNT'], sys.argv[1])}")
+        print(f"build={keep(deployed('AZURE_PACKAGE_ACCOUNT'), sys.argv[1])}")
     except NothingKept as reason:
         print(
             f"::warning::Should this deployment fail, nothing returns to the package before it: {reason}",
@@ -31,7 +30,7 @@ def main() -> None:
 
 def keep(account: str, package: str) -> str:
     """The build id of the package that runs. Raises NothingKept, and SystemExit if it cannot be read after PATIENCE."""
-    where = ["--name", account, "--resource-group", os.environ["AZURE_RESOURCE_GROUP"]]
+    where = ["--name", account, "--resource-group", deployed("AZURE_RESOURCE_GROUP")]
     network = az("storage", "account", "show", *where, "--query", "publicNetworkAccess")
     if network == "Disabled":
         raise NothingKept("its storage cannot be reached from outside the virtual network")

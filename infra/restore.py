@@ -4,6 +4,7 @@ The table is that of the app's settings in the environment: TABLES_ENDPOINT, whi
 `az login`, or TABLES_CONNECTION_STRING; FEEDBACK_TABLE; FEEDBACK_RETENTION_DAYS. May be repeated.
 """
 
+import logging
 import os
 import sys
 from collections import Counter
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from cloud.blobs import BlobFeedbackExport
 from cloud.settings import Settings, read
 from cloud.tables import TableFeedbackStore
-from sentiment.errors import BuzzguardError
+from sentiment.errors import BuzzguardError, StoreUnavailable
 from sentiment.export import Outcome, restore
 
 if TYPE_CHECKING:
@@ -25,11 +26,14 @@ ANY_KEY = "nothing is signed here: any key will do"
 def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
+    logging.getLogger("azure").setLevel(logging.ERROR)  # what it warns of is in the error that it raises
     try:
         settings = read(os.environ | {"RECEIPT_KEY": ANY_KEY, "EXPORT_CONTAINER_URL": sys.argv[1]})
         store, copy = TableFeedbackStore(settings, _person), BlobFeedbackExport(settings, _person)
         since = datetime.now(UTC) - timedelta(days=settings.feedback_retention_days)
         print(told(restore(store, copy, since)))
+    except StoreUnavailable as error:
+        raise SystemExit(f"{error} {str(error.__cause__).partition('\n')[0]}") from error
     except BuzzguardError as error:
         raise SystemExit(str(error)) from error
 

@@ -1,17 +1,16 @@
 """`python3 infra/smoke.py URL ZIP`: does the app at URL predict, as the package ZIP and with its model?
 
-From the environment: MODEL, where it overrules the champion of the package, and FUNCTION_KEY, where callers need one.
-Needs no package, so that any Python 3 can run it.
+For an app that asks nobody for a key. Needs no package, so that any Python 3 can run it.
 """
 
 import json
-import os
 import sys
 import time
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 PATIENCE = 300.0  # seconds until a new package must answer: instances change one by one, and the first one starts cold
@@ -28,16 +27,25 @@ def main() -> None:
     url, package = sys.argv[1].rstrip("/"), sys.argv[2]
     if not url.startswith(("http://", "https://")):
         raise SystemExit(f"not a URL: {url}")
-    key = os.environ.get("FUNCTION_KEY", "").strip()
-    release = shipped(package, os.environ.get("MODEL", "").strip())
+    release = shipped(package, "")
     wait(url, release)
-    refuse_incidents(url, key)
-    predict(url, release, key)
+    refuse_incidents(url, "")
+    predict(url, release, "")
+
+
+@contextmanager
+def _opened(package: str) -> Iterator[zipfile.ZipFile]:
+    """Raises SystemExit where it is no ZIP, or has not in it what is read."""
+    try:
+        with zipfile.ZipFile(package) as archive:
+            yield archive
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise SystemExit(f"{package} is no package: {error.args[-1]}") from error
 
 
 def build_id(package: str) -> str | None:
     """What infra/package.py wrote into a package; older ones have none."""
-    with zipfile.ZipFile(package) as archive:
+    with _opened(package) as archive:
         return json.loads(archive.read("build.json"))["build"] if "build.json" in archive.namelist() else None
 
 
@@ -46,7 +54,7 @@ def shipped(package: str, name: str) -> dict[str, Any]:
     build = build_id(package)
     if build is None:
         raise SystemExit(f"{package} has no build.json, so that nobody could tell whether it is what answers")
-    with zipfile.ZipFile(package) as archive:
+    with _opened(package) as archive:
         name = name or json.loads(archive.read("models/registry.json"))["champion"]
         manifest = json.loads(archive.read(f"models/{name}/manifest.json"))
     return {"build": build, "model": {key: manifest[key] for key in ("name", "version")}}
@@ -90,27 +98,27 @@ def ask_for_predictions(url: str, key: str) -> tuple[int, dict[str, Any]]:
     return ask(f"{url}/api/predict", json.dumps({"texts": list(TEXTS)}).encode(), key)
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A page to sign in at is an answer, not the way to one."""
+class _EveryAnswer(urllib.request.HTTPErrorProcessor):
+    """A refusal is an answer, and so is the way to a page to sign in at."""
 
-    def redirect_request(self, *_: Any) -> None:
-        return None
+    def http_response(self, request: urllib.request.Request, response: HTTPResponse) -> HTTPResponse:
+        return response
+
+    https_response = http_response
 
 
-_opener = urllib.request.build_opener(_NoRedirect)
+_opener = urllib.request.build_opener(_EveryAnswer)
 
 
 def ask(url: str, body: bytes | None = None, key: str = "") -> tuple[int, dict[str, Any]]:
-    """Status and JSON object of an answer; 0 and the fault where there is none."""
+    """Status and JSON object of an answer; 0 and the fault where there is none, or not the whole of it."""
     headers = {"content-type": "application/json"} | ({"x-functions-key": key} if key else {})
     request = urllib.request.Request(url, body, headers)  # noqa: S310 - who calls lets only http and https pass
     try:
         with _opener.open(request, timeout=60) as response:
             return response.status, _object(response.read())
-    except urllib.error.HTTPError as error:
-        return error.code, _object(error.read())
-    except OSError as error:
-        return 0, {"fault": str(error)}
+    except (OSError, HTTPException) as error:
+        return 0, {"fault": repr(error)}
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -4,27 +4,29 @@ Where the app is comes from the outputs of the deployment, which azd and the wor
 package, so that any Python 3 can run it, and the Azure CLI, signed in.
 """
 
-import os
 import sys
 from typing import Any
 
 from infra import smoke
-from infra.az import AzError, az
+from infra.az import AzError, az, deployed
 
 API_VERSION = "2022-03-01"
+SIGN_IN = "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"  # infra/app/site.bicep sets it where people sign in, and only there
 
 
 def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
-    name, group = os.environ["AZURE_FUNCTION_NAME"], os.environ["AZURE_RESOURCE_GROUP"]
-    subscription, url = os.environ["AZURE_SUBSCRIPTION_ID"], os.environ["AZURE_FUNCTION_URL"]
+    name, group = deployed("AZURE_FUNCTION_NAME"), deployed("AZURE_RESOURCE_GROUP")
+    subscription, url = deployed("AZURE_SUBSCRIPTION_ID"), deployed("AZURE_FUNCTION_URL")
     app = ["--name", name, "--resource-group", group, "--subscription", subscription]
     settings = {each["name"]: each["value"] for each in az("functionapp", "config", "appsettings", "list", *app)}
     release = smoke.shipped(sys.argv[1], settings.get("MODEL", ""))
     resolve(f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/sites/{name}")
     smoke.wait(url, release)
-    if settings.get("AUTH_LEVEL") == "anonymous":
+    if SIGN_IN in settings:
+        verify_sign_in(url, release)
+    elif settings.get("AUTH_LEVEL") == "anonymous":
         verify_anonymous(url, release)
     else:
         verify_with_key(url, release, function_key(app))
@@ -74,13 +76,17 @@ def verify_with_key(url: str, release: dict[str, Any], key: str) -> None:
     smoke.predict(url, release, key)
 
 
-def verify_anonymous(url: str, release: dict[str, Any]) -> None:
-    """Where people sign in, App Service turns this program away: then it knows that the app is ready, no more."""
+def verify_sign_in(url: str, release: dict[str, Any]) -> None:
+    """App Service turns away who has not signed in, as this program: it knows that the app is ready, no more."""
     smoke.refuse_incidents(url, "")
-    if smoke.ask_for_predictions(url, "")[0] in (302, 401):
-        print(f"{url} is ready with {release}. Whoever wants predictions signs in: they were not asked for")
-    else:
-        smoke.predict(url, release, "")
+    if (status := smoke.ask_for_predictions(url, "")[0]) not in (302, 401):
+        raise SystemExit(f"{url} predicts for who has not signed in: {status}")
+    print(f"{url} is ready with {release}. Whoever wants predictions signs in: they were not asked for")
+
+
+def verify_anonymous(url: str, release: dict[str, Any]) -> None:
+    smoke.refuse_incidents(url, "")
+    smoke.predict(url, release, "")
 
 
 if __name__ == "__main__":

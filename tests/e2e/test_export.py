@@ -146,7 +146,16 @@ def test_a_restore_leaves_what_is_there_and_what_is_too_old(
 @pytest.mark.parametrize(
     ("change", "url", "fault"),
     [
-        ({}, "http://127.0.0.1:1/account/container?sig=s", "The container of the export does not answer: ServiceReq"),
+        (
+            {},
+            "http://127.0.0.1:1/account/container?sig=s",
+            "The container of the export cannot be used: ServiceRequestError. ",
+        ),
+        (
+            {"PATH": ""},  # without the Azure CLI
+            "https://account.blob.example/container",
+            "The container of the export cannot be used: CredentialUnavailableError. Azure CLI not found on path",
+        ),
         ({}, "https://account.example", "EXPORT_CONTAINER_URL must be the URL of a blob container"),
         (
             {"TABLES_CONNECTION_STRING": ""},
@@ -177,7 +186,7 @@ def test_a_night_without_a_container_is_a_failure_that_is_told(start_app: StartA
     app = start_app(TABLES_CONNECTION_STRING="AccountName=nobody", EXPORT_CONTAINER_URL=nowhere)
     assert night(app).status_code == 500
     log = app.log.read_text()
-    assert "ERROR buzzguard.export: Feedback was not exported" in log and "does not answer: ServiceRequestError" in log
+    assert "ERROR buzzguard.export: Feedback was not exported" in log and "cannot be used: ServiceRequestError" in log
 
 
 RECORDS = """

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from infra import bicep
+from infra import bicep, verify
 from tests.conftest import ROOT
 from tests.infra import option_policies, policies
 from tests.infra.policies import Snapshot, resources, settings
@@ -47,7 +47,6 @@ POLICIES = [
 ]
 
 GONE = object()
-TABLE_CONTRIBUTOR = "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3"
 WIDER = "/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"  # Owner
 STORAGE = policies.STORAGE
 
@@ -289,14 +288,37 @@ def sources() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("environment", "code", "line"),
-    [({}, 0, "templates were not checked"), ({"BICEP": "/nowhere"}, 1, "BICEP names no program: /nowhere")],
+    ("arguments", "environment", "code", "line"),
+    [
+        ([], {}, 0, "templates were not checked"),
+        ([], {"BICEP": "/nowhere"}, 1, "BICEP names no program: /nowhere"),
+        (["snapshots"], {}, 1, "there is no bicep on the PATH"),
+    ],
 )
-def test_a_check_without_the_compiler_says_so(environment: dict[str, str], code: int, line: str) -> None:
-    command = [sys.executable, "-m", "infra.bicep"]
+def test_a_check_without_the_compiler_says_so(
+    arguments: list[str], environment: dict[str, str], code: int, line: str
+) -> None:
+    command = [sys.executable, "-m", "infra.bicep", *arguments]
     done = subprocess.run(command, cwd=ROOT, env={"PATH": ""} | environment, capture_output=True, text=True)
     assert done.returncode == code and line in done.stdout + done.stderr
     assert (done.stdout + done.stderr).count("\n") == 1
+
+
+def test_an_argument_that_it_does_not_know_is_refused() -> None:
+    done = subprocess.run([sys.executable, "-m", "infra.bicep", "snapshot"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "`python -m infra.bicep snapshots`" in done.stderr
+
+
+@pytest.mark.parametrize("killed", ["build", "lint", "format", "snapshot"])
+def test_a_compiler_that_ends_without_a_word_has_not_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    program = tmp_path / "bicep"
+    program.write_text(f'#!/bin/sh\n[ "$1" != {killed} ] || kill -9 $$\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("BICEP", str(program))
+    with bicep.copy() as folder, pytest.raises(SystemExit, match=f"^bicep {killed} ended with -9$"):
+        bicep.predict("dev", folder) if killed == "snapshot" else bicep.faults(folder)
 
 
 @needs_compiler
@@ -382,6 +404,11 @@ def test_a_key_is_not_asked_for_on_top_of_a_sign_in(sources: Path) -> None:
     chosen = {"AUTH_LEVEL": "function", "SIGN_IN_CLIENT_ID": bicep.OPTIONS["SIGN_IN_CLIENT_ID"]}
     with pytest.raises(SystemExit, match=r"SIGN_IN_CLIENT_ID says who may call: AUTH_LEVEL must not be set"):
         bicep.predict("main", sources, chosen)
+
+
+def test_where_people_sign_in_is_seen_in_the_settings() -> None:
+    """A deployment is verified by them."""
+    assert [verify.SIGN_IN in settings(deployment) for deployment in (DEV, PROD, OPTIONS)] == [False, False, True]
 
 
 def test_what_needs_no_sign_in_is_there() -> None:
@@ -503,15 +530,9 @@ def test_only_our_pages_can_call_prod() -> None:
     assert settings(PROD)["AUTH_LEVEL"] == "function"
 
 
-def test_azd_deploys_the_package() -> None:
-    text = (ROOT / "azure.yaml").read_text()
-    assert SITE["tags"]["azd-service-name"] == "api" and "\n  api:\n" in text
-    assert "project: build/azure" in text and "remoteBuild: false" in text
-    assert text.count("run: make build/azure") == 2  # azd deploys with and without packaging before
-
-
 def test_the_scripts_have_what_they_ask_for_from_the_outputs() -> None:
-    scripts = "".join(path.read_text() for path in INFRA.glob("*.sh"))
+    names = ("connect.sh", "incidents.bicepparam", "keep.py", "verify.py")
+    asked = [set(re.findall(r"\bAZURE_\w+", (INFRA / name).read_text())) for name in names]
     outputs = DEV["outputs"].keys()
-    assert set(re.findall(r"AZURE_\w+", scripts)) - {"AZURE_SUBSCRIPTION_ID"} <= outputs
+    assert all(asked) and set().union(*asked) - {"AZURE_SUBSCRIPTION_ID"} <= outputs
     assert all(snapshot["outputs"].keys() == outputs for snapshot in SNAPSHOTS.values())

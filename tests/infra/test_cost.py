@@ -51,14 +51,20 @@ def test_the_tables_of_the_operations_manual_are_those_that_are_computed() -> No
 def test_who_is_asked_every_five_minutes_from_five_places_is_asked_43800_times_a_month() -> None:
     """Each costs a run of the test, and at least a second of the app, and is written down."""
     calls = 43_800
-    test, call, series = 0.0006, 0.0000004 + 5 * 2.30 / 1e6, 5 * 0.10
+    test, call, series = 0.00065, 0.0000004 + 5 * 2.30 / 1e6, 5 * 0.10
     for memory, second in ((512, 0.000013), (4096, 0.000104)):
         assert cost.availability_test(memory) == pytest.approx(calls * (test + call + second) + series)
 
 
 def test_a_zone_more_keeps_two_instances_of_everything_that_scales_ready() -> None:
-    ready = 3 * 2 * cost.always_ready(0, 2048)
-    assert cost.zone_redundancy(2048) == pytest.approx(ready, abs=0.02)  # storage costs a cent more
+    assert cost.zone_redundancy(2048) == pytest.approx(3 * 2 * cost.always_ready(0, 2048))
+
+
+@pytest.mark.parametrize(
+    ("dollars", "said"), [(0, "0"), (0.06, "cents"), (0.6, "~1"), (38.04, "~38"), (1252.4, "~1,252")]
+)
+def test_what_an_option_costs_is_said_as_closely_as_it_is_known(dollars: float, said: str) -> None:
+    assert cost.about(dollars) == said
 
 
 def test_what_is_priced_is_what_would_be_deployed() -> None:

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from infra import smoke
+from infra import bicep, smoke
 from tests.conftest import ROOT
-from tests.infra.played import LABELS, App, package
+from tests.e2e.test_package import OF_THE_CHECKOUT
+from tests.infra.fakes import LABELS, FakeApp, package
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
@@ -128,6 +129,18 @@ def test_what_is_deployed_is_what_was_tested() -> None:
     assert download["with"]["run-id"] == "${{ inputs.run }}"
 
 
+def test_ci_runs_the_tests_of_the_checkout_against_the_package() -> None:
+    """All that tests/e2e/test_package.py runs, and the rest of telemetry and contract."""
+    runs = "\n".join(step.get("run", "") for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"])
+    (names,) = re.findall(r"tests/e2e/test_\{(.+)\}\.py tests/contract$", runs, re.MULTILINE)
+    assert set(names.split(",")) == {*OF_THE_CHECKOUT, "telemetry"}
+
+
+def test_core_tools_start_in_ci_with_the_settings_of_a_newcomer() -> None:
+    (run,) = (step["run"] for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"] if "func start" in step.get("run", ""))
+    assert "\ncp local.settings.sample.json build/azure/local.settings.json\n" in run
+
+
 # What `az` says; every call is written down. runs.zip is the package in Azure, the file `model` the setting MODEL.
 AZ = r"""#!/bin/bash
 echo "az $*" >>calls
@@ -167,7 +180,7 @@ TESTED = {"workflowName": "ci", "event": "push", "headBranch": "main", "headSha"
 NEW, BEFORE = "build/buzzguard.zip", "previous.zip"
 
 
-class Azure(App):
+class Azure(FakeApp):
     """The app, in which Azure/functions-action puts packages. `broken` names what goes wrong with a new one."""
 
     def __init__(self, folder: Path, broken: str) -> None:
@@ -362,8 +375,15 @@ def test_nothing_builds_the_package_again() -> None:
     """The Azure CLI would, for Python on Flex Consumption; azd does without remoteBuild, or before it knew that."""
     assert "config-zip" not in "".join(step.get("run", "") for step in DEPLOY["steps"])
     azd = yaml.safe_load((ROOT / "azure.yaml").read_text())
-    assert azd["services"]["api"]["remoteBuild"] is False
+    ((name, service),) = azd["services"].items()
+    resources = json.loads((bicep.SNAPSHOTS / "main.json").read_text())["predictedResources"]
+    tags = [resource["tags"] for resource in resources if resource["type"] == "Microsoft.Web/sites"]
+    assert [tag["azd-service-name"] for tag in tags] == [name]
+    assert (service["project"], service["remoteBuild"]) == ("build/azure", False)
     assert azd["requiredVersions"] == {"azd": ">= 1.23.5"}
+    for hook in ("prepackage", "predeploy"):  # azd deploys with and without packaging before
+        assert azd["hooks"][hook]["run"] == "make build/azure"
+    assert azd["hooks"]["postdeploy"]["run"].startswith("python3 -m infra.verify build/buzzguard.zip && ")
 
 
 @pytest.mark.parametrize(

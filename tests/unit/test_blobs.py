@@ -114,11 +114,12 @@ class Refusing(BaseHTTPRequestHandler):
 
     requests: ClassVar[list[str]] = []
     status: ClassVar[int] = 503
+    code: ClassVar[str] = ""
 
     def do_PUT(self) -> None:
         Refusing.requests.append(self.path)
         self.send_response(self.status)
-        for name, value in (("Retry-After", "60"), ("Content-Length", "0")):
+        for name, value in (("Retry-After", "60"), ("Content-Length", "0"), ("x-ms-error-code", self.code)):
             self.send_header(name, value)
         self.end_headers()
 
@@ -126,10 +127,21 @@ class Refusing(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize(("status", "tries"), [(503, 2), (404, 1), (403, 1)])
-def test_a_storage_that_will_not_is_given_up_soon(monkeypatch: pytest.MonkeyPatch, status: int, tries: int) -> None:
-    """However long it asks us to wait."""
+@pytest.mark.parametrize(
+    ("status", "code", "tries"),
+    [
+        (503, "ServerBusy", 2),
+        (404, "ContainerNotFound", 1),
+        (403, "AuthorizationPermissionMismatch", 1),
+        (403, "NewerThanTheSdk", 1),
+    ],
+)
+def test_a_storage_that_will_not_is_given_up_soon(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, tries: int
+) -> None:
+    """However long it asks us to wait. The log has its own word for why."""
     monkeypatch.setattr(Refusing, "status", status)
+    monkeypatch.setattr(Refusing, "code", code)
     monkeypatch.setattr(Refusing, "requests", [])
     with HTTPServer(("127.0.0.1", 0), Refusing) as server:
         Thread(target=server.serve_forever).start()
@@ -138,5 +150,6 @@ def test_a_storage_that_will_not_is_given_up_soon(monkeypatch: pytest.MonkeyPatc
         with copy._container, pytest.raises(StoreUnavailable) as caught:
             copy.note_erasure(HOUR, DIGEST, NOW)
         server.shutdown()
+    assert str(caught.value) == f"The container of the export cannot be used: {code}."
     assert caught.value.retry_after > 0 and time.monotonic() - start < 30
     assert len(Refusing.requests) == tries

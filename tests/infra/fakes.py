@@ -28,7 +28,7 @@ done
 LABELS = ("positive", "negative")
 
 
-class Az:
+class FakeAz:
     """The command, in a folder for PATH."""
 
     def __init__(self, folder: Path) -> None:
@@ -75,30 +75,35 @@ def package(path: Path, build: str | None) -> Path:
     return path
 
 
-class App:
-    """A Functions app with a package in it, or none. `key` is asked for where there is one."""
+class FakeApp:
+    """A Functions app with a package in it, or none. `key` is asked for where there is one.
+
+    What `answers` has for a path is answered there, whatever is right: a status, and JSON or bytes.
+    """
 
     def __init__(self, key: str = "") -> None:
         self.key = key
         self.ready: dict[str, Any] | None = None
+        self.answers: dict[str, tuple[int, Any]] = {}
         self.labels: tuple[str, ...] = LABELS
         self.refusal = 401
         app = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self.tell(*app.get())
+                self.tell(*app.answers.get(self.path, app.get()))
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["content-length"]))
-                self.tell(*app.post(self.path, self.headers.get("x-functions-key", "")))
+                answer = app.post(self.path, self.headers.get("x-functions-key", ""))
+                self.tell(*app.answers.get(self.path, answer))
 
             def tell(self, status: int, answer: Any) -> None:
                 self.send_response(status)
                 if status == 302:
                     self.send_header("location", "/.auth/login/aad")
                 self.end_headers()
-                self.wfile.write(json.dumps(answer).encode())
+                self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
             def log_message(self, *_: Any) -> None:
                 pass
