@@ -9,10 +9,7 @@ param workspaceId string
 param contact types.contact
 param monitoring types.monitoring
 
-var alerts = filter(
-  loadJsonContent('../alerts.json'),
-  alert => monitoring.expectTraffic || !alert.expectTraffic
-)
+var alerts = filter(loadJsonContent('../alerts.json'), alert => monitoring.expectTraffic || !alert.expectTraffic)
 
 // The path of a file to load must be written out.
 var queries = {

@@ -10,7 +10,7 @@ param token string
 param tags types.tags
 
 @description('Name of the identity that the app runs as.')
-param app string
+param appIdentityName string
 
 param retentionDays int
 param options types.options
@@ -18,7 +18,7 @@ param options types.options
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: app
+  name: appIdentityName
 }
 
 resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {

@@ -9,7 +9,7 @@ param token string
 param tags types.tags
 
 @description('Name of the identity that the app runs as.')
-param app string
+param appIdentityName string
 
 param options types.options
 
@@ -18,7 +18,7 @@ var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 var tableNames = ['feedback', 'incidents']
 
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: app
+  name: appIdentityName
 }
 
 resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
