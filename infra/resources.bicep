@@ -139,6 +139,8 @@ module site 'app/site.bicep' = {
   }
 }
 
+// Here and below, names are spelled out beside dependsOn: what-if cannot look into a module whose resources get their
+// names from another's outputs.
 module signIn 'app/signin.bicep' = {
   params: {
     functionApp: 'func-${token}'

@@ -21,22 +21,20 @@ resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-3
   name: appIdentityName
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
+module hardenedAccount 'account.bicep' = {
+  params: {
+    name: 'stexp${token}'
+    location: location
+    tags: tags
+    options: options
+  }
+}
+
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: 'stexp${token}'
-  location: location
-  tags: tags
-  kind: 'StorageV2'
-  sku: {
-    name: options.zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
-  }
-  properties: {
-    allowBlobPublicAccess: false
-    allowSharedKeyAccess: false
-    defaultToOAuthAuthentication: true
-    minimumTlsVersion: 'TLS1_2'
-    publicNetworkAccess: options.privateNetwork ? 'Disabled' : 'Enabled'
-    supportsHttpsTrafficOnly: true
-  }
+  dependsOn: [
+    hardenedAccount
+  ]
 }
 
 // What is erased is gone: no soft delete, no versions.

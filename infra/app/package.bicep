@@ -20,22 +20,20 @@ resource packageIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-
   name: packageIdentityName
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
+module hardenedAccount 'account.bicep' = {
+  params: {
+    name: 'stpkg${token}'
+    location: location
+    tags: tags
+    options: options
+  }
+}
+
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: 'stpkg${token}'
-  location: location
-  tags: tags
-  kind: 'StorageV2'
-  sku: {
-    name: options.zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
-  }
-  properties: {
-    allowBlobPublicAccess: false
-    allowSharedKeyAccess: false
-    defaultToOAuthAuthentication: true
-    minimumTlsVersion: 'TLS1_2'
-    publicNetworkAccess: options.privateNetwork ? 'Disabled' : 'Enabled'
-    supportsHttpsTrafficOnly: true
-  }
+  dependsOn: [
+    hardenedAccount
+  ]
 }
 
 resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {

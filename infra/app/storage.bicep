@@ -21,22 +21,20 @@ resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-3
   name: appIdentityName
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
+module hardenedAccount 'account.bicep' = {
+  params: {
+    name: 'st${token}'
+    location: location
+    tags: tags
+    options: options
+  }
+}
+
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: 'st${token}'
-  location: location
-  tags: tags
-  kind: 'StorageV2'
-  sku: {
-    name: options.zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
-  }
-  properties: {
-    allowBlobPublicAccess: false
-    allowSharedKeyAccess: false
-    defaultToOAuthAuthentication: true
-    minimumTlsVersion: 'TLS1_2'
-    publicNetworkAccess: options.privateNetwork ? 'Disabled' : 'Enabled'
-    supportsHttpsTrafficOnly: true
-  }
+  dependsOn: [
+    hardenedAccount
+  ]
 }
 
 resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-08-01' = {

@@ -210,7 +210,7 @@ OPTION_MISTAKES = [
 
 # A mistake in a file, and what the compiler must say of it.
 COMPILED_MISTAKES = [
-    ("app/storage.bicep", "TrafficOnly: true", "TrafficOnly: 'yes'", r"app/storage.bicep\S* : Warning BCP036"),
+    ("app/account.bicep", "TrafficOnly: true", "TrafficOnly: 'yes'", r"app/account.bicep\S* : Warning BCP036"),
     (
         "app/secret.bicep",
         "'${newGuid()}${newGuid()}'",
