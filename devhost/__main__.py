@@ -92,7 +92,7 @@ def serve(app_dir: Path, own_tables: bool, speed: float | None) -> None:
         from devhost.host import create_app  # late: meanwhile the tables start
         from devhost.watch import Watch
 
-        watch = Watch(expect_traffic=os.environ.get("EXPECT_TRAFFIC") == "true") if speed else None
+        watch = Watch() if speed else None
         if watch:
             watch.lend(os.environ)
             atexit.register(watch.close)  # runs after the app's own, which may have telemetry to send

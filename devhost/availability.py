@@ -60,6 +60,7 @@ class WebTest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
             window=self.window,
             runbook=self.runbook,
             auto_mitigate=True,
+            expect_traffic=False,
             threshold=self.failed_locations - 1,
         )
 

@@ -14,7 +14,6 @@ from devhost.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-NO_HEARTBEAT = "no-heartbeat"  # the rule that is for where there is traffic round the clock
 SUBSCRIPTION = f"/subscriptions/{uuid.UUID(int=0)}"
 
 
@@ -33,6 +32,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     frequency: timedelta
     window: timedelta
     auto_mitigate: bool
+    expect_traffic: bool  # it is only for where there are calls round the clock
     runbook: str
     threshold: int = 0  # the condition is met by more rows
 

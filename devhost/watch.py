@@ -23,7 +23,7 @@ from devhost.availability import Prober, read_web_test
 from devhost.errors import HostError
 from devhost.insights import INSTRUMENTATION_KEY, Insights, Sink, request_row
 from devhost.mailbox import LARGEST, Mailbox
-from devhost.monitor import NO_HEARTBEAT, Monitor, read_rules
+from devhost.monitor import Monitor, read_rules
 from devhost.runtime import Invocation
 from devhost.workspace import Schema, Workspace
 
@@ -37,15 +37,12 @@ _BREATH = 1.0  # seconds between two looks at the clock
 class Watch:
     """Listens on two ports of its own from the start, and answers in threads of its own from `open` on."""
 
-    def __init__(self, sink: Sink | None = None, expect_traffic: bool = False) -> None:
-        """Telemetry goes to `sink` if there is one, else into the workspace. With `expect_traffic` there is the rule of
-        those who have it round the clock. Raises HostError."""
+    def __init__(self, sink: Sink | None = None) -> None:
+        """Telemetry goes to `sink` if there is one, else into the workspace. Raises HostError."""
         self.web_test = read_web_test(INFRA / "availability.json")
         log_rules = read_rules(INFRA / "alerts.json")
-        self.rules = (
-            *(rule for rule in log_rules if expect_traffic or rule.name != NO_HEARTBEAT),
-            self.web_test.rule,
-        )
+        # As deployed by default: nobody calls a laptop round the clock.
+        self.rules = (*(rule for rule in log_rules if not rule.expect_traffic), self.web_test.rule)
         self.workspace = Workspace(_schema(INFRA / "workspace.json"))
         self.mailbox = Mailbox(_now)
         self._sink = sink or self.workspace.add

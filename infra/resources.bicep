@@ -53,7 +53,7 @@ module package 'app/package.bicep' = {
     location: location
     token: token
     tags: tags
-    platform: packageIdentity.name
+    packageIdentityName: packageIdentity.name
     options: options
   }
 }
@@ -63,7 +63,7 @@ module storage 'app/storage.bicep' = {
     location: location
     token: token
     tags: tags
-    app: appIdentity.name
+    appIdentityName: appIdentity.name
     options: options
   }
 }
@@ -73,7 +73,7 @@ module secrets 'app/secrets.bicep' = {
     location: location
     token: token
     tags: tags
-    app: appIdentity.name
+    appIdentityName: appIdentity.name
     options: options
   }
 }
@@ -83,7 +83,7 @@ module export 'app/export.bicep' = if (options.feedbackExport) {
     location: location
     token: token
     tags: tags
-    app: appIdentity.name
+    appIdentityName: appIdentity.name
     retentionDays: api.feedbackRetentionDays
     options: options
   }
@@ -109,7 +109,7 @@ module logs 'app/logs.bicep' = {
     location: location
     token: token
     tags: tags
-    app: appIdentity.name
+    appIdentityName: appIdentity.name
     monitoring: monitoring
   }
 }
@@ -119,9 +119,9 @@ module site 'app/site.bicep' = {
     location: location
     token: token
     tags: tags
-    app: appIdentity.name
-    platform: packageIdentity.name
-    signIn: signsIn ? signInIdentity.name : ''
+    appIdentityName: appIdentity.name
+    packageIdentityName: packageIdentity.name
+    signInIdentityName: signsIn ? signInIdentity.name : ''
     subnetId: options.privateNetwork ? network!.outputs.appSubnetId : ''
     packageContainer: package.outputs.containerUrl
     blobEndpoint: storage.outputs.blobEndpoint
@@ -139,6 +139,8 @@ module site 'app/site.bicep' = {
   }
 }
 
+// Here and below, names are spelled out beside dependsOn: what-if cannot look into a module whose resources get their
+// names from another's outputs.
 module signIn 'app/signin.bicep' = {
   params: {
     functionApp: 'func-${token}'
@@ -196,7 +198,7 @@ module availability 'app/availability.bicep' = if (monitoring.availabilityTest) 
     location: location
     token: token
     tags: tags
-    app: site.outputs.url
+    appUrl: site.outputs.url
     insightsId: logs.outputs.insightsId
     opsGroupId: alerts.outputs.opsGroupId
   }

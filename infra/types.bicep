@@ -123,7 +123,9 @@ type options = {
   @description('App and storage stay when a zone of the region fails.')
   zoneRedundant: bool
 
-  @description('Every night feedback is copied to a storage account of its own, and kept no longer than in its table.')
+  // Switched off, nobody purges: a file then stays feedbackRetentionDays from when it was last written, unless somebody
+  // deletes the container.
+  @description('Every night feedback is copied to a storage account of its own, and purged there as in its table.')
   feedbackExport: bool
 
   @description('A host name such as buzz.example.org, whose DNS records are there already, or nothing.')

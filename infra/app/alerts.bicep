@@ -1,5 +1,5 @@
-// One rule an entry of alerts.json; ops are mailed by each, and the incident function is told. A quiet app is no alarm
-// where no traffic is expected.
+// One rule an entry of alerts.json, but those that expect traffic only where there is some; ops are mailed by each, and
+// the incident function is told.
 import * as types from '../types.bicep'
 
 param location string
@@ -9,10 +9,7 @@ param workspaceId string
 param contact types.contact
 param monitoring types.monitoring
 
-var alerts = filter(
-  loadJsonContent('../alerts.json'),
-  alert => monitoring.expectTraffic || alert.name != 'no-heartbeat'
-)
+var alerts = filter(loadJsonContent('../alerts.json'), alert => monitoring.expectTraffic || !alert.expectTraffic)
 
 // The path of a file to load must be written out.
 var queries = {

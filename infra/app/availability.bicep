@@ -10,7 +10,7 @@ param token string
 param tags types.tags
 
 @description('URL of the app, without a slash at its end.')
-param app string
+param appUrl string
 
 param insightsId string
 param opsGroupId string
@@ -36,7 +36,7 @@ resource webtest 'Microsoft.Insights/webtests@2022-06-15' = {
     RetryEnabled: true
     Locations: map(test.locations, id => { Id: id })
     Request: {
-      RequestUrl: '${app}${test.path}'
+      RequestUrl: '${appUrl}${test.path}'
       HttpVerb: 'GET'
       ParseDependentRequests: false
     }

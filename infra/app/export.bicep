@@ -10,7 +10,7 @@ param token string
 param tags types.tags
 
 @description('Name of the identity that the app runs as.')
-param app string
+param appIdentityName string
 
 param retentionDays int
 param options types.options
@@ -18,25 +18,23 @@ param options types.options
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: app
+  name: appIdentityName
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
+module hardenedAccount 'account.bicep' = {
+  params: {
+    name: 'stexp${token}'
+    location: location
+    tags: tags
+    options: options
+  }
+}
+
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: 'stexp${token}'
-  location: location
-  tags: tags
-  kind: 'StorageV2'
-  sku: {
-    name: options.zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
-  }
-  properties: {
-    allowBlobPublicAccess: false
-    allowSharedKeyAccess: false
-    defaultToOAuthAuthentication: true
-    minimumTlsVersion: 'TLS1_2'
-    publicNetworkAccess: options.privateNetwork ? 'Disabled' : 'Enabled'
-    supportsHttpsTrafficOnly: true
-  }
+  dependsOn: [
+    hardenedAccount
+  ]
 }
 
 // What is erased is gone: no soft delete, no versions.

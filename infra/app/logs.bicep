@@ -6,14 +6,14 @@ param token string
 param tags types.tags
 
 @description('Name of the identity that the app runs as.')
-param app string
+param appIdentityName string
 
 param monitoring types.monitoring
 
 var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: app
+  name: appIdentityName
 }
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {

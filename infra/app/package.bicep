@@ -9,33 +9,31 @@ param token string
 param tags types.tags
 
 @description('Name of the identity that the platform writes and reads the package with.')
-param platform string
+param packageIdentityName string
 
 param options types.options
 
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var blobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
 
-resource platformIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: platform
+resource packageIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: packageIdentityName
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
+module hardenedAccount 'account.bicep' = {
+  params: {
+    name: 'stpkg${token}'
+    location: location
+    tags: tags
+    options: options
+  }
+}
+
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: 'stpkg${token}'
-  location: location
-  tags: tags
-  kind: 'StorageV2'
-  sku: {
-    name: options.zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
-  }
-  properties: {
-    allowBlobPublicAccess: false
-    allowSharedKeyAccess: false
-    defaultToOAuthAuthentication: true
-    minimumTlsVersion: 'TLS1_2'
-    publicNetworkAccess: options.privateNetwork ? 'Disabled' : 'Enabled'
-    supportsHttpsTrafficOnly: true
-  }
+  dependsOn: [
+    hardenedAccount
+  ]
 }
 
 resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {
@@ -51,12 +49,12 @@ resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@202
   }
 }
 
-resource platformRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(packages.id, platformIdentity.id, blobDataContributor)
+resource packageRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(packages.id, packageIdentity.id, blobDataContributor)
   scope: packages
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
-    principalId: platformIdentity.properties.principalId
+    principalId: packageIdentity.properties.principalId
     principalType: 'ServicePrincipal'
   }
 }

@@ -10,14 +10,14 @@ param token string
 param tags types.tags
 
 @description('Name of the identity that the app runs as.')
-param app string
+param appIdentityName string
 
 param options types.options
 
 var secretsUser = '4633458b-17de-408a-874c-0445c86b69e6'
 
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: app
+  name: appIdentityName
 }
 
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {

@@ -6,13 +6,13 @@ param token string
 param tags types.tags
 
 @description('Name of the identity that the app runs as.')
-param app string
+param appIdentityName string
 
 @description('Name of the identity that the platform writes and reads the package with.')
-param platform string
+param packageIdentityName string
 
 @description('Name of the identity that vouches for the app where people sign in; empty where they do not.')
-param signIn string
+param signInIdentityName string
 
 @description('Subnet of the app; empty where it is in no virtual network.')
 param subnetId string
@@ -34,23 +34,19 @@ param scale types.scale
 param mail types.mail
 param options types.options
 
-// Without a version: a rotated secret is read within a day, or at once after a restart.
-var receiptKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/receipt-key)'
-var previousReceiptKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/receipt-key-previous)'
-var incidentKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/incident-key)'
-var previousIncidentKey = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/incident-key-previous)'
-var smtpPassword = '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/smtp-password)'
+@description('Without a version: a rotated secret is read within a day, or at once after a restart.')
+func secret(vaultUri string, name string) string => '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${name})'
 
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: app
+  name: appIdentityName
 }
 
-resource platformIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: platform
+resource packageIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: packageIdentityName
 }
 
-resource signInIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = if (!empty(signIn)) {
-  name: signIn
+resource signInIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = if (!empty(signInIdentityName)) {
+  name: signInIdentityName
 }
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
@@ -77,14 +73,15 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
     type: 'UserAssigned'
     userAssignedIdentities: {
       '${appIdentity.id}': {}
-      '${platformIdentity.id}': {}
-      ...(empty(signIn) ? {} : { '${signInIdentity.id}': {} })
+      '${packageIdentity.id}': {}
+      ...(empty(signInIdentityName) ? {} : { '${signInIdentity.id}': {} })
     }
   }
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    // Only while the app is made, so always: domain.bicep needs it. Azure has it, its published types do not.
+    // Azure reads this only when the app is created; always on, so that a domain can be added later. Its published types
+    // do not have it.
     #disable-next-line BCP037
     siteScopedCertificatesEnabled: true
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId // this plan sends all outbound traffic there
@@ -96,7 +93,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
           value: packageContainer
           authentication: {
             type: 'UserAssignedIdentity'
-            userAssignedIdentityResourceId: platformIdentity.id
+            userAssignedIdentityResourceId: packageIdentity.id
           }
         }
       }
@@ -130,7 +127,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
         { name: 'AzureWebJobsStorage__clientId', value: appIdentity.properties.clientId }
         // Of signin.bicep
-        ...(empty(signIn)
+        ...(empty(signInIdentityName)
           ? []
           : [{ name: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID', value: signInIdentity!.properties.clientId }])
         // Of OpenTelemetry
@@ -145,8 +142,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'OTEL_TRACES_SAMPLER_ARG', value: '1.0' }
         // Of cloud/settings.py, where what is empty has its default
         { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insightsConnection }
-        { name: 'RECEIPT_KEY', value: receiptKey }
-        { name: 'RECEIPT_KEY_PREVIOUS', value: previousReceiptKey }
+        { name: 'RECEIPT_KEY', value: secret(vaultUri, 'receipt-key') }
+        { name: 'RECEIPT_KEY_PREVIOUS', value: secret(vaultUri, 'receipt-key-previous') }
         { name: 'RECEIPT_DAYS', value: string(api.receiptDays) }
         { name: 'AUTH_LEVEL', value: api.access.kind == 'functionKey' ? 'function' : 'anonymous' }
         { name: 'MODEL', value: api.model }
@@ -155,13 +152,13 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'FEEDBACK_TABLE', value: feedbackTable }
         { name: 'FEEDBACK_RETENTION_DAYS', value: string(api.feedbackRetentionDays) }
         { name: 'EXPORT_CONTAINER_URL', value: exportContainer }
-        { name: 'INCIDENT_KEY', value: incidentKey }
-        { name: 'INCIDENT_KEY_PREVIOUS', value: previousIncidentKey }
+        { name: 'INCIDENT_KEY', value: secret(vaultUri, 'incident-key') }
+        { name: 'INCIDENT_KEY_PREVIOUS', value: secret(vaultUri, 'incident-key-previous') }
         { name: 'INCIDENTS_TABLE', value: incidentsTable }
         { name: 'SMTP_HOST', value: mail.host }
         { name: 'SMTP_PORT', value: string(mail.port) }
         { name: 'SMTP_USER', value: mail.user }
-        { name: 'SMTP_PASSWORD', value: empty(mail.user) ? '' : smtpPassword }
+        { name: 'SMTP_PASSWORD', value: empty(mail.user) ? '' : secret(vaultUri, 'smtp-password') }
         { name: 'MAIL_FROM', value: mail.from }
         { name: 'MAIL_TO', value: contact.email }
       ]

@@ -9,7 +9,7 @@ param token string
 param tags types.tags
 
 @description('Name of the identity that the app runs as.')
-param app string
+param appIdentityName string
 
 param options types.options
 
@@ -18,25 +18,23 @@ var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 var tableNames = ['feedback', 'incidents']
 
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: app
+  name: appIdentityName
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
+module hardenedAccount 'account.bicep' = {
+  params: {
+    name: 'st${token}'
+    location: location
+    tags: tags
+    options: options
+  }
+}
+
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: 'st${token}'
-  location: location
-  tags: tags
-  kind: 'StorageV2'
-  sku: {
-    name: options.zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
-  }
-  properties: {
-    allowBlobPublicAccess: false
-    allowSharedKeyAccess: false
-    defaultToOAuthAuthentication: true
-    minimumTlsVersion: 'TLS1_2'
-    publicNetworkAccess: options.privateNetwork ? 'Disabled' : 'Enabled'
-    supportsHttpsTrafficOnly: true
-  }
+  dependsOn: [
+    hardenedAccount
+  ]
 }
 
 resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-08-01' = {

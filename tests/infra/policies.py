@@ -78,7 +78,8 @@ ROLES = {
 SECRET_NAMES = re.compile(r"KEY|PASSWORD|SECRET|CONNECTION_STRING")
 NO_SECRET = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}  # an address: local authentication is off
 REFERENCE = re.compile(
-    r"\[format\('@Microsoft\.KeyVault\(SecretUri=\{0\}secrets/[a-z-]+\)', reference\('\S+/vaults/kv-"
+    r"\[format\('@Microsoft\.KeyVault\(SecretUri=\{0\}secrets/\{1\}\)', "
+    r"reference\('\S+/vaults/kv-\w+', '[\d-]+'\)\.vaultUri, '[a-z-]+'\)\]$"
 )
 TELLS_A_SECRET = re.compile(r"\b(list[A-Z]\w*|getKeyVaultSecret|newGuid)\(")
 

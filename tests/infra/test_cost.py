@@ -7,6 +7,7 @@ import pytest
 
 from infra import bicep, cost
 from tests.conftest import ROOT
+from tests.infra import policies
 
 MILLION = 1_000_000
 
@@ -73,6 +74,12 @@ def test_what_is_priced_is_what_would_be_deployed() -> None:
     types = [resource["type"] for resource in deployed]
     assert types.count("Microsoft.Network/privateEndpoints") == cost.ENDPOINTS
     assert types.count("Microsoft.Network/privateDnsZones") == cost.DNS_ZONES
+    frequencies = [
+        cost.minutes(resource["properties"]["evaluationFrequency"])
+        for resource in deployed
+        if resource["type"] == policies.LOG_RULE
+    ]
+    assert cost.alert_rules() == sum(cost.ALERT_RULES[min(frequency, 15)] for frequency in frequencies)
     timers = sum(path.read_text().count(".timer_trigger(") for path in (ROOT / "functions").glob("*.py"))
     assert 1 + timers == cost.SCALE_GROUPS
 
