@@ -27,9 +27,9 @@ def main() -> None:
         raise SystemExit(__doc__)
     try:
         settings = read(os.environ | {"RECEIPT_KEY": ANY_KEY, "EXPORT_CONTAINER_URL": sys.argv[1]})
-        store, copy = TableFeedbackStore(settings, _person), BlobFeedbackExport(settings, _person)
+        store, archive = TableFeedbackStore(settings, _azure_cli), BlobFeedbackExport(settings, _azure_cli)
         since = datetime.now(UTC) - timedelta(days=settings.feedback_retention_days)
-        print(told(restore(store, copy, since)))
+        print(told(restore(store, archive, since)))
     except BuzzguardError as error:
         raise SystemExit(str(error)) from error
 
@@ -41,7 +41,7 @@ def told(counts: Counter[Outcome]) -> str:
     )
 
 
-def _person(_: Settings) -> "TokenCredential":
+def _azure_cli(_: Settings) -> "TokenCredential":
     from azure.identity import AzureCliCredential
 
     return AzureCliCredential()
