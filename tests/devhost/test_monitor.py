@@ -131,10 +131,10 @@ def test_a_rule_without_state_fires_at_each_look_that_meets_its_condition(
 
 
 def test_a_burst_is_mailed_two_or_three_times_by_azure() -> None:
-    """The deployed rule, played over bursts of any length that begin at any time between two looks; and the docs."""
+    """The deployed rule, played over the shortest and the longest burst, begun at each minute between two looks."""
     stories = set()
     for begins in range(5, 10):
-        for lasts in range(6):
+        for lasts in (0, 5):
             reports = [
                 (begins + lasts * part, {"Message": "bad_prediction", "Properties": {"receipt": str(part)}})
                 for part in (0, 0.5, 1)
