@@ -4,7 +4,7 @@ The SDK takes 90 ms and 16 MB to import: only an erasure and the nightly export 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
@@ -16,11 +16,10 @@ from sentiment.errors import ExportError, StoreUnavailable
 from sentiment.export import Erasures
 from sentiment.feedback import Feedback
 
-from .identity import managed_identity
+from .identity import Credential, managed_identity
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
     from azure.storage.blob import BlobProperties, ContainerClient
 
 TRIES = 2
@@ -35,9 +34,7 @@ _ERASURE = re.compile(r"erasures/([^/]+)/([^/]+)")
 class BlobFeedbackExport:
     """The FeedbackExport of `sentiment.export`. Safe to call from several threads; every call blocks."""
 
-    def __init__(
-        self, settings: Settings, credential: "Callable[[Settings], TokenCredential]" = managed_identity
-    ) -> None:
+    def __init__(self, settings: Settings, credential: Credential = managed_identity) -> None:
         self._settings = settings
         self._credential = credential
 
@@ -50,7 +47,7 @@ class BlobFeedbackExport:
         try:
             return msgspec.json.Decoder(Feedback).decode_lines(lines)
         except msgspec.DecodeError as error:
-            raise ExportError(f"{_name(day)} in the export's container is none of ours: {error}") from error
+            raise ExportError(f"{_name(day)} in the export's container was not written by this app: {error}") from error
 
     def write(self, day: str, rows: Iterable[Feedback]) -> None:
         from azure.storage.blob import ContentSettings

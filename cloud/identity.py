@@ -1,11 +1,14 @@
 """As whom the app reaches Azure Storage. azure.identity takes 75 ms to import: what needs no token does not pay."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+
+type Credential = Callable[[Settings], TokenCredential]  # asked for when the first call needs one
 
 
 def managed_identity(settings: Settings) -> "TokenCredential":

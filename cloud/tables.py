@@ -6,7 +6,7 @@ The SDK costs 90 ms and 18 MB to import (azure.identity 75 ms more): the first f
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import batched, groupby
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,11 +14,10 @@ from sentiment.errors import FeedbackConflict, IncidentInProgress, StoreUnavaila
 from sentiment.feedback import Feedback, hour_at
 from sentiment.incident import Claim, Subject
 
-from .identity import managed_identity
+from .identity import Credential, managed_identity
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
     from azure.data.tables import TableClient, TableEntity
 
 TRIES = 2
@@ -36,9 +35,7 @@ _OF_A_SCAN = 6  # seconds to read a page or to write a batch; the service itself
 class _Store:
     """A table. Safe to call from several threads; every call blocks."""
 
-    def __init__(
-        self, settings: Settings, table: str, credential: "Callable[[Settings], TokenCredential]" = managed_identity
-    ) -> None:
+    def __init__(self, settings: Settings, table: str, credential: Credential = managed_identity) -> None:
         self._settings = settings
         self._name = table
         self._credential = credential
@@ -88,7 +85,7 @@ class _Store:
             )
         except TableTransactionError:  # it wants every row to be there, and one was erased or our reply was lost
             for row in rows:
-                _patiently(lambda row=row: self._table.delete_entity(row))  # type: ignore[misc]
+                _patiently(partial(self._table.delete_entity, row))
 
     @cached_property
     def _table(self) -> "TableClient":
@@ -105,9 +102,7 @@ class _Store:
 class TableFeedbackStore(_Store):
     """The FeedbackStore of `sentiment.feedback`."""
 
-    def __init__(
-        self, settings: Settings, credential: "Callable[[Settings], TokenCredential]" = managed_identity
-    ) -> None:
+    def __init__(self, settings: Settings, credential: Credential = managed_identity) -> None:
         super().__init__(settings, settings.feedback_table, credential)
 
     def add(self, feedback: Feedback) -> Literal["created", "replayed"]:
@@ -147,39 +142,39 @@ class TableFeedbackStore(_Store):
 
 
 class TableIncidentStore(_Store):
-    """The IncidentStore of `sentiment.incident`: a partition a group, with the digests of what is reported, and one
-    partition of claims. `at` is when a row was written."""
+    """The IncidentStore of `sentiment.incident`: a partition an hour, with the digests of what is reported, one of
+    alerts, and one of claims. `at` is when a row was written."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.incidents_table)
 
-    def claim(self, series: str, now: datetime) -> Claim:
+    def claim(self, topic: str, now: datetime) -> Claim:
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-        row = {**_claim(series), "at": now, "claimant": uuid.uuid4().hex}
+        row = {**_claim(topic), "at": now, "claimant": uuid.uuid4().hex}
         for _ in range(TRIES):
             try:
-                return Claim(series, _patiently(lambda: self._table.create_entity(row))["etag"])
+                return Claim(topic, _patiently(lambda: self._table.create_entity(row))["etag"])
             except ResourceNotFoundError:  # the table
                 self._make_table()
             except ResourceExistsError:
-                there = self._get(*_claim(series).values())
-                if there is not None and (version := self._contend(row, there)):  # else released in the meantime
-                    return Claim(series, version)
+                there = self._get(*_claim(topic).values())
+                if there is not None and (etag := self._contend(row, there)):  # else released in the meantime
+                    return Claim(topic, etag)
         raise StoreUnavailable("The claim changes hands all the time.", RETRY_AFTER)
 
     def _contend(self, row: dict[str, Any], there: "TableEntity") -> str | None:
-        """The version of the claim where there is one already; None if another call was faster to take it over."""
+        """The ETag of the claim where there is one already; None if another call was faster to take it over."""
         from azure.core import MatchConditions
         from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
         from azure.data.tables import UpdateMode
 
-        version = str(there.metadata["etag"])
+        etag = str(there.metadata["etag"])
         if there["claimant"] == row["claimant"]:  # our own write, whose answer was lost
-            return version
+            return etag
         if there["at"] > row["at"] - CLAIM:
             raise IncidentInProgress("Another call is reporting at this moment.", RETRY_AFTER)
-        condition: dict[str, Any] = {"etag": version, "match_condition": MatchConditions.IfNotModified}
+        condition: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
         try:
             return str(_patiently(lambda: self._table.update_entity(row, UpdateMode.REPLACE, **condition))["etag"])
         except (ResourceModifiedError, ResourceNotFoundError):
@@ -189,9 +184,9 @@ class TableIncidentStore(_Store):
         from azure.core import MatchConditions
         from azure.core.exceptions import ResourceModifiedError
 
-        condition: dict[str, Any] = {"etag": claim.version, "match_condition": MatchConditions.IfNotModified}
+        condition: dict[str, Any] = {"etag": claim.etag, "match_condition": MatchConditions.IfNotModified}
         try:
-            _patiently(lambda: self._table.delete_entity(_claim(claim.series), **condition))
+            _patiently(lambda: self._table.delete_entity(_claim(claim.topic), **condition))
         except ResourceModifiedError:
             pass  # another call has taken it over: it is not ours to give back
 
@@ -201,12 +196,12 @@ class TableIncidentStore(_Store):
             for row in page:
                 yield from row["digests"].split()
 
-    def settle(self, subjects: Iterable[Subject], now: datetime) -> None:
-        for group, members in groupby(sorted(subjects), lambda subject: subject.group):
+    def mark_reported(self, subjects: Iterable[Subject], now: datetime) -> None:
+        for hour, members in groupby(sorted(subjects), lambda subject: subject.hour):
             for batch in batched((member.digest for member in members), DIGESTS, strict=False):
-                keys = {"PartitionKey": group, "RowKey": uuid.uuid4().hex}
+                keys = {"PartitionKey": hour, "RowKey": uuid.uuid4().hex}
                 row = {**keys, "at": now, "digests": " ".join(batch)}
-                _patiently(lambda row=row: self._table.upsert_entity(row))  # type: ignore[misc]
+                _patiently(partial(self._table.upsert_entity, row))
 
     def purge(self, before: datetime) -> Iterator[int]:
         for _, rows in self._purge("at lt @before", {"before": before}):
@@ -229,9 +224,9 @@ def _plain(value: Any) -> Any:
     return datetime.combine(value.date(), value.timetz()) if isinstance(value, datetime) else value
 
 
-def _claim(series: str) -> dict[str, str]:
+def _claim(topic: str) -> dict[str, str]:
     """The keys of a row."""
-    return {"PartitionKey": "claims", "RowKey": series}
+    return {"PartitionKey": "claims", "RowKey": topic}
 
 
 def _compare(feedback: Feedback, there: Feedback) -> Literal["replayed"]:

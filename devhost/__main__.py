@@ -106,7 +106,7 @@ def serve(app_dir: Path, own_tables: bool, speed: float | None) -> None:
             print(_welcome(address, app.state.runtime, watch), flush=True)
             if watch and speed:
                 watch.open()
-                watch.patrol(address, watch.action_group(address, os.environ), speed)
+                watch.start_rules(address, watch.action_group(address, os.environ), speed)
 
         config = uvicorn.Config(
             app,
@@ -117,7 +117,7 @@ def serve(app_dir: Path, own_tables: bool, speed: float | None) -> None:
             server_header=False,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
-        _Server(config, ready, watch.end_patrol if watch else lambda: None).run(sockets=[listener])
+        _Server(config, ready, watch.stop_rules if watch else lambda: None).run(sockets=[listener])
 
 
 def _begin_tables(stack: ExitStack, app_dir: Path) -> Future[None]:

@@ -6,16 +6,17 @@ import logging
 import smtplib
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from email.message import EmailMessage
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
+from urllib.request import Request
 
 from msgspec import Struct
 
+from devhost.direct import urlopen
 from devhost.monitor import SUBSCRIPTION, Alert, MetricRule
 
 log = logging.getLogger(__name__)
@@ -87,10 +88,9 @@ class ActionGroup:
 
 def _post(url: str, body: bytes) -> tuple[str | None, bool]:
     """What went wrong, None if nothing did, and whether another attempt makes sense."""
-    request = urllib.request.Request(url, body, {"content-type": "application/json; charset=utf-8"})  # noqa: S310
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = Request(url, body, {"content-type": "application/json; charset=utf-8"})  # noqa: S310
     try:
-        with direct.open(request, timeout=_PATIENCE):
+        with urlopen(request, _PATIENCE):
             return None, False
     except HTTPError as error:
         with error:

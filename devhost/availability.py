@@ -6,7 +6,6 @@ for each of them.
 
 import logging
 import time
-import urllib.request
 import uuid
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -17,6 +16,7 @@ from urllib.error import HTTPError
 import msgspec
 from msgspec import Struct
 
+from devhost.direct import urlopen
 from devhost.errors import HostError
 from devhost.insights import INSTRUMENTATION_KEY, Sink
 from devhost.monitor import MetricRule
@@ -106,9 +106,8 @@ class Prober:
 
 def _fault(url: str, timeout: timedelta) -> str | None:
     """Why a GET of `url` is not answered with 200; None if it is."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(url, timeout=timeout.total_seconds()) as answer:
+        with urlopen(url, timeout.total_seconds()) as answer:
             answer.read()
             return None if answer.status == HTTPStatus.OK else f"{answer.status} - {answer.reason}"
     except HTTPError as error:

@@ -121,14 +121,19 @@ def _cors(path: Path, host: dict[str, Any]) -> Cors:
     return Cors(origins, credentials)
 
 
+def development_key() -> str:
+    """A fresh one, which says where it belongs: nobody takes it for that of a deployment."""
+    return "development-" + secrets.token_urlsafe(32)
+
+
 def _write_development(path: Path) -> None:
     content = {
         "IsEncrypted": False,
         "Values": {
             "FUNCTIONS_WORKER_RUNTIME": "python",
             "AzureWebJobsStorage": "UseDevelopmentStorage=true",
-            "RECEIPT_KEY": "development-" + secrets.token_urlsafe(32),
-            "INCIDENT_KEY": "development-" + secrets.token_urlsafe(32),
+            "RECEIPT_KEY": development_key(),
+            "INCIDENT_KEY": development_key(),
             "TABLES_CONNECTION_STRING": tables.connection_string(tables.DEVELOPMENT_PORT),
             "AUTH_LEVEL": "anonymous",
             "DEVHOST_FUNCTION_KEY": secrets.token_urlsafe(32),

@@ -14,14 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import Request
 
 from devhost.availability import Prober
+from devhost.direct import urlopen
 from devhost.errors import HostError
 from devhost.mailbox import Mail
 from devhost.monitor import Alert, Monitor
@@ -42,7 +43,7 @@ OTHER_TWEETS = (
 _REPORTS = 'AppTraces | where Message == "bad_prediction" | project Receipt = tostring(Properties.receipt)'
 _PATIENCE = 60  # seconds for a click to reach telemetry
 _A_WHILE = 35  # minutes: by then an alert is resolved
-_BURST = ("bad-prediction-burst", "Fired")
+_BURST = "bad-prediction-burst fired"
 
 
 class Failure(Exception):
@@ -121,16 +122,16 @@ class Stage:
             time.sleep(0.05)
         raise Failure(f"telemetry has {len(rows)} of {clicks} clicks after {_PATIENCE} s")
 
-    def look(self) -> list[tuple[str, str]]:
-        """Rule and condition of every alert that there is at this moment, when all that comes of it is done."""
+    def look(self) -> list[str]:
+        """Every alert that there is at this moment, as "latency fired", when all that comes of it is done."""
         self._alerts.clear()
         now = self._now()
         self._prober.tick(now)
         self._monitor.tick(now)
         self._action_group.settle()
-        return [(alert.rule.name, alert.condition) for alert in self._alerts]
+        return [f"{alert.rule.name} {alert.condition.lower()}" for alert in self._alerts]
 
-    def wait(self, minutes: int) -> list[tuple[str, str]]:
+    def wait(self, minutes: int) -> list[str]:
         """The same over so many minutes."""
         alerts = []
         for _ in range(minutes):
@@ -143,9 +144,9 @@ class Stage:
         return list(self.watch.mailbox.mails)
 
     @property
-    def reports(self) -> list[set[str]]:
-        """The receipts in each report of predictions."""
-        return [_predictions(mail) for mail in self.mails if "reported wrong" in mail.subject]
+    def reports(self) -> list[str]:
+        """Each report of predictions, by the receipts in it."""
+        return [_report(_predictions(mail)) for mail in self.mails if "reported wrong" in mail.subject]
 
     def _now(self) -> datetime:
         return datetime.now(UTC) + self._ahead
@@ -160,9 +161,8 @@ class Stage:
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         headers = {"content-type": "application/json", "x-functions-key": self.settings["DEVHOST_FUNCTION_KEY"]}
-        request = urllib.request.Request(self.app.address + path, json.dumps(body).encode(), headers)  # noqa: S310
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(request, timeout=_PATIENCE) as answer:
+        request = Request(self.app.address + path, json.dumps(body).encode(), headers)  # noqa: S310
+        with urlopen(request, _PATIENCE) as answer:
             return json.load(answer)
 
 
@@ -175,7 +175,7 @@ def bursts(stage: Stage, tell: Teller) -> None:
     _expect(stage.wait(5), [_BURST])
     tell("the rules run: bad-prediction-burst fires, ops have mail:")
     print(*(f"{'':11}{mail.subject}" for mail in stage.mails), sep="\n")
-    _expect(stage.reports, [first])
+    _expect(stage.reports, [_report(first)], "no report")
     tell("the report lists these three predictions and no other")
 
     _expect(stage.wait(4), [])
@@ -183,7 +183,7 @@ def bursts(stage: Stage, tell: Teller) -> None:
     second = stage.reported(6) - first
     _expect(stage.wait(_A_WHILE), [_BURST] * 3)
     tell("it fires at every look that sees a burst: four alerts")
-    _expect(stage.reports, [first, second])
+    _expect(stage.reports, [_report(first), _report(second)], "no report")
     tell("ops have two reports: the second lists the other three predictions and no other")
 
 
@@ -213,19 +213,24 @@ def silence(stage: Stage, tell: Teller) -> None:
     tell("ten minutes long the app is asked from outside whether it is ready, and is")
     stage.app.close()
     tell("the app is killed")
-    _expect(stage.wait(10), [("availability", "Fired")])
+    _expect(stage.wait(10), ["availability fired"])
     tell("within ten minutes availability fires, ops have mail:")
     print(*(f"{'':11}{mail.subject}" for mail in stage.mails), sep="\n")
     stage.app.start()
     tell("the app is started again")
-    _expect(stage.wait(10), [("availability", "Resolved")])
+    _expect(stage.wait(10), ["availability resolved"])
     tell("within ten minutes the alert is resolved, ops have mail:")
     print(f"{'':11}{stage.mails[-1].subject}")
 
 
-def _expect(found: object, expected: object) -> None:
+def _expect(found: list[str], expected: list[str], nothing: str = "no alert") -> None:
     if found != expected:
-        raise Failure(f"there should have been {expected}, not {found}")
+        due, there = (", ".join(what) or nothing for what in (expected, found))
+        raise Failure(f"there should have been {due}, not {there}")
+
+
+def _report(receipts: set[str]) -> str:
+    return f"a report of {' and '.join(sorted(receipts))}"
 
 
 def _predictions(report: Mail) -> set[str]:
@@ -251,9 +256,8 @@ def _staged(tell: Teller) -> Iterator[Stage]:
 
 
 def main() -> int:
-    logging.getLogger("devhost.action_group").setLevel(
-        logging.CRITICAL
-    )  # it calls an app that was killed: a story's end
+    # Its errors are the calls of an app that a story has killed.
+    logging.getLogger("devhost.action_group").setLevel(logging.CRITICAL)
     tell = Teller()
     stories = (
         ("Three wrong predictions, and three others ten minutes later", bursts),

@@ -20,14 +20,14 @@ DEVELOPMENT_PORT = 10002  # where tools look for an emulator's tables
 _HERE = Path(__file__).parent
 _START_SECONDS = 30.0
 # Azurite's only account; its key is public and the same everywhere.
-_ACCOUNT = "devstoreaccount1"
-_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 def connection_string(port: int) -> str:
     """What a client needs to reach an Azurite whose tables answer on 127.0.0.1:`port`."""
-    endpoint = f"http://127.0.0.1:{port}/{_ACCOUNT}"
-    return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};TableEndpoint={endpoint};"
+    endpoint = f"http://127.0.0.1:{port}/{ACCOUNT}"
+    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};TableEndpoint={endpoint};"
 
 
 class Azurite:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 import socket
 import threading
 import time
@@ -20,6 +19,7 @@ from starlette.applications import Starlette
 
 from devhost.action_group import ActionGroup, Receivers
 from devhost.availability import Prober, read_web_test
+from devhost.configuration import development_key
 from devhost.errors import HostError
 from devhost.insights import INSTRUMENTATION_KEY, Insights, Sink, request_row
 from devhost.mailbox import LARGEST, Mailbox
@@ -46,10 +46,10 @@ class Watch:
         self.workspace = Workspace(_schema(INFRA / "workspace.json"))
         self.mailbox = Mailbox(_now)
         self._sink = sink or self.workspace.add
-        self._incident_key = "development-" + secrets.token_urlsafe(32)
+        self._incident_key = development_key()
         self._http, self._smtp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         self._threads: list[threading.Thread] = []
-        self._off_duty = threading.Event()
+        self._stopped = threading.Event()
         app = Starlette(routes=Insights(self._sink, _now).routes)
         self._server = uvicorn.Server(
             uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
@@ -103,20 +103,20 @@ class Watch:
         """From now on telemetry and mail are taken; what was sent before waits in the sockets."""
         self._begin(lambda: asyncio.run(self._answer()))
 
-    def patrol(self, app: str, action_group: ActionGroup, speed: float) -> None:
+    def start_rules(self, app: str, action_group: ActionGroup, speed: float) -> None:
         """From now on the app at the URL `app` is tested, and rules are run, when their time comes, `speed` times as
         often as they say."""
         prober = Prober(self.web_test, app, self._sink, speed)
         monitor = Monitor(self.rules, self.workspace, action_group, speed)
-        self._begin(lambda: self._patrol(prober, monitor))
+        self._begin(lambda: self._run_rules(prober, monitor))
 
-    def end_patrol(self) -> None:
+    def stop_rules(self) -> None:
         """From now on nobody is told of anything: that the app ends is no alarm."""
-        self._off_duty.set()
+        self._stopped.set()
 
     def close(self) -> None:
         """Ends what was begun."""
-        self.end_patrol()
+        self.stop_rules()
         self._server.should_exit = True
         for thread in self._threads:
             thread.join()
@@ -148,11 +148,11 @@ class Watch:
         async with await loop.create_server(conversation, sock=self._smtp):
             await self._server.serve(sockets=[self._http])
 
-    def _patrol(self, prober: Prober, monitor: Monitor) -> None:
-        while not self._off_duty.wait(_BREATH):
+    def _run_rules(self, prober: Prober, monitor: Monitor) -> None:
+        while not self._stopped.wait(_BREATH):
             try:
                 prober.tick(_now())
-                if self._off_duty.is_set():
+                if self._stopped.is_set():
                     return
                 self.workspace.store()
                 monitor.tick(_now())

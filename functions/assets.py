@@ -81,7 +81,7 @@ def page_headers(policy: Mapping[str, str]) -> dict[str, str]:
         "Content-Security-Policy": "; ".join(f"{what} {whence}" for what, whence in (strict | {**policy}).items()),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-        "Referrer-Policy": "same-origin",  # App Service's sign-in takes no POST of a browser without one
+        "Referrer-Policy": "same-origin",  # App Service authentication refuses a browser's POST without a Referer
         "X-Content-Type-Options": "nosniff",
     }
 

@@ -37,11 +37,11 @@ async def export(timer: func.TimerRequest, context: func.Context) -> None:
             log.warning("Time ran out: %d days of feedback are left to the next night.", exported.left)
 
 
-def _export(copy: "FeedbackExport", now: datetime) -> "Exported":
+def _export(archive: "FeedbackExport", now: datetime) -> "Exported":
     from sentiment.export import export
 
     end = time.monotonic() + SECONDS
-    return export(service.store, copy, now - service.retention, now, lambda: time.monotonic() > end)
+    return export(service.store, archive, now - service.retention, now, lambda: time.monotonic() > end)
 
 
 if service.export:

@@ -112,7 +112,7 @@ def endpoint(
 
     `auth_level` is what the host asks of callers, `secret` what the app does.
     """
-    security = "functionKey" if auth_level != "anonymous" else secret.name if secret else None
+    security = "functionKey" if auth_level != "anonymous" else secret.name if secret is not None else None
     operation = Operation(method, path, summary, security, body, answers, problems, documented)
     OPERATIONS.append(operation)
     route = blueprint.route(path.lstrip("/") or _ROOT, methods=operation.methods, auth_level=func.AuthLevel(auth_level))
@@ -139,7 +139,7 @@ def trigger(handler: Handler, body: Any = None, secret: Secret | None = None) ->
         request_id = _request_id(req.headers, traceparent)
         with telemetry.invocation(traceparent):
             try:
-                if secret:
+                if secret is not None:
                     secret.check(req)
                 answer = await handler(req, _decode(req, decoder) if decoder else None)
             except Exception as error:

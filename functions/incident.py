@@ -16,8 +16,8 @@ from .service import in_thread, service
 
 
 class IncidentResponse(Struct, frozen=True):
-    """`replayed`: all of it was reported before; `ignored`: the alert has not fired but resolved. `reports` is how many
-    predictions this call has mailed."""
+    """`replayed`: nothing is left to report; it was mailed before, or erased since. `ignored`: the alert has not fired
+    but resolved. `reports` is how many predictions this call has mailed."""
 
     status: Literal["sent", "replayed", "ignored"]
     reports: int

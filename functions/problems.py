@@ -66,7 +66,7 @@ KINDS = (
         "Send both exactly as they were. If the signing key was changed, predict again.",
     ),
     Kind(500, "Internal error", "The service failed, and has logged why.", "Report the `x-request-id`."),
-    Kind(503, "Feedback store unavailable", "The tables do not answer in time.", WAIT),
+    Kind(503, "Feedback store unavailable", "The tables, or the container of the export, do not answer in time.", WAIT),
     Kind(503, "Mail unavailable", "No mail server is set, or it does not take the mail.", WAIT),
     Kind(503, "Incident in progress", "Another call is reporting the same at this moment.", WAIT),
     Kind(

@@ -181,7 +181,7 @@ INCIDENTS = Entry(
     "those that no mail has listed yet; where there are none, none is sent.",
     {
         200: Reply(
-            "The mail is sent, or all of it was before; or the alert has not fired, and is ignored.",
+            "The mail is sent; or nothing is left to report; or the alert has not fired, and is ignored.",
             {
                 "Ignored": IncidentResponse("ignored", 0),
                 "Sent": IncidentResponse("sent", 3),

@@ -29,9 +29,9 @@ def main() -> None:
     logging.getLogger("azure").setLevel(logging.ERROR)  # what it warns of is in the error that it raises
     try:
         settings = read(os.environ | {"RECEIPT_KEY": ANY_KEY, "EXPORT_CONTAINER_URL": sys.argv[1]})
-        store, copy = TableFeedbackStore(settings, _person), BlobFeedbackExport(settings, _person)
+        store, archive = TableFeedbackStore(settings, _azure_cli), BlobFeedbackExport(settings, _azure_cli)
         since = datetime.now(UTC) - timedelta(days=settings.feedback_retention_days)
-        print(told(restore(store, copy, since)))
+        print(told(restore(store, archive, since)))
     except StoreUnavailable as error:
         raise SystemExit(f"{error} {str(error.__cause__).partition('\n')[0]}") from error
     except BuzzguardError as error:
@@ -45,7 +45,7 @@ def told(counts: Counter[Outcome]) -> str:
     )
 
 
-def _person(_: Settings) -> "TokenCredential":
+def _azure_cli(_: Settings) -> "TokenCredential":
     from azure.identity import AzureCliCredential
 
     return AzureCliCredential()

@@ -28,7 +28,7 @@ class FeedbackExport(Protocol):
         ...
 
     def read(self, day: str) -> list[Feedback]:
-        """The rows of a day that is written. Raises ExportError if they are none of ours."""
+        """The rows of a day that is written. Raises ExportError if the file was not written by this app."""
         ...
 
     def write(self, day: str, rows: Iterable[Feedback]) -> None:
@@ -60,41 +60,41 @@ class Exported(NamedTuple):
 
 
 def export(
-    store: FeedbackStore, copy: FeedbackExport, since: datetime, until: datetime, time_is_up: Callable[[], bool]
+    store: FeedbackStore, archive: FeedbackExport, since: datetime, until: datetime, time_is_up: Callable[[], bool]
 ) -> Exported:
     """Copy the feedback on predictions from the hour of `since` to the day of `until`, as far as time allows: what was
     copied longest ago comes first. What is older leaves the copy."""
     first = hour_at(since)
-    written = copy.days()
+    written = archive.days()
     for day in written:
         if day < first[:10]:
-            copy.delete(day)
-    erasures = copy.erasures()
+            archive.delete(day)
+    erasures = archive.erasures()
     rows = lost = 0
     days = sorted(_days(since, until), key=lambda day: written.get(day, NEVER))
     for done, day in enumerate(days, start=1):
-        there = {row.digest: row for row in replay(store, day, erasures)}
-        copied = {row.digest: row for row in copy.read(day)} if day in written else {}
+        there = {row.digest: row for row in _erase_noted(store, day, erasures)}
+        copied = {row.digest: row for row in archive.read(day)} if day in written else {}
         if copied.keys() - there.keys():
-            erasures = copy.erasures()  # once more: a row may have been erased this minute
+            erasures = archive.erasures()  # once more: a row may have been erased this minute
         kept = [row for row in (copied | there).values() if row.hour >= first and not _erased(row, erasures)]
-        copy.write(day, sorted(kept, key=lambda row: (row.hour, row.digest)))
+        archive.write(day, sorted(kept, key=lambda row: (row.hour, row.digest)))
         rows += len(kept)
         lost += sum(row.digest not in there for row in kept)
         if time_is_up():
             return Exported(rows, done, lost, len(days) - done)
     for hour, digest in erasures:
         if hour < first:
-            copy.forget_erasure(hour, digest)
+            archive.forget_erasure(hour, digest)
     return Exported(rows, len(days), lost, 0)
 
 
-def restore(store: FeedbackStore, copy: FeedbackExport, since: datetime) -> Counter[Outcome]:
+def restore(store: FeedbackStore, archive: FeedbackExport, since: datetime) -> Counter[Outcome]:
     """Put back what the table lacks of the copy, but for what was erased or is older than the hour of `since`, and
-    replay the erasures. What is in the table stays as it is. May be repeated, whenever it was broken off."""
+    erase what was noted. What is in the table stays as it is. May be repeated, whenever it was broken off."""
     first = hour_at(since)
     counts: Counter[Outcome] = Counter()
-    erasures = copy.erasures()
+    erasures = archive.erasures()
 
     def put_back(row: Feedback) -> Outcome:
         if row.hour < first:
@@ -107,19 +107,19 @@ def restore(store: FeedbackStore, copy: FeedbackExport, since: datetime) -> Coun
             return "different"
 
     with ThreadPoolExecutor(THREADS) as pool:
-        for day in sorted(copy.days()):
-            there, copied = set(replay(store, day, erasures)), copy.read(day)
+        for day in sorted(archive.days()):
+            there, copied = set(_erase_noted(store, day, erasures)), archive.read(day)
             missing = [row for row in copied if row not in there]
             counts.update(pool.map(put_back, missing))
             counts["there"] += len(copied) - len(missing)
-    erasures = copy.erasures()  # once more: a row may have been erased just before it was put back
+    erasures = archive.erasures()  # once more: a row may have been erased just before it was put back
     for day in sorted({hour[:10] for hour, _ in erasures}):
-        replay(store, day, erasures)
+        _erase_noted(store, day, erasures)
     return counts
 
 
-def replay(store: FeedbackStore, day: str, erasures: Erasures) -> list[Feedback]:
-    """The rows of a day; those whose erasure was noted, and then broke off, are erased."""
+def _erase_noted(store: FeedbackStore, day: str, erasures: Erasures) -> list[Feedback]:
+    """Erase the rows of a day whose erasure was noted, and that are there still or again; return the others."""
     rows = []
     for row in store.of_day(day):
         if _erased(row, erasures):

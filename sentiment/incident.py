@@ -86,18 +86,18 @@ class Alert(Struct, frozen=True, rename="camel"):
 class Subject(NamedTuple):
     """What a report is about: a prediction, or an alert that has none behind it."""
 
-    group: str  # the UTC hour in which the prediction was reported wrong, or ALERTS
+    hour: str  # UTC, in which the prediction was reported wrong; of an alert ALERTS
     digest: str  # of the receipt, or of the alert
 
 
-ALERTS = "alerts"  # the group of alerts
+ALERTS = "alerts"  # in the place of an hour: an alert is known by its digest alone, whenever it is told
 
 
 class Claim(NamedTuple):
-    """This call, and no other, is to report something of that series."""
+    """This call, and no other, is to report on that topic."""
 
-    series: str
-    version: str  # of what is stored
+    topic: str  # RULE, of all predictions; of an alert without any its digest
+    etag: str  # of the claim as it is stored
 
 
 class Letter(NamedTuple):
@@ -111,20 +111,20 @@ class Letter(NamedTuple):
 class IncidentStore(Protocol):
     """What is reported, and who is reporting. Every method raises StoreUnavailable; calls may block for seconds."""
 
-    def claim(self, series: str, now: datetime) -> Claim:
-        """Take a series over, for some time. Raises IncidentInProgress if another call has it."""
+    def claim(self, topic: str, now: datetime) -> Claim:
+        """Take a topic over, for some time. Raises IncidentInProgress if another call has it."""
         ...
 
     def release(self, claim: Claim) -> None:
-        """The next call may take the series over at once."""
+        """The next call may take the topic over at once."""
         ...
 
     def reported(self, first: str, last: str) -> Iterator[str]:
-        """The digests of what is reported in the groups from `first` to `last`, both included."""
+        """The digests of what is reported in the hours from `first` to `last`, both included; ALERTS counts as one."""
         ...
 
-    def settle(self, subjects: Iterable[Subject], now: datetime) -> None:
-        """They are reported, for good. To say so twice does no harm."""
+    def mark_reported(self, subjects: Iterable[Subject], now: datetime) -> None:
+        """They are reported, for good. To mark them twice does no harm."""
         ...
 
     def purge(self, before: datetime) -> Iterator[int]:
@@ -162,9 +162,10 @@ def report(
     try:
         found = _unreported(alert, feedback, incidents, receipt_age)
         if found is None:
+            log.info("Alert %s: nothing is left to report", alert.digest)
             return Outcome("replayed", 0)
         mailer.send(write(alert, found))
-        _settle(incidents, alert, found, now)
+        _mark_reported(incidents, alert, found, now)
         return Outcome("sent", len(found))
     finally:
         _release(incidents, claim)
@@ -174,7 +175,7 @@ def _unreported(
     alert: Alert, feedback: FeedbackStore, incidents: IncidentStore, receipt_age: timedelta
 ) -> list[Feedback] | None:
     """What the letter is to list, in the order of the reports, at most MOST: the predictions reported as wrong in the
-    alert's window. None if all of it is reported."""
+    alert's window. None if nothing is left to report."""
     if not alert.of_predictions or alert.window is None:
         return None if alert.digest in incidents.reported(ALERTS, ALERTS) else []
     since, until = alert.window[0] - MARGIN, alert.window[1] + MARGIN
@@ -184,10 +185,10 @@ def _unreported(
     return sorted(found, key=lambda row: row.received_at) or None
 
 
-def _settle(incidents: IncidentStore, alert: Alert, found: Sequence[Feedback], now: datetime) -> None:
+def _mark_reported(incidents: IncidentStore, alert: Alert, found: Sequence[Feedback], now: datetime) -> None:
     subjects = [Subject(hour_at(row.received_at), row.digest) for row in found] or [Subject(ALERTS, alert.digest)]
     try:
-        incidents.settle(subjects, now)
+        incidents.mark_reported(subjects, now)
     except StoreUnavailable as error:
         log.warning("Alert %s is reported, but it is not stored that it is: %s", alert.digest, error)
 
@@ -196,7 +197,7 @@ def _release(incidents: IncidentStore, claim: Claim) -> None:
     try:
         incidents.release(claim)
     except StoreUnavailable as error:
-        log.warning("Nobody else reports %s until this claim runs out: %s", claim.series, error)
+        log.warning("Nobody else reports %s until this claim runs out: %s", claim.topic, error)
 
 
 def write(alert: Alert, found: Sequence[Feedback]) -> Letter:

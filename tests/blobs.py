@@ -11,10 +11,7 @@ from pathlib import Path
 from azure.storage.blob import ContainerClient, ContainerSasPermissions, generate_container_sas
 
 from devhost.node import node
-
-# Azurite's only account; its key is public and the same everywhere.
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+from devhost.tables import ACCOUNT, KEY
 
 
 @contextmanager

@@ -44,6 +44,7 @@ export class Problem extends Error {
  */
 export async function call(method, path, body, cancel) {
   const timeout = AbortSignal.timeout(PATIENCE);
+  const signal = cancel ? AbortSignal.any([cancel, timeout]) : timeout;
   const headers = /** @type {Record<string, string>} */ ({});
   const key = accessKey();
   if (body !== undefined) headers["content-type"] = "application/json";
@@ -53,13 +54,13 @@ export async function call(method, path, body, cancel) {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: cancel ? AbortSignal.any([cancel, timeout]) : timeout,
+      signal,
       cache: "no-store",
       redirect: "manual", // the service sends nobody elsewhere, but a sign-in before it does
     });
     if (response.status === 401 && key !== accessKey()) return call(method, path, body, cancel); // another by now
     const answer = response.status === 204 ? "null" : await response.text();
-    if (asksToSignIn(response) || (response.status === 401 && (await pageIsRefused()))) throw new Problem("signin");
+    if (asksToSignIn(response) || (response.status === 401 && (await pageIsRefused(signal)))) throw new Problem("signin");
     if (!response.ok) throw problem(response, answer);
     return decoded(answer);
   } catch (error) {
@@ -73,9 +74,13 @@ function asksToSignIn({ type }) {
   return type === "opaqueredirect";
 }
 
-/** A missing key and a missing sign-in may both be 401. The page is for anybody with or without a key; a sign-in guards it. */
-async function pageIsRefused() {
-  const page = await fetch(document.baseURI, { method: "HEAD", cache: "no-store", redirect: "manual" });
+/**
+ * A missing key and a missing sign-in may both be 401. The page is for anybody with or without a key; a sign-in guards it.
+ *
+ * @param {AbortSignal} signal
+ */
+async function pageIsRefused(signal) {
+  const page = await fetch(document.baseURI, { method: "HEAD", signal, cache: "no-store", redirect: "manual" });
   await page.text(); // nothing; what is not read to its end counts as broken off
   return asksToSignIn(page) || page.status === 401;
 }

@@ -121,6 +121,20 @@ def test_who_asks_about_another_tweet_does_not_wait_for_the_first(visit: Visit) 
     visitor.complaints.settle(f"{PREDICT}: net::ERR_ABORTED")
 
 
+def test_whether_one_must_sign_in_is_no_longer_asked_when_nobody_waits_for_it(visit: Visit) -> None:
+    visitor = visit()
+    visitor.open()
+    visitor.fail(PREDICT, 401)
+    visitor.page.route(re.compile(r":\d+/$"), lambda route: None)
+    visitor.box.fill(HOLD)
+    with visitor.page.expect_request(lambda request: request.method == "HEAD"):
+        visitor.press("one.analyse")
+    visitor.mend(PREDICT)
+    visitor.analyse(PUBLISH)
+    expect(visitor.verdict).to_have_attribute("data-decision", "publish")
+    visitor.complaints.settle(f"{PREDICT}: 401$", "HEAD /: net::ERR_ABORTED")
+
+
 def test_an_answer_of_another_age_is_a_failure(visit: Visit) -> None:
     visitor = visit()
     visitor.open()

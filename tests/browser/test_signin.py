@@ -18,12 +18,12 @@ from tests.browser.server import serving
 from tests.browser.states import FEEDBACK, HOLD, PREDICT
 from tests.browser.visitor import LOCALES, Language, Visitor
 from tests.conftest import App
+from tests.infra.option_policies import NEED_NO_SIGN_IN
 
 type Refusal = Literal["RedirectToLoginPage", "Return401"]
 
 COOKIE = "AppServiceAuthSession"
 ENTRA = "https://login.microsoftonline.com/common/oauth2/v2.0/authorize"
-EXCLUDED = ("/api/health", "/api/incidents")
 OF_THE_CONNECTION = {"connection", "content-encoding", "content-length", "host", "transfer-encoding"}
 
 
@@ -59,7 +59,7 @@ class SignIn:
         return HTMLResponse('<!doctype html><link rel="icon" href="data:,"><h1>You have successfully signed in</h1>')
 
     async def _guard(self, request: Request) -> Response:
-        if not request.url.path.startswith(EXCLUDED):
+        if request.url.path not in NEED_NO_SIGN_IN:
             if request.cookies.get(COOKIE) not in self.sessions:
                 return self._refuse(request)
             if request.method == "POST" and not all(name in request.headers for name in ("origin", "referer")):

@@ -58,7 +58,7 @@ def test_old_feedback_and_old_incidents_go(start_app: StartApp, azurite: Azurite
     fill(store, 30 * DAY, 8 * DAY, 6 * DAY, timedelta())
     for name, age in (("old", 8 * DAY), ("new", 6 * DAY)):
         incidents.claim(name, datetime.now(UTC) - age)
-        incidents.settle([Subject(ALERTS, name)], datetime.now(UTC) - age)
+        incidents.mark_reported([Subject(ALERTS, name)], datetime.now(UTC) - age)
     app = start_app(**environment)
     assert [run(app).status_code for _ in range(2)] == [202, 202]
     assert ages(store) == [6, 0]

@@ -81,9 +81,9 @@ def test_what_else_lies_in_the_container_is_left_alone(copy: BlobFeedbackExport,
     assert (copy.days(), copy.erasures()) == ({}, {})
 
 
-def test_a_file_that_is_none_of_ours_is_named(copy: BlobFeedbackExport, container: ContainerClient) -> None:
+def test_a_file_that_the_app_did_not_write_is_named(copy: BlobFeedbackExport, container: ContainerClient) -> None:
     container.upload_blob(f"feedback/{DAY}.jsonl", b'{"hour": 5}\n')
-    with pytest.raises(ExportError, match=rf"feedback/{DAY}\.jsonl .* Expected `str`"):
+    with pytest.raises(ExportError, match=rf"feedback/{DAY}\.jsonl .* not written by this app: Expected `str`"):
         copy.read(DAY)
 
 

@@ -55,13 +55,13 @@ class Table:
         if what[0] in self.fails.split():
             raise MailUnavailable("away", 5) if what[0] == "send" else StoreUnavailable("away", 5)
 
-    def claim(self, series: str, now: datetime) -> Claim:
-        self._note("claim", series)
-        return Claim(series, "etag")
+    def claim(self, topic: str, now: datetime) -> Claim:
+        self._note("claim", topic)
+        return Claim(topic, "etag")
 
     def reported(self, first: str, last: str) -> Iterator[str]:
         self._note("reported", first, last)
-        return (subject.digest for subject in self.subjects if first <= subject.group <= last)
+        return (subject.digest for subject in self.subjects if first <= subject.hour <= last)
 
     def wrong(self, *interval: datetime) -> Iterator[Feedback]:
         self._note("wrong", *interval)
@@ -71,12 +71,12 @@ class Table:
         self._note("send")
         self.letters.append(letter)
 
-    def settle(self, subjects: Iterable[Subject], now: datetime) -> None:
-        self._note("settle")
+    def mark_reported(self, subjects: Iterable[Subject], now: datetime) -> None:
+        self._note("mark_reported")
         self.subjects += subjects
 
     def release(self, claim: Claim) -> None:
-        self._note("release", claim.series)
+        self._note("release", claim.topic)
 
     def report(self, alert: Alert) -> Outcome:
         return report(alert, self, self, self, AGE, NOW)  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def test_predictions_are_claimed_read_sent_noted_and_released() -> None:
         ("reported", "2026-11-22T14", "2026-11-22T14"),
         ("wrong", SINCE - minute - AGE, SINCE - minute, UNTIL + minute),
         ("send",),
-        ("settle",),
+        ("mark_reported",),
         ("release", "bad-prediction-burst"),
     ]
     assert table.told == [digests(1, 2)]
@@ -130,23 +130,25 @@ def test_of_an_hour_before_what_is_reported_is_known_too() -> None:
     table = Table([feedback(-600)])  # five to two
     early = read(alert(SINCE - timedelta(minutes=20), SINCE))
     assert [table.report(early).status for _ in range(2)] == ["sent", "replayed"]
-    assert table.subjects[0].group == "2026-11-22T13"
+    assert table.subjects[0].hour == "2026-11-22T13"
 
 
 def test_an_alert_without_predictions_is_reported_once() -> None:
     table = Table()
     statuses = [table.report(fired(rule="latency", alert_id=name)).status for name in ("a", "a", "b")]
     assert statuses == ["sent", "replayed", "sent"]
-    assert {subject.group for subject in table.subjects} == {ALERTS}
-    assert [series for verb, *series in table.asked if verb == "claim"] == [
+    assert {subject.hour for subject in table.subjects} == {ALERTS}
+    assert [topic for verb, *topic in table.asked if verb == "claim"] == [
         [fired(alert_id=name).digest] for name in ("a", "a", "b")
     ]
 
 
-def test_predictions_that_are_erased_are_not_reported() -> None:
+def test_predictions_that_are_erased_are_not_reported(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     table = Table()
     assert table.report(fired()) == Outcome("replayed", 0)
     assert table.verbs == ["claim", "reported", "wrong", "release"]
+    assert f"Alert {fired().digest}: nothing is left to report" in caplog.text
 
 
 def test_two_letters_have_the_same_id_only_if_they_list_the_same() -> None:
@@ -161,14 +163,14 @@ def test_what_could_not_be_sent_is_left_to_the_next_call(fails: str) -> None:
     table = Table([feedback(1)], fails=fails)
     with pytest.raises(MailUnavailable if "send" in fails else StoreUnavailable):
         table.report(fired())
-    assert table.verbs[-1] == "release" and "settle" not in table.verbs
+    assert table.verbs[-1] == "release" and "mark_reported" not in table.verbs
     table.fails = ""
     assert table.report(fired()) == Outcome("sent", 1)
 
 
 def test_a_mail_that_is_out_is_no_failure_whatever_comes_after(caplog: pytest.LogCaptureFixture) -> None:
     """Else the action group would have it sent again."""
-    table = Table([feedback(1)], fails="settle release")
+    table = Table([feedback(1)], fails="mark_reported release")
     assert table.report(fired()) == Outcome("sent", 1)
     assert "not stored" in caplog.text and "until this claim runs out" in caplog.text
 
@@ -176,7 +178,7 @@ def test_a_mail_that_is_out_is_no_failure_whatever_comes_after(caplog: pytest.Lo
 def test_a_death_between_the_mail_and_the_note_has_it_sent_again() -> None:
     table = Table([feedback(1)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table, "settle", lambda *_: exit("killed"))
+        patch.setattr(table, "mark_reported", lambda *_: exit("killed"))
         with pytest.raises(SystemExit):
             table.report(fired())
     assert table.report(fired()) == Outcome("sent", 1)

@@ -224,7 +224,7 @@ def test_what_is_reported_is_known_by_its_hour(tables: Settings) -> None:
     claim = store.claim("a", NOW)
     hours = [Subject(f"2026-11-22T{hour}", str(hour)) for hour in (15, 12, 16, 14, 13)]
     for _ in range(2):  # to say it twice does no harm
-        store.settle([*hours, Subject(ALERTS, "alert")], NOW)
+        store.mark_reported([*hours, Subject(ALERTS, "alert")], NOW)
     assert set(store.reported("2026-11-22T13", "2026-11-22T15")) == {"13", "14", "15"}
     assert set(store.reported(ALERTS, ALERTS)) == {"alert"}
     store.release(claim)
@@ -235,7 +235,7 @@ def test_a_flood_is_noted_once_though_a_reply_is_lost(tables: Settings, monkeypa
     store.claim("a", NOW)
     flood = [Subject(f"2026-11-22T{13 + number % 2}", f"{number:032}") for number in range(5_000)]
     monkeypatch.setattr(TableClient, "upsert_entity", losing_the_first_reply(TableClient.upsert_entity))
-    store.settle(flood, NOW)
+    store.mark_reported(flood, NOW)
     known = list(store.reported("2026-11-22T13", "2026-11-22T14"))
     assert sorted(known) == [subject.digest for subject in flood]
 
@@ -245,7 +245,7 @@ def test_what_is_old_is_forgotten_claims_too(tables: Settings) -> None:
     assert list(store.purge(NOW)) == []  # no table yet
     for name, at in (("old", NOW - timedelta(milliseconds=1)), ("new", NOW)):
         store.claim(name, at)
-        store.settle([Subject(ALERTS, name), Subject(hour_at(NOW), name)], at)
+        store.mark_reported([Subject(ALERTS, name), Subject(hour_at(NOW), name)], at)
     assert list(store.purge(NOW)) == [1, 1, 1]
     assert list(store.reported(hour_at(NOW), ALERTS)) == ["new", "new"]
     with pytest.raises(IncidentInProgress):
