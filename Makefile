@@ -6,7 +6,8 @@
 PYTHON := .venv/bin/python
 FAMILY := transformer
 SERVED := function_app.py host.json requirements.txt devhost/package-lock.json \
-	$(wildcard functions/*.* sentiment/*.py cloud/*.py models/*.json models/*/* web/*)
+	$(wildcard functions/*.* sentiment/*.py cloud/*.py models/*.json models/*/* web/*) \
+	$(wildcard models models/*/ web) # a folder is newer than what was built when something in it was deleted
 
 help:  # list the commands
 	sed -n 's/^\([a-z]*\):.*# /make \1\t/p' Makefile

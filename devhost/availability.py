@@ -48,6 +48,12 @@ class WebTest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     window: timedelta
     runbook: str
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.failed_locations <= len(self.locations):
+            raise ValueError("failedLocations must be from 1 to the number of locations, or the alert could never fire")
+        if not (self.frequency and self.evaluation_frequency):
+            raise ValueError("frequency and evaluationFrequency must be longer than nothing")
+
     @property
     def rule(self) -> MetricRule:
         return MetricRule(

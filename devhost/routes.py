@@ -56,9 +56,11 @@ class Segment(Struct, frozen=True):
 
     def covers(self, other: "Segment") -> bool:
         """Whether it takes every text that `other` takes."""
-        if self.literal is not None:
-            return other.literal is not None and self.take(other.literal) is not None
-        return self.max_length is None or (other.literal is None and self.max_length == other.max_length)
+        if other.literal is not None:
+            return self.take(other.literal) is not None
+        if self.literal is not None or self.max_length is None:
+            return self.literal is None
+        return other.max_length is not None and other.max_length <= self.max_length
 
 
 class RouteTemplate(Struct, frozen=True):
@@ -104,11 +106,17 @@ class RouteTemplate(Struct, frozen=True):
             values |= value
         return values
 
+    @property
+    def catches_all(self) -> bool:
+        """Whether it ends in a catch-all parameter."""
+        return self.segments[-1].catch_all
+
     def covers(self, other: "RouteTemplate") -> bool:
-        """Whether it matches every path that `other` matches."""
+        """Whether it matches every path that `other` matches; where a catch-all has a limit, the shortest of them."""
         for index, segment in enumerate(self.segments):
-            if segment.catch_all and segment.max_length is None:
-                return True
+            if segment.catch_all:
+                rest = "/".join(theirs.literal or "x" for theirs in other.segments[index:] if not theirs.optional)
+                return (segment.take(rest) if rest else segment.take_nothing()) is not None
             theirs = other.segments[index] if index < len(other.segments) else None
             if (theirs is None or theirs.optional) and not segment.optional:
                 return False
@@ -128,9 +136,12 @@ class Route(Struct, frozen=True):
         return not self.methods or method in self.methods
 
     def shadows(self, other: "Route") -> bool:
-        """Whether, asked first, it leaves nothing of one of the methods of `other`."""
-        methods = not self.methods or not other.methods or self.methods & other.methods
-        return bool(methods) and self.template.covers(other.template)
+        """Whether, asked first, it leaves nothing to `other`; of a catch-all, whether it takes any of its methods."""
+        if not self.template.covers(other.template):
+            return False
+        if self.template.catches_all:
+            return not self.methods or not other.methods or bool(self.methods & other.methods)
+        return not self.methods or (bool(other.methods) and other.methods <= self.methods)
 
 
 class RouteTable:
@@ -151,12 +162,12 @@ class RouteTable:
         return None
 
     def refuse_shadowed(self) -> None:
-        """Raises HostError where a function would never be asked. On Azure nobody says so."""
+        """Raises HostError where the requests of a function go to one before it. On Azure nobody says so."""
         for index, later in enumerate(self.routes):
             for first in self.routes[:index]:
                 if first.shadows(later):
                     raise HostError(
-                        f"function {later.function} would never be asked for {_describe(later)}: the host goes by the "
+                        f"function {later.function} would not be asked for {_describe(later)}: the host goes by the "
                         f"names of functions, {first.function} comes first and takes {_describe(first)}"
                     )
 

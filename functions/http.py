@@ -84,7 +84,8 @@ class Operation(NamedTuple):
         return ["GET", "HEAD"] if self.method == "GET" else [self.method]
 
     def matches(self, path: str) -> bool:
-        return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", self.path), path, re.IGNORECASE) is not None
+        """Whether the host would bring a path here; a slash at its end changes nothing."""
+        return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", self.path) + "/?", path, re.IGNORECASE) is not None
 
 
 OPERATIONS: list[Operation] = []

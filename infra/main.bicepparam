@@ -6,13 +6,16 @@ import { defaults } from 'types.bicep'
 var corsOrigins = readEnvironmentVariable('CORS_ORIGINS', '')
 var authLevel = readEnvironmentVariable('AUTH_LEVEL', '')
 var signInClientId = readEnvironmentVariable('SIGN_IN_CLIENT_ID', '')
+var smtpHost = readEnvironmentVariable('SMTP_HOST', defaults.mail.host)
+var mailFrom = readEnvironmentVariable('MAIL_FROM', defaults.mail.from)
+var opsEmail = readEnvironmentVariable('OPS_EMAIL')
 var accessKinds = { '': defaults.api.access.kind, function: 'functionKey', anonymous: 'anonymous' }
 var memorySizes = { '512': 512, '2048': 2048, '4096': 4096 }
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
 param location = readEnvironmentVariable('AZURE_LOCATION')
 param contact = {
-  email: readEnvironmentVariable('OPS_EMAIL')
+  email: contains(opsEmail, '@') ? opsEmail : fail('OPS_EMAIL must be an e-mail address, not \'${opsEmail}\'')
   phone: readEnvironmentVariable('OPS_PHONE', defaults.contact.phone)
   phoneCountry: readEnvironmentVariable('OPS_PHONE_COUNTRY', defaults.contact.phoneCountry)
 }
@@ -23,7 +26,7 @@ param api = {
     : empty(authLevel)
         ? { kind: 'signIn', clientId: signInClientId }
         : fail('SIGN_IN_CLIENT_ID says who may call: AUTH_LEVEL must not be set, and is \'${authLevel}\'')
-  corsOrigins: empty(corsOrigins) ? [] : split(corsOrigins, ',')
+  corsOrigins: empty(corsOrigins) ? [] : map(split(corsOrigins, ','), origin => trim(origin))
   model: readEnvironmentVariable('MODEL', defaults.api.model)
 }
 param scale = {
@@ -37,10 +40,12 @@ param monitoring = {
   availabilityTest: bool(readEnvironmentVariable('AVAILABILITY_TEST', '${defaults.monitoring.availabilityTest}'))
 }
 param mail = {
-  host: readEnvironmentVariable('SMTP_HOST', defaults.mail.host)
+  host: smtpHost
   port: int(readEnvironmentVariable('SMTP_PORT', '${defaults.mail.port}'))
   user: readEnvironmentVariable('SMTP_USER', defaults.mail.user)
-  from: readEnvironmentVariable('MAIL_FROM', defaults.mail.from)
+  from: empty(smtpHost) || contains(mailFrom, '@')
+    ? mailFrom
+    : fail('MAIL_FROM must be an e-mail address where SMTP_HOST is set, not \'${mailFrom}\'')
 }
 param options = {
   privateNetwork: bool(readEnvironmentVariable('PRIVATE_NETWORK', '${defaults.options.privateNetwork}'))

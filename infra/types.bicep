@@ -101,6 +101,8 @@ type mail = {
   @description('For example smtp.azurecomm.net.')
   host: string
 
+  @minValue(1)
+  @maxValue(65535)
   port: int
 
   @description('With a user, the password is the secret smtp-password of the key vault.')

@@ -27,6 +27,8 @@ resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-08-0
   name: '${tableAccount}/default'
 }
 
+// There is nothing newer: the only version that is no preview is of 2016.
+#disable-next-line use-recent-api-versions
 resource vaultAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: vault
   name: 'audit'
@@ -38,6 +40,7 @@ resource vaultAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' =
   }
 }
 
+#disable-next-line use-recent-api-versions
 resource blobAudits 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = [
   for (name, i) in accounts: {
     scope: blobServices[i]
@@ -49,6 +52,7 @@ resource blobAudits 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' =
   }
 ]
 
+#disable-next-line use-recent-api-versions
 resource tableAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: tableService
   name: 'audit'

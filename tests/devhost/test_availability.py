@@ -153,3 +153,13 @@ def test_a_test_that_cannot_be_read_is_told(tmp_path: Path, content: str | None)
         (tmp_path / "availability.json").write_text(content)
     with pytest.raises(HostError, match="availability.json"):
         read_web_test(tmp_path / "availability.json")
+
+
+@pytest.mark.parametrize(
+    "change", [{"failedLocations": 9}, {"failedLocations": 0}, {"frequency": "PT0S"}, {"evaluationFrequency": "PT0S"}]
+)
+def test_a_test_that_makes_no_sense_is_refused(tmp_path: Path, change: dict[str, int | str]) -> None:
+    content = json.loads((INFRA / "availability.json").read_text()) | change
+    (tmp_path / "availability.json").write_text(json.dumps(content))
+    with pytest.raises(HostError, match=next(iter(change))):
+        read_web_test(tmp_path / "availability.json")

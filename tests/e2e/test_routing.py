@@ -62,7 +62,7 @@ def routing(catch_all: str) -> Found:
 
 def test_the_function_that_answers_for_everything_else_is_asked_last() -> None:
     found = routing("zz_not_found")
-    assert [function for function, template in found.asked if template == "{*path}"] == ["zz_not_found"]
+    assert [function for function, template in found.asked if template.startswith("{*")] == ["zz_not_found"]
     assert found.asked[-1] == ("zz_not_found", "{*path}")
     assert (found.status, found.refused) == (200, None)
 
@@ -71,5 +71,5 @@ def test_the_function_that_answers_for_everything_else_is_asked_last() -> None:
 def test_under_a_name_in_the_middle_it_would_take_predictions_too(name: str) -> None:
     found = routing(name)
     assert found.status == 405
-    assert found.refused and found.refused.startswith("function openapi would never be asked for GET|HEAD /api/openapi")
+    assert found.refused and found.refused.startswith("function openapi would not be asked for GET|HEAD /api/openapi")
     assert f"{name} comes first and takes" in found.refused

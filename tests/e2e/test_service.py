@@ -94,6 +94,7 @@ def test_json_is_json_however_it_is_written(app: App, content_type: str) -> None
         ("PUT", "/api/feedback", "OPTIONS, POST"),
         ("GET", "/api/feedback/abc", "DELETE, OPTIONS"),
         ("POST", "/api/health/live", "GET, HEAD, OPTIONS"),
+        ("PUT", "/Api/Predict/", "OPTIONS, POST"),
     ],
 )
 def test_a_wrong_method_is_told_the_right_one(app: App, method: str, path: str, allow: str) -> None:

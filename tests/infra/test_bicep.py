@@ -403,6 +403,22 @@ def test_a_choice_that_azure_would_refuse_is_refused_before(sources: Path) -> No
 
 
 @needs_compiler
+@pytest.mark.parametrize(
+    ("chosen", "fault"),
+    [
+        ({"OPS_EMAIL": "nobody"}, "OPS_EMAIL must be an e-mail address, not 'nobody'"),
+        ({"SMTP_HOST": "smtp.example.org"}, "MAIL_FROM must be an e-mail address where SMTP_HOST is set, not ''"),
+        ({"SMTP_PORT": "99999"}, "'mail.port' is not valid"),
+    ],
+)
+def test_a_choice_that_the_app_would_not_start_with_is_refused_before(
+    sources: Path, chosen: dict[str, str], fault: str
+) -> None:
+    with pytest.raises(SystemExit, match=re.escape(fault)):
+        bicep.predict("main", sources, chosen)
+
+
+@needs_compiler
 def test_a_key_is_not_asked_for_on_top_of_a_sign_in(sources: Path) -> None:
     chosen = {"AUTH_LEVEL": "function", "SIGN_IN_CLIENT_ID": bicep.OPTIONS["SIGN_IN_CLIENT_ID"]}
     with pytest.raises(SystemExit, match=r"SIGN_IN_CLIENT_ID says who may call: AUTH_LEVEL must not be set"):
