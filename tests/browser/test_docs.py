@@ -94,7 +94,7 @@ def unfold_components(visitor: Visitor) -> None:
 
 def ask_for_the_key(visitor: Visitor) -> None:
     visitor.page.get_by_role("button", name="Authorize").click()
-    expect(visitor.page.locator(".auth-container")).to_be_visible()
+    expect(visitor.page.locator(".auth-container").first).to_be_visible()
 
 
 @pytest.mark.parametrize(
