@@ -162,7 +162,7 @@ def report(
     try:
         found = _unreported(alert, feedback, incidents, receipt_age)
         if found is None:
-            log.info("Alert %s: nothing is left to report", alert.digest)
+            log.debug("Alert %s: nothing is left to report", alert.digest)
             return Outcome("replayed", 0)
         mailer.send(write(alert, found))
         _mark_reported(incidents, alert, found, now)

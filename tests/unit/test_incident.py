@@ -144,7 +144,7 @@ def test_an_alert_without_predictions_is_reported_once() -> None:
 
 
 def test_predictions_that_are_erased_are_not_reported(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("DEBUG")
     table = Table()
     assert table.report(fired()) == Outcome("replayed", 0)
     assert table.verbs == ["claim", "reported", "wrong", "release"]
