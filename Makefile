@@ -5,23 +5,23 @@
 
 PYTHON := .venv/bin/python
 FAMILY := transformer
-SERVED := function_app.py host.json requirements.txt devhost/package-lock.json \
-	$(wildcard functions/*.* sentiment/*.py cloud/*.py models/*.json models/*/* web/*) \
+SERVED := function_app.py host.json requirements.txt tools/package-lock.json \
+	$(wildcard functions/*.* functions/*/*.* sentiment/*.py feedback/*.py cloud/*.py models/*.json models/*/* web/*) \
 	$(wildcard models models/*/ web) # a folder is newer than what was built when something in it was deleted
 
 help:  # list the commands
 	sed -n 's/^\([a-z]*\):.*# /make \1\t/p' Makefile
 
 install:  # install everything that the other commands need, also what was lost
-	sh devhost/install.sh train
+	sh tools/install.sh train
 	touch .venv/dev .venv/train
 
 serve: .venv/dev  # run everything on this machine: http://127.0.0.1:7071 (PORT= changes it)
 	exec $(PYTHON) -m devhost
 
 azurite: .venv/dev  # start an emulator of Azure Storage for `func start`; `make serve` brings its own
-	exec $$($(PYTHON) -c "from devhost.node import node; print(node())") --no-deprecation \
-		devhost/node_modules/azurite/dist/src/azurite.js --location .local/func --skipApiVersionCheck --disableTelemetry
+	exec $$($(PYTHON) -c "from tools.node import node; print(node())") --no-deprecation \
+		tools/node_modules/azurite/dist/src/azurite.js --location .local/func --skipApiVersionCheck --disableTelemetry
 
 drill: .venv/dev  # set off the alarms: three clicks, the alert, the report; the app is killed, the alert
 	$(PYTHON) -m devhost.drill
@@ -34,7 +34,7 @@ check: .venv/train  # run the linters
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
-	$(PYTHON) -m infra.queries
+	$(PYTHON) -m infra.lint_queries
 	$(PYTHON) -m infra.bicep
 	.venv/bin/shellcheck .ci/run */*.sh
 	.venv/bin/actionlint -shellcheck .venv/bin/shellcheck
@@ -69,7 +69,7 @@ mlflow: .venv/train  # look at every training: http://127.0.0.1:5000
 	.venv/bin/mlflow ui --backend-store-uri sqlite:///.local/mlflow.db
 
 lock: .venv/dev  # resolve the dependencies in pyproject.toml into requirements*.txt
-	sh devhost/lock.sh
+	sh tools/lock.sh
 
 build/buzzguard.zip: $(SERVED) infra/package.py | .venv/dev
 	$(PYTHON) -m infra.package $@
@@ -79,6 +79,6 @@ build/azure: build/buzzguard.zip  # what azd deploys; it leaves bytecode out whe
 	$(PYTHON) -m zipfile -e $< $@
 	echo local.settings.json >$@/.funcignore
 
-.venv/dev .venv/train: .venv/%: requirements-%.txt devhost/package-lock.json devhost/install.sh .python-version
-	sh devhost/install.sh $*
+.venv/dev .venv/train: .venv/%: tools/requirements-%.txt tools/package-lock.json tools/install.sh .python-version
+	sh tools/install.sh $*
 	touch $@

@@ -27,8 +27,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from benchmarks import child
-from devhost.tables import connection_string
+from benchmarks import probes
+from devhost.azurite import connection_string
 from sentiment.manifest import IdsCounts
 from sentiment.model import Model, session_options
 
@@ -131,8 +131,8 @@ class Said(NamedTuple):
 
 
 def spawn(name: str, environment: Environment) -> Said:
-    """Runs a function of `benchmarks.child` in a fresh interpreter and hears what it says."""
-    command = [sys.executable, "-c", f"from benchmarks.child import {name}; {name}()"]
+    """Runs a function of `benchmarks.probes` in a fresh interpreter and hears what it says."""
+    command = [sys.executable, "-c", f"from benchmarks.probes import {name}; {name}()"]
     with tempfile.TemporaryFile() as log:  # the app logs every outage, with its traceback
         started = time.perf_counter()
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log) as process:
@@ -141,7 +141,7 @@ def spawn(name: str, environment: Environment) -> Said:
             seconds = time.perf_counter() - started
         if process.returncode:
             log.seek(0)
-            raise SystemExit(f"{log.read().decode()}benchmarks.child.{name} ended with status {process.returncode}")
+            raise SystemExit(f"{log.read().decode()}benchmarks.probes.{name} ended with status {process.returncode}")
     return Said(started, seconds, json.loads(line))
 
 
@@ -175,7 +175,7 @@ def durations(said: Said) -> dict[str, float]:
 
 def check_session_options() -> None:
     """The floor writes the model's session options again; it would be no floor if they differed."""
-    floor, app = child.session_options(), session_options()
+    floor, app = probes.session_options(), session_options()
     for name in ("intra_op_num_threads", "graph_optimization_level", "execution_mode", "log_severity_level"):
         assert getattr(floor, name) == getattr(app, name), name
     spinning = "session.intra_op.allow_spinning"
@@ -185,7 +185,7 @@ def check_session_options() -> None:
 def warm_call(model: Path, environment: Environment) -> Iterator[Figure]:
     calls = spawn("calls", {**environment, "MODEL": model.name}).value
     milliseconds = [seconds * 1e3 for seconds in calls["seconds"]]
-    resident = f"{model.name}: resident memory after {child.WARM_UP:,} calls"
+    resident = f"{model.name}: resident memory after {probes.WARM_UP:,} calls"
     limits = LIMITS[model]
     yield figure(f"{model.name}: warm call through the runtime", "ms", milliseconds, bounded="p50", limit=limits.call)
     yield figure(resident, "MB", [calls["resident"] / MB], bounded="p50", limit=limits.resident)
@@ -215,7 +215,7 @@ def model_alone() -> Figure:
     """Text to probability, against the plainest program that reads the same n-grams: look them up, sum, squash."""
     model = Model.load(LITE)
     baseline = dictionary(model)
-    texts = child.tweets(BATCH)
+    texts = probes.tweets(BATCH)
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(1 + BATCHES):
@@ -238,7 +238,7 @@ def dictionary(model: Model) -> Callable[[str], float]:
     assert isinstance(contract, IdsCounts)
     size = (LITE / contract.vocabulary).stat().st_size * 8 // contract.bits
     choose = random.Random(0)  # noqa: S311
-    known = (gram for text in child.tweets(BATCH) for gram in ngrams(model.tokens(text), contract.longest))
+    known = (gram for text in probes.tweets(BATCH) for gram in ngrams(model.tokens(text), contract.longest))
     weights: dict[object, float] = dict.fromkeys(known, 0.0)
     weights |= {("invented", str(i)): 0.0 for i in range(size - len(weights))}
     weights = {gram: choose.gauss(0, 0.1) for gram in weights}
@@ -276,7 +276,7 @@ def sizes() -> Iterator[Figure]:
 
 def throughput(environment: Environment, folder: Path) -> Iterator[Figure]:
     with devhost(environment, folder / "app") as port:
-        requests = [request(text) for text in child.tweets(REQUESTS)]
+        requests = [request(text) for text in probes.tweets(REQUESTS)]
         asyncio.run(drive(port, requests, CONNECTIONS[-1]))  # warm-up
         for connections in CONNECTIONS:
             start = time.perf_counter()

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
-from devhost import tables
-from devhost.configuration import LocalSettings
+from devhost.azurite import DEVELOPMENT_PORT, Azurite
 from devhost.errors import HostError
+from devhost.host.settings_files import LocalSettings
 
 if TYPE_CHECKING:
-    from devhost.runtime import Runtime
-    from devhost.watch import Watch
+    from devhost.host.runtime import Runtime
+    from devhost.monitoring.local_monitoring import Watch
 
 _TABLES_SETTING = "TABLES_CONNECTION_STRING"
 _STOP_SECONDS = 5  # for requests that still run
@@ -89,8 +89,8 @@ def serve(app_dir: Path, own_tables: bool, speed: float | None) -> None:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         tables_start = _begin_tables(stack, app_dir) if own_tables and emulated else None
 
-        from devhost.host import create_app  # late: meanwhile the tables start
-        from devhost.watch import Watch
+        from devhost.host.functions_host import create_app  # late: meanwhile the tables start
+        from devhost.monitoring.local_monitoring import Watch
 
         watch = Watch() if speed else None
         if watch:
@@ -125,7 +125,7 @@ def _begin_tables(stack: ExitStack, app_dir: Path) -> Future[None]:
     by side."""
     folder = app_dir / ".local" / "azurite"
     stack.enter_context(_locked(folder))
-    azurite = tables.Azurite(folder, _free_port(tables.DEVELOPMENT_PORT))
+    azurite = Azurite(folder, _free_port(DEVELOPMENT_PORT))
     os.environ[_TABLES_SETTING] = azurite.connection_string
     stack.callback(azurite.kill)
     return stack.enter_context(ThreadPoolExecutor(1)).submit(azurite.start)

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request
 
-from devhost.availability import Prober
-from devhost.direct import urlopen
+from devhost.azurite import Azurite
 from devhost.errors import HostError
-from devhost.mailbox import Mail
-from devhost.monitor import Alert, Monitor
-from devhost.tables import Azurite
-from devhost.watch import Watch
-from devhost.workspace import Row
+from devhost.http import urlopen
+from devhost.monitoring.alert_rules import Alert, Monitor
+from devhost.monitoring.availability import Prober
+from devhost.monitoring.local_monitoring import Watch
+from devhost.monitoring.log_analytics import Row
+from devhost.monitoring.mailbox import Mail
 
 TWEETS = (
     "Our crew made everybody laugh on the way to Lisbon",
@@ -257,7 +257,7 @@ def _staged(tell: Teller) -> Iterator[Stage]:
 
 def main() -> int:
     # Its errors are the calls of an app that a story has killed.
-    logging.getLogger("devhost.action_group").setLevel(logging.CRITICAL)
+    logging.getLogger("devhost.monitoring.action_group").setLevel(logging.CRITICAL)
     tell = Teller()
     stories = (
         ("Three wrong predictions, and three others ten minutes later", bursts),

@@ -1,4 +1,4 @@
-// Azurite's table service for devhost/tables.py:  node table_service.cjs PORT [FOLDER]
+// Azurite's table service for devhost/azurite.py:  node table_service.cjs PORT [FOLDER]
 //
 // Azurite's own command line does three things that tests and `make serve` cannot use, so this starts its server class:
 //   - it saves its data every five seconds; here no write is answered before it is on disk, so a killed service loses
@@ -14,8 +14,8 @@ const { join } = require("node:path");
 process.stdin.on("close", () => process.exit(0)).resume();
 
 function build(port, folder) {
-  const Server = require("azurite/dist/src/table/TableServer").default;
-  const Configuration = require("azurite/dist/src/table/TableConfiguration").default;
+  const Server = require("../tools/node_modules/azurite/dist/src/table/TableServer").default;
+  const Configuration = require("../tools/node_modules/azurite/dist/src/table/TableConfiguration").default;
   if (folder) mkdirSync(folder, { recursive: true });
   const configuration = new Configuration("127.0.0.1", port, undefined, join(folder ?? "", "tables.json"), false, false);
   configuration.isMemoryPersistence = !folder;

@@ -10,10 +10,10 @@ import azure.functions as func
 
 from cloud import telemetry
 
-from .service import service
+from .shared.service import service
 
 if TYPE_CHECKING:
-    from sentiment.export import Exported, FeedbackExport
+    from feedback.export import Exported, FeedbackExport
 
 SECONDS = 40  # of a minute, host.json's functionTimeout; what is left over goes first the next night
 
@@ -38,7 +38,7 @@ async def export(timer: func.TimerRequest, context: func.Context) -> None:
 
 
 def _export(archive: "FeedbackExport", now: datetime) -> "Exported":
-    from sentiment.export import export
+    from feedback.export import export
 
     end = time.monotonic() + SECONDS
     return export(service.store, archive, now - service.retention, now, lambda: time.monotonic() > end)

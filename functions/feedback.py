@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import azure.functions as func
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from sentiment.feedback import hour_of, record
-from sentiment.receipt import Receipt
+from feedback.receipt import Receipt
+from feedback.record import hour_of, record
 
-from .http import Answer, endpoint
 from .predict import Text
-from .service import in_thread, service
+from .shared.http import Answer, endpoint
+from .shared.service import in_thread, service
 
 
 class FeedbackRequest(Struct, forbid_unknown_fields=True):

@@ -5,9 +5,9 @@ from typing import Literal
 import azure.functions as func
 from msgspec import Struct
 
-from .http import Answer, endpoint
 from .predict import ModelName
-from .service import service
+from .shared.http import Answer, endpoint
+from .shared.service import service
 
 
 class Live(Struct, frozen=True):

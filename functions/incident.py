@@ -8,11 +8,11 @@ from typing import Literal
 import azure.functions as func
 from msgspec import Struct
 
+from feedback.incident import Alert, report
 from sentiment.errors import MailUnavailable
-from sentiment.incident import Alert, report
 
-from .http import Answer, Secret, endpoint
-from .service import in_thread, service
+from .shared.http import Answer, Secret, endpoint
+from .shared.service import in_thread, service
 
 
 class IncidentResponse(Struct, frozen=True):

@@ -5,8 +5,8 @@ from msgspec import Struct
 
 from sentiment.manifest import Metrics, Thresholds, describe
 
-from .http import Answer, endpoint
-from .service import MODELS, service
+from .shared.http import Answer, endpoint
+from .shared.service import MODELS, service
 
 
 class Description(Struct, frozen=True):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from .http import Answer, for_browsers
+from .shared.http import Answer, for_browsers
 
 if TYPE_CHECKING:
-    from .assets import File, Folder
+    from .shared.static_files import File, Folder
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 INDEX = "index.html"
@@ -20,22 +20,22 @@ blueprint = func.Blueprint()
 
 @for_browsers(blueprint, "/")
 async def page(request: func.HttpRequest, _: None) -> Answer:
-    from . import assets  # late, here and below: who asks for a verdict needs none of it
+    from .shared import static_files  # late, here and below: who asks for a verdict needs none of it
 
     index, headers = _index()
-    return assets.answer(request, index, headers)
+    return static_files.answer(request, index, headers)
 
 
 @for_browsers(blueprint, "/web/{version}/{name}")
 async def web(request: func.HttpRequest, _: None) -> Answer:
-    from . import assets
+    from .shared import static_files
 
-    return assets.answer(request, _web().find(request), assets.IMMUTABLE)
+    return static_files.answer(request, _web().find(request), static_files.IMMUTABLE)
 
 
 @cache
 def _web() -> "Folder":
-    from .assets import Folder
+    from .shared.static_files import Folder
 
     return Folder(WEB.iterdir())
 
@@ -43,7 +43,7 @@ def _web() -> "Folder":
 @cache
 def _index() -> "tuple[File, dict[str, str]]":
     """index.html with the addresses under which the other files may be kept, and what a browser must not let it do."""
-    from .assets import page_headers
+    from .shared.static_files import page_headers
 
     index = _web().page(INDEX, "web")
     policy = {

@@ -13,8 +13,8 @@ from sentiment.manifest import BUCKETS, Manifest
 from sentiment.model import Model, Scores
 from sentiment.verdict import Caution, Decision, Label, verdict
 
-from .http import Answer, endpoint
-from .service import service
+from .shared.http import Answer, endpoint
+from .shared.service import service
 
 type Text = Annotated[
     str,

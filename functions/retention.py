@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 from cloud import telemetry
-from sentiment.feedback import Purged, hour_at, purge
+from feedback.record import Purged, hour_at, purge
 
-from .service import service
+from .shared.service import service
 
 SECONDS = 40  # of a minute, host.json's functionTimeout; what is left over goes the next night
 

@@ -1,4 +1,4 @@
-// For infra/connect.sh, which azd and the workflow run with the outputs of the deployment in the environment.
+// For infra/connect_alerts.sh, which azd and the workflow run with the outputs of the deployment in the environment.
 using 'app/incidents.bicep'
 
 param functionApp = readEnvironmentVariable('AZURE_FUNCTION_NAME')

@@ -16,10 +16,20 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from functions import docs
+from functions.openapi import viewer
 
 ROOT = Path(__file__).resolve().parent.parent
-SERVED = ["function_app.py", "host.json", "requirements.txt", "cloud", "functions", "models", "sentiment", "web"]
+SERVED = [
+    "function_app.py",
+    "host.json",
+    "requirements.txt",
+    "cloud",
+    "feedback",
+    "functions",
+    "models",
+    "sentiment",
+    "web",
+]
 PACKAGES = ".python_packages/lib/site-packages"  # where the platform looks for them
 
 INSTRUMENTED = "asgi dbapi django fastapi flask httpx psycopg2 requests urllib urllib3 wsgi".split()
@@ -54,7 +64,7 @@ UNUSED = [
     "*.dist-info/RECORD",  # lists bin, whose scripts begin with the path of the Python that this ran with
 ]
 KEPT = ["simplemma/strategies/dictionaries/data/en.plzma"]
-VIEWER = [*docs.VIEWER, "LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"]
+VIEWER = [*viewer.VIEWER, "LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"]
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date a zip can hold
 
 
@@ -78,7 +88,7 @@ def build(folder: Path) -> None:
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         else:
             shutil.copy(source, folder)
-    copy_viewer(folder / docs.PACKAGED.name)
+    copy_viewer(folder / viewer.PACKAGED.name)
     install(folder / PACKAGES)
     prune(folder / PACKAGES)
     compile_all(folder)
@@ -86,10 +96,10 @@ def build(folder: Path) -> None:
 
 
 def copy_viewer(folder: Path) -> None:
-    """What shows /api/docs, as functions/docs.py looks for it."""
+    """What shows /api/docs, as functions/openapi/viewer.py looks for it."""
     folder.mkdir()
     for name in VIEWER:
-        shutil.copy(docs.INSTALLED / name, folder)
+        shutil.copy(viewer.INSTALLED / name, folder)
 
 
 def install(folder: Path) -> None:

@@ -11,11 +11,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cloud.blobs import BlobFeedbackExport
+from cloud.blob_storage import BlobFeedbackExport
 from cloud.settings import Settings, read
-from cloud.tables import TableFeedbackStore
+from cloud.table_storage import TableFeedbackStore
+from feedback.export import Outcome, restore
 from sentiment.errors import BuzzguardError, StoreUnavailable
-from sentiment.export import Outcome, restore
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

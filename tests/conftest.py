@@ -23,15 +23,17 @@ FUNCTION_KEY, MASTER_KEY = "the function key", "the master key"
 INCIDENT_KEY = "development-" + "i" * 32
 sys.path.insert(0, str(ROOT))  # so that `pytest` finds what `python -m pytest` does
 
-from devhost.tables import Azurite  # noqa: E402
+from devhost.azurite import Azurite  # noqa: E402
 from infra.package import PACKAGES  # noqa: E402
 from sentiment.manifest import FILE, Manifest, describe  # noqa: E402
 from sentiment.model import Model  # noqa: E402
-from tests import blobs  # noqa: E402
-from tests.tweets import invented  # noqa: E402
-from training import export, train  # noqa: E402
-from training.families import Desk, logreg  # noqa: E402
-from training.prepare import SPLITS, Split  # noqa: E402
+from tests.support import blobs  # noqa: E402
+from tests.support.tweets import invented  # noqa: E402
+from training.commands import train  # noqa: E402
+from training.commands.prepare import SPLITS, Split  # noqa: E402
+from training.families import Desk  # noqa: E402
+from training.families.linear import logreg  # noqa: E402
+from training.registry import build  # noqa: E402
 
 # The same examples every time, however slow the machine is.
 settings.register_profile("buzzguard", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -66,7 +68,7 @@ def trained(data: dict[Split, pd.DataFrame], tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def model_folder(trained: train.Trained, tmp_path: Path) -> Path:
     """A model folder of one's own, to use or to break."""
-    return export.write(trained, "tiny", "run", tmp_path / "tiny", compact=True)
+    return build.write(trained, "tiny", "run", tmp_path / "tiny", compact=True)
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def start_app(trained: train.Trained, tmp_path_factory: pytest.TempPathFactory) 
     """
     folder = tmp_path_factory.mktemp("app")
     log = folder / "app.log"
-    model = export.write(trained, "tiny", "run", folder / "tiny", compact=True)
+    model = build.write(trained, "tiny", "run", folder / "tiny", compact=True)
     environment = {"MODEL": str(model)}
     if package := os.environ.get("BUZZGUARD_APP"):
         folder = Path(package)

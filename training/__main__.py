@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("verb", choices=VERBS, metavar="VERB")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
-    module = import_module(f"training.{chosen.verb}")  # now, since MLflow takes seconds to load
+    module = import_module(f"training.commands.{chosen.verb}")  # now, since MLflow takes seconds to load
     verb = argparse.ArgumentParser(f"{parser.prog} {chosen.verb}", description=module.__doc__, formatter_class=plain)
     module.add_arguments(verb)
     module.run(verb.parse_args(chosen.arguments))

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from playwright.sync_api import Browser, BrowserType, Error
 
-from devhost.node import node
+from tools.node import node
 
 ROOT = Path(__file__).parents[2]
 _SYSTEM = ("chromium", "google-chrome", "google-chrome-stable")
-_PACKED = ROOT / "devhost" / "node_modules" / "@sparticuz" / "chromium"
+_PACKED = ROOT / "tools" / "node_modules" / "@sparticuz" / "chromium"
 _UNBROTLI = "process.stdin.pipe(require('zlib').createBrotliDecompress()).pipe(process.stdout)"
 
 

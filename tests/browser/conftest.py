@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from devhost.tables import Azurite
+from devhost.azurite import Azurite
 from tests.browser import chromium
 from tests.browser.visitor import PATIENCE, Language, Visitor
 from tests.conftest import ROOT, App, StartApp

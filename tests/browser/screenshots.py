@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, ViewportSize
 
-from devhost.tables import Azurite
+from devhost.azurite import Azurite
 from tests.browser.states import STATES, State
 from tests.browser.visitor import LOCALES, Language, Visitor
 from tests.conftest import ROOT, App, StartApp

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from starlette.applications import Starlette
 
-from devhost.watch import Watch
+from devhost.monitoring.local_monitoring import Watch
 from tests.browser.conftest import Visit
 from tests.browser.screens import FONTS, SCREENS, sticking_out
 from tests.browser.server import serving

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Route, expect
 
-from sentiment.receipt import Receipts
+from feedback.receipt import Receipts
 from tests.browser.conftest import Visit
 from tests.browser.states import FEEDBACK, HOLD, PREDICT, PUBLISH, REVIEW
 from tests.browser.visitor import Visitor

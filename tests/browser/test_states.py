@@ -13,7 +13,7 @@ from tests.browser.states import STATES, State
 from tests.browser.visitor import Visitor
 from tests.conftest import ROOT, App
 
-AXE = ROOT / "devhost" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = ROOT / "tools" / "node_modules" / "axe-core" / "axe.min.js"
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 SAME_IN_BOTH = re.compile(r"Buzzguard|Tweet|\d+ tweets")
 # Once everything has come to rest. In the dark only colours are different.

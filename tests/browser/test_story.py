@@ -7,7 +7,7 @@ import pytest
 from azure.data.tables import TableClient, TableServiceClient
 from playwright.sync_api import Page, expect
 
-from devhost.tables import Azurite
+from devhost.azurite import Azurite
 from tests.browser.conftest import FEEDBACK_TABLE, Visit
 from tests.browser.states import HOLD, REVIEW, VERDICTS
 from tests.browser.visitor import LOCALES, Language

@@ -106,7 +106,7 @@ def test_what_is_tried_raises_no_alarm_and_leaves_no_text(document: dict[str, An
 def raised() -> set[tuple[str, str]]:
     """Status and title of every problem in the code."""
     found = set()
-    for module in (ROOT / "functions").glob("*.py"):
+    for module in (ROOT / "functions").rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Problem":
                 status, title = (ast.literal_eval(argument) for argument in node.args[:2])

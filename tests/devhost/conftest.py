@@ -16,7 +16,7 @@ type Ask = Callable[..., httpx.Response]
 @pytest.fixture(scope="session")
 def host_app(tmp_path_factory: pytest.TempPathFactory) -> Starlette:
     """`app.py` behind the host. The platform's runtime keeps its state in its modules, so all tests share one."""
-    from devhost.host import create_app
+    from devhost.host.functions_host import create_app
 
     folder = tmp_path_factory.mktemp("app")
     shutil.copy(Path(__file__).with_name("app.py"), folder / "devhost_test_app.py")  # no other module has that name

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from devhost.availability import Prober, WebTest, read_web_test
 from devhost.errors import HostError
-from devhost.monitor import Alert, Monitor
-from devhost.watch import INFRA
-from devhost.workspace import Row, Workspace
+from devhost.monitoring.alert_rules import Alert, Monitor
+from devhost.monitoring.availability import Prober, WebTest, read_web_test
+from devhost.monitoring.local_monitoring import INFRA
+from devhost.monitoring.log_analytics import Row, Workspace
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from devhost.mailbox import LARGEST, Mailbox
-from devhost.watch import Watch
+from devhost.monitoring.local_monitoring import Watch
+from devhost.monitoring.mailbox import LARGEST, Mailbox
 
 type Ask = Callable[..., httpx.Response]
 

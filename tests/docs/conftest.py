@@ -2,7 +2,7 @@
 
 import pytest
 
-from devhost.tables import Azurite
+from devhost.azurite import Azurite
 from tests.conftest import App, StartApp
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from cloud import settings
-from devhost import tables
-from devhost.configuration import DEVELOPMENT_PORT, LocalSettings
+from devhost import azurite
+from devhost.host.settings_files import DEVELOPMENT_PORT, LocalSettings
 from infra.package import SERVED
 from sentiment.errors import SettingsError
 from tests.conftest import ROOT, App
@@ -37,7 +37,7 @@ def sample(tmp_path: Path) -> LocalSettings:
 
 def test_the_sample_is_enough_for_a_laptop(sample: LocalSettings) -> None:
     laptop = settings.read(sample.values | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"})  # as Core Tools set it
-    assert laptop.tables_connection_string == tables.connection_string(tables.DEVELOPMENT_PORT)
+    assert laptop.tables_connection_string == azurite.connection_string(azurite.DEVELOPMENT_PORT)
     assert laptop.auth_level == "anonymous"
     assert sample.port == DEVELOPMENT_PORT
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devhost.node import node
 from tests.conftest import ROOT, App
 from tests.docs.documents import DOCUMENTS, Example, examples
+from tools.node import node
 from training.__main__ import VERBS
 
 ADDRESS = "http://127.0.0.1:7071"
@@ -33,9 +33,9 @@ NOT_RUN = {
     r"make serve": "runs until it is stopped, as it is below",
     r"cp local\.settings\.sample": "needs Core Tools; tests/docs/test_equipment.py reads the sample",
     r"make check": "takes a minute, and .ci/run runs it",
-    r"make train ": "trains: tests/e2e/test_training.py; the arguments that it gives are parsed below",
+    r"make train ": "trains: tests/training/test_pipeline.py; the arguments that it gives are parsed below",
     r"\.venv/bin/python -m pytest ": "runs tests, as this does",
-    r"\.venv/bin/python -m training ": "trains: tests/e2e/test_training.py; its arguments are parsed below",
+    r"\.venv/bin/python -m training ": "trains: tests/training/test_pipeline.py; its arguments are parsed below",
     r"\.venv/bin/uv pip ": "changes what is installed",
     r"pip install mlflow": "fetches packages, and needs a database and a bucket",
     r"(app=\$\()?azd? ": "needs a subscription of Azure",
@@ -270,7 +270,7 @@ def is_taken(line: str) -> None:
     verb, *arguments = shlex.split(re.sub(r"\$\(.*?\)", "RUN", line).partition(" >")[0])
     assert verb in VERBS
     parser = argparse.ArgumentParser(exit_on_error=False)
-    import_module(f"training.{verb}").add_arguments(parser)
+    import_module(f"training.commands.{verb}").add_arguments(parser)
     parser.parse_args(arguments)
 
 

@@ -9,8 +9,8 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from functions import docs
-from functions.http import Problem
+from functions.openapi import viewer
+from functions.shared.http import Problem
 from infra import package
 from tests.conftest import ROOT, App
 
@@ -61,7 +61,7 @@ def test_the_page_is_asked_for_again_and_not_sent_again(app: App, page: httpx.Re
 def test_its_files_are_sent_small_and_once(app: App, page: httpx.Response) -> None:
     media_types = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
     paths = references(page)
-    assert {path.rpartition("/")[2] for path in paths} == {"favicon.svg", "docs.css", "docs.js", *docs.VIEWER}
+    assert {path.rpartition("/")[2] for path in paths} == {"favicon.svg", "docs.css", "docs.js", *viewer.VIEWER}
     transferred = 0
     for path in paths:
         small = app.http.get(path, headers={"accept-encoding": "gzip"})
@@ -82,19 +82,19 @@ def test_what_is_not_of_this_version_is_not_there(app: App, page: httpx.Response
 
 
 def test_a_viewer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(docs, "PACKAGED", tmp_path / "a")
-    monkeypatch.setattr(docs, "INSTALLED", tmp_path / "b")
+    monkeypatch.setattr(viewer, "PACKAGED", tmp_path / "a")
+    monkeypatch.setattr(viewer, "INSTALLED", tmp_path / "b")
     with pytest.raises(Problem, match="The viewer is not installed: npm ci") as raised:
-        docs._folder.__wrapped__()
+        viewer._folder.__wrapped__()
     assert raised.value.status == 404
 
 
 def test_the_package_brings_the_viewer_and_its_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    packaged = tmp_path / docs.PACKAGED.name
+    packaged = tmp_path / viewer.PACKAGED.name
     package.copy_viewer(packaged)
-    monkeypatch.setattr(docs, "PACKAGED", packaged)
-    monkeypatch.setattr(docs, "INSTALLED", tmp_path / "nothing")
-    assert set(docs.VIEWER) < set(docs._folder.__wrapped__().files)
+    monkeypatch.setattr(viewer, "PACKAGED", packaged)
+    monkeypatch.setattr(viewer, "INSTALLED", tmp_path / "nothing")
+    assert set(viewer.VIEWER) < set(viewer._folder.__wrapped__().files)
     assert "Apache License" in (packaged / "LICENSE").read_text()
 
 

@@ -10,12 +10,12 @@ import pytest
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import ContainerClient
 
-from cloud.blobs import BlobFeedbackExport
+from cloud.blob_storage import BlobFeedbackExport
 from cloud.settings import read
-from cloud.tables import TableFeedbackStore
-from devhost.tables import Azurite
-from sentiment.feedback import Feedback, hour_at, record
-from sentiment.receipt import Receipt
+from cloud.table_storage import TableFeedbackStore
+from devhost.azurite import Azurite
+from feedback.receipt import Receipt
+from feedback.record import Feedback, hour_at, record
 from tests.conftest import MASTER_KEY, ROOT, App, StartApp
 
 TABLE = "exported"
@@ -41,7 +41,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def store(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> TableFeedbackStore:
-    monkeypatch.setattr("cloud.tables._PATIENCE", {"retry_total": 0})  # however slow this machine is
+    monkeypatch.setattr("cloud.table_storage._PATIENCE", {"retry_total": 0})  # however slow this machine is
     return TableFeedbackStore(read(environment | {"RECEIPT_KEY": "k" * 32}))
 
 

@@ -9,8 +9,8 @@ import jsonschema_rs
 import pytest
 from azure.data.tables import TableServiceClient
 
-from devhost.tables import Azurite
-from sentiment.receipt import Receipts
+from devhost.azurite import Azurite
+from feedback.receipt import Receipts
 from tests.conftest import App, StartApp
 
 TEXT = "the crew was great @bob http://example.org"

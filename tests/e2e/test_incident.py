@@ -14,14 +14,14 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from cloud.settings import Settings, read
-from cloud.tables import TableFeedbackStore, TableIncidentStore
-from devhost.tables import Azurite
-from sentiment.feedback import record
-from sentiment.incident import RULE
-from sentiment.receipt import Receipt
-from tests.alerts import alert
+from cloud.table_storage import TableFeedbackStore, TableIncidentStore
+from devhost.azurite import Azurite
+from feedback.incident import RULE
+from feedback.receipt import Receipt
+from feedback.record import record
 from tests.conftest import FUNCTION_KEY, INCIDENT_KEY, MASTER_KEY, ROOT, App, StartApp
-from tests.mailbox import Mailbox, part
+from tests.support.alerts import alert
+from tests.support.mailbox import Mailbox, part
 
 TABLES = {"FEEDBACK_TABLE": "wrongfeedback", "INCIDENTS_TABLE": "incidents"}
 MAIL = {"SMTP_HOST": "127.0.0.1", "MAIL_FROM": "buzzguard@mail.example", "MAIL_TO": "ops@mail.example"}
@@ -51,7 +51,7 @@ def ops(start_app: StartApp, azurite: Azurite, server: Mailbox) -> App:
 def settings(azurite: Azurite) -> Iterator[Settings]:
     """What finds the app's tables. However slow this machine is, they answer."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cloud.tables._PATIENCE", {"retry_total": 0})
+        patch.setattr("cloud.table_storage._PATIENCE", {"retry_total": 0})
         yield read({"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string} | TABLES)
 
 

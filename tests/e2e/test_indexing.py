@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 INDEX = """
 from pathlib import Path
-from devhost.runtime import load
+from devhost.host.runtime import load
 for function in load(Path.cwd()).functions.values():
     print(function.name, function.trigger, function.auth_level, function.binding.get("route"), sep="|")
 """

@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from cloud.settings import Settings, read
-from cloud.tables import TableFeedbackStore, TableIncidentStore
-from devhost.tables import Azurite
-from sentiment.feedback import hour_at, record
-from sentiment.incident import ALERTS, Subject
-from sentiment.receipt import Receipt
+from cloud.table_storage import TableFeedbackStore, TableIncidentStore
+from devhost.azurite import Azurite
+from feedback.incident import ALERTS, Subject
+from feedback.receipt import Receipt
+from feedback.record import hour_at, record
 from tests.conftest import MASTER_KEY, ROOT, App, StartApp
 
 DAY = timedelta(days=1)
@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow this machine is, the tables answer."""
-    monkeypatch.setattr("cloud.tables._PATIENCE", {"retry_total": 0})
+    monkeypatch.setattr("cloud.table_storage._PATIENCE", {"retry_total": 0})
 
 
 def settings_for(azurite: Azurite, name: str) -> dict[str, str]:

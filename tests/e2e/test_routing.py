@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx, msgspec
 from msgspec.structs import replace
 
-from devhost.configuration import NO_CORS, HostJson
+from devhost.host.settings_files import NO_CORS, HostJson
 from devhost.errors import HostError
-from devhost.host import Host, Keys, front
-from devhost.routes import RouteTable
-from devhost.runtime import Runtime, load
+from devhost.host.functions_host import Host, Keys, front
+from devhost.host.routes import RouteTable
+from devhost.host.runtime import Runtime, load
 
 LAST, name = "zz_not_found", sys.argv[1]
 indexed = load(Path.cwd())

@@ -18,9 +18,9 @@ import httpx
 import msgspec
 import pytest
 
-from devhost.tables import Azurite
+from devhost.azurite import Azurite
+from feedback.receipt import Receipts
 from sentiment.manifest import FILE, Baseline, Calibration, describe
-from sentiment.receipt import Receipts
 from tests.conftest import ROOT, App, StartApp
 
 KEY = "development-" + "k" * 32
@@ -289,7 +289,7 @@ def test_nobody_is_told_what_a_person_wrote(start_app: StartApp, ingestion: Inge
     assert operation(exception) == failed.trace
     (details,) = exception["data"]["baseData"]["exceptions"]
     assert (details["typeName"], details["hasFullStack"]) == ("ServiceRequestError", True)
-    assert "cloud/tables.py" in details["stack"]
+    assert "cloud/table_storage.py" in details["stack"]
     assert failed.response.headers["x-request-id"] == failed.trace and failed.trace in details["message"]
     assert len(ingestion.told) == 1 + len(WRITTEN) + 1
     everything = b"".join(ingestion.accepted).decode() + app.log.read_text()
@@ -401,7 +401,7 @@ def test_people_are_told_when_ops_cannot_be() -> None:
 USE = """
 import asyncio, json, sys, threading
 from pathlib import Path
-from devhost.runtime import HttpCall, load
+from devhost.host.runtime import HttpCall, load
 
 def call(name, **body):
     headers = {"content-type": "application/json"}

@@ -23,12 +23,12 @@ import httpx
 import pytest
 from azure.data.tables import TableServiceClient
 
-from devhost.configuration import LocalSettings
-from devhost.mailbox import Mail
-from devhost.monitor import Alert, Monitor
-from devhost.tables import Azurite
-from devhost.watch import Watch
-from devhost.workspace import Row, Workspace
+from devhost.azurite import Azurite
+from devhost.host.settings_files import LocalSettings
+from devhost.monitoring.alert_rules import Alert, Monitor
+from devhost.monitoring.local_monitoring import Watch
+from devhost.monitoring.log_analytics import Row, Workspace
+from devhost.monitoring.mailbox import Mail
 from tests.conftest import ROOT, App, StartApp
 
 MINUTE = timedelta(minutes=1)

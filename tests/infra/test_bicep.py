@@ -550,7 +550,7 @@ def test_only_our_pages_can_call_prod() -> None:
 
 
 def test_the_scripts_have_what_they_ask_for_from_the_outputs() -> None:
-    names = ("connect.sh", "incidents.bicepparam", "keep.py", "verify.py")
+    names = ("connect_alerts.sh", "incidents.bicepparam", "keep.py", "verify.py")
     asked = [set(re.findall(r"\bAZURE_\w+", (INFRA / name).read_text())) for name in names]
     outputs = DEV["outputs"].keys()
     assert all(asked) and set().union(*asked) - {"AZURE_SUBSCRIPTION_ID"} <= outputs

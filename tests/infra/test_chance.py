@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from infra.queries import QUERIES
+from infra.lint_queries import QUERIES
 from sentiment.manifest import Baseline, describe
 from tests.conftest import ROOT
 

@@ -13,9 +13,9 @@ import pytest
 from duckdb import DuckDBPyConnection
 from hypothesis import given, settings
 
-from devhost.workspace import insert, make_table
-from infra import queries
-from infra.queries import Linted, lint, schema
+from devhost.monitoring.log_analytics import insert, make_table
+from infra import lint_queries
+from infra.lint_queries import Linted, lint, schema
 from tests.infra.cases import (
     ANY_JUDGEMENTS,
     ANY_PREDICTIONS,
@@ -27,7 +27,7 @@ from tests.infra.cases import (
 )
 from tests.infra.oracle import ORACLES, Found, Record, bad
 
-QUERIES = {path.stem: path.read_text() for path in sorted(queries.QUERIES.glob("*.kql"))}
+QUERIES = {path.stem: path.read_text() for path in sorted(lint_queries.QUERIES.glob("*.kql"))}
 
 COLUMNS = {
     "bad_prediction_burst": {"Latest": "datetime", "Reports": "long", "Began": "datetime"},
@@ -153,15 +153,15 @@ def test_a_planted_mistake_is_found(linted: dict[str, Linted], mistake: str) -> 
 def test_the_command_says_where_a_mistake_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "good.kql").write_text("AppTraces | count")
     (tmp_path / "bad.kql").write_text("// counts\nAppTracez | count")
-    monkeypatch.setattr(queries, "QUERIES", tmp_path)
+    monkeypatch.setattr(lint_queries, "QUERIES", tmp_path)
     with pytest.raises(
         SystemExit, match=r"^\S+/bad\.kql:2:1: The name 'AppTracez' .*\n\S+/bad\.kql:2:1: .* with a table$"
     ):
-        queries.main()
+        lint_queries.main()
 
 
 def test_a_parser_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(queries, "_PARSER", tmp_path / "none")
+    monkeypatch.setattr("tools.node._NODE_MODULES", tmp_path)
     with pytest.raises(SystemExit, match="run make install"):
         lint({})
 

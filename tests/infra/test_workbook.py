@@ -3,8 +3,8 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from devhost.workspace import Workspace
-from infra.queries import lint, schema
+from devhost.monitoring.log_analytics import Workspace
+from infra.lint_queries import lint, schema
 from tests.conftest import ROOT
 
 BOOK = json.loads((ROOT / "infra/workbook.json").read_text())

@@ -6,10 +6,11 @@ import pytest
 from skl2onnx import to_onnx
 
 from sentiment.model import Model
-from tests.tweets import hostile, invented
-from training import export, metrics
-from training.linear import LinearModel
-from training.train import Trained
+from tests.support.tweets import hostile, invented
+from training.commands.train import Trained
+from training.evaluation import metrics
+from training.families.linear.base import LinearModel
+from training.registry import build
 
 
 def linear(trained: Trained) -> LinearModel:
@@ -33,5 +34,5 @@ def test_two_ways_to_onnx_give_the_same_probabilities(
     (probability,) = converted.run(["probabilities"], {"X": features})
     positive = probability[:, 1].astype(np.float64)
     expected = metrics.probability(np.log(positive / (1 - positive)), trained.calibration)
-    model = Model.load(export.write(trained, "tiny", "run", tmp_path_factory.mktemp("skl") / "tiny", compact=False))
+    model = Model.load(build.write(trained, "tiny", "run", tmp_path_factory.mktemp("skl") / "tiny", compact=False))
     np.testing.assert_allclose(model.score(texts).probability, expected, atol=1e-5)

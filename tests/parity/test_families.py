@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 
 from sentiment.model import Model
-from tests.tweets import hostile
-from training import export, linear, metrics
+from tests.support.tweets import hostile
+from training.commands.prepare import Split
+from training.commands.train import Trained, configure, fit
+from training.evaluation import metrics
 from training.families import Desk, Untrainable, family
-from training.prepare import Split
-from training.train import Trained, configure, fit
+from training.families.linear import base
+from training.registry import build
 
 KINDS = {
     "logreg": ("logreg", "keep=300"),
@@ -45,8 +47,8 @@ def trained_on(
 
 def test_what_is_served_is_what_was_trained(kind: tuple[str, ...], data: Data, tmp_path: Path) -> None:
     trained = trained_on(kind, data, tmp_path)
-    exported = export.export(trained, data, "Data: invented.", "mine", "run", tmp_path / "mine")
-    assert exported.reference.flips == 0 and exported.reference.largest_difference < export.REFERENCE
+    exported = build.export(trained, data, "Data: invented.", "mine", "run", tmp_path / "mine")
+    assert exported.reference.flips == 0 and exported.reference.largest_difference < build.REFERENCE
     assert exported.manifest.metrics["test"].values["accuracy"] > 0.95
     texts = [*data["test"].text, *hostile(300, seed=3)]
     expected = metrics.probability(trained.fitted.logit(texts), trained.calibration)
@@ -77,7 +79,7 @@ def test_of_several_values_the_most_precise_is_taken(kind: tuple[str, ...], data
         trained = trained_on(several, data, tmp_path, target, reported)
         precision = {figures[key]: figures["cv_precision"] for _, figures in reported}
         assert len(precision) == 3 and len(set(precision.values())) > 1
-        assert isinstance(trained.fitted, linear.LinearModel)
+        assert isinstance(trained.fitted, base.LinearModel)
         assert trained.fitted.classifier.get_params()[key] == max(precision, key=lambda value: precision[value])
         found.append(precision)
     assert found[0] == found[1]

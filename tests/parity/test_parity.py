@@ -9,12 +9,16 @@ import pandas as pd
 import pytest
 
 from sentiment.model import Model
-from tests.tweets import hostile, invented
-from training import export, graphs, metrics, prepare
-from training.families import Desk, logreg
-from training.linear import LinearModel
-from training.prepare import Split
-from training.train import Trained, fit
+from tests.support.tweets import hostile, invented
+from training.commands import prepare
+from training.commands.prepare import Split
+from training.commands.train import Trained, fit
+from training.evaluation import metrics
+from training.families import Desk
+from training.families.linear import logreg
+from training.families.linear.base import LinearModel
+from training.onnx_export import graph_builder
+from training.registry import build
 
 DATA = os.environ.get("BUZZGUARD_DATA")
 
@@ -58,21 +62,21 @@ def case(request: pytest.FixtureRequest, trained: Trained) -> Case:
 
 
 def test_the_reference_export_is_the_pipeline(case: Case, tmp_path: Path) -> None:
-    folder = export.write(case.trained, "reference", "run", tmp_path / "reference", compact=False)
-    comparison = export.compare(folder, case.texts, pipeline_probability(*case))
+    folder = build.write(case.trained, "reference", "run", tmp_path / "reference", compact=False)
+    comparison = build.compare(folder, case.texts, pipeline_probability(*case))
     assert (comparison.texts, comparison.flips) == (10_000, 0)
     assert comparison.largest_difference < 1e-5
 
 
 def test_the_compact_export_keeps_the_labels(case: Case, tmp_path: Path) -> None:
-    folder = export.write(case.trained, "compact", "run", tmp_path / "compact", compact=True)
-    assert export.compare(folder, case.texts, pipeline_probability(*case)).flips <= 10
+    folder = build.write(case.trained, "compact", "run", tmp_path / "compact", compact=True)
+    assert build.compare(folder, case.texts, pipeline_probability(*case)).flips <= 10
 
 
 def test_what_was_exported_is_calibrated_and_measured_by_its_own_answers(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path
 ) -> None:
-    exported = export.export(trained, data, "Data: invented.", "mine", "run", tmp_path / "mine")
+    exported = build.export(trained, data, "Data: invented.", "mine", "run", tmp_path / "mine")
     model = Model.load(tmp_path / "mine")
     assert model.manifest == exported.manifest
     assert exported.reference.flips == exported.shipped.flips == 0
@@ -92,34 +96,36 @@ def test_what_was_exported_is_calibrated_and_measured_by_its_own_answers(
 def test_an_export_that_is_not_the_model_is_refused(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    linear = graphs.linear
-    monkeypatch.setattr(graphs, "linear", lambda idf, weight, *rest: linear(idf, weight * 1.1, *rest))
+    linear = graph_builder.linear
+    monkeypatch.setattr(graph_builder, "linear", lambda idf, weight, *rest: linear(idf, weight * 1.1, *rest))
     with pytest.raises(SystemExit, match="the reference export is not the model that was trained"):
-        export.export(trained, data, "Data: invented.", "broken", "run", tmp_path)
+        build.export(trained, data, "Data: invented.", "broken", "run", tmp_path)
 
 
 def test_a_compact_export_that_is_only_shifted_is_calibrated(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    linear = graphs.linear
+    linear = graph_builder.linear
 
-    def shifted(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: graphs.Weights) -> object:
+    def shifted(
+        idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: graph_builder.Weights
+    ) -> object:
         return linear(idf, weight, intercept - (3 if weights == "float16" else 0), weights)
 
-    monkeypatch.setattr(graphs, "linear", shifted)
-    assert export.export(trained, data, "Data: invented.", "shifted", "run", tmp_path).shipped.flips == 0
+    monkeypatch.setattr(graph_builder, "linear", shifted)
+    assert build.export(trained, data, "Data: invented.", "shifted", "run", tmp_path).shipped.flips == 0
 
 
 def test_a_compact_export_that_turns_labels_is_refused(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    linear = graphs.linear
+    linear = graph_builder.linear
 
-    def turned(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: graphs.Weights) -> object:
+    def turned(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: graph_builder.Weights) -> object:
         return linear(idf, weight[::-1] if weights == "float16" else weight, intercept, weights)
 
-    monkeypatch.setattr(graphs, "linear", turned)
+    monkeypatch.setattr(graph_builder, "linear", turned)
     with pytest.raises(SystemExit, match="the compact export is too far from the model that was trained"):
-        export.export(trained, data, "Data: invented.", "turned", "run", tmp_path)
-    exported = export.export(trained, data, "Data: invented.", "whole", "run", tmp_path / "whole", compact=False)
+        build.export(trained, data, "Data: invented.", "turned", "run", tmp_path)
+    exported = build.export(trained, data, "Data: invented.", "whole", "run", tmp_path / "whole", compact=False)
     assert exported.shipped.flips == 0 and exported.shipped.bytes == exported.reference.bytes

@@ -11,8 +11,8 @@ from sentiment import manifest
 from sentiment.model import Model
 from sentiment.verdict import verdict
 from tests.conftest import ROOT
-from training.prepare import content, split_of
-from training.score import predict
+from training.commands.prepare import content, split_of
+from training.scoring.score_file import predict
 
 DATA = os.environ.get("BUZZGUARD_DATA")
 MODELS = ROOT / "models"

@@ -22,14 +22,20 @@ from numpy.typing import NDArray
 from sentiment.manifest import Input
 from sentiment.text import TextSpec
 
+
+class FamilyEntry(NamedTuple):
+    module: str  # below this package
+    summary: str
+
+
 FAMILIES = {
-    "logreg": "logistic regression on TF-IDF n-grams",
-    "naive_bayes": "multinomial or complement naive Bayes on n-gram counts",
-    "svm": "linear support vector machine on TF-IDF n-grams",
-    "forest": "random forest on the most telling n-grams",
-    "recurrent": "simple RNN, GRU or bidirectional LSTMs over words (Keras)",
-    "textcnn": "convolutions over words (Keras)",
-    "transformer": "a pretrained BERT encoder, frozen or fine-tuned (Keras)",
+    "logreg": FamilyEntry("linear.logreg", "logistic regression on TF-IDF n-grams"),
+    "naive_bayes": FamilyEntry("linear.naive_bayes", "multinomial or complement naive Bayes on n-gram counts"),
+    "svm": FamilyEntry("linear.svm", "linear support vector machine on TF-IDF n-grams"),
+    "forest": FamilyEntry("linear.forest", "random forest on the most telling n-grams"),
+    "recurrent": FamilyEntry("neural.recurrent", "simple RNN, GRU or bidirectional LSTMs over words (Keras)"),
+    "textcnn": FamilyEntry("neural.textcnn", "convolutions over words (Keras)"),
+    "transformer": FamilyEntry("neural.transformer", "a pretrained BERT encoder, frozen or fine-tuned (Keras)"),
 }
 
 GRAPH = "model.onnx"
@@ -80,7 +86,7 @@ class Family(Protocol):
 
 def family(name: str) -> Family:
     """The module of a family in FAMILIES."""
-    return import_module(f"{__name__}.{name}")
+    return import_module(f"{__name__}.{FAMILIES[name].module}")
 
 
 def text_space(trial: Any) -> dict[str, Any]:

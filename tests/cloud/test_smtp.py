@@ -1,0 +1,175 @@
+"""Letters through real SMTP servers: one that takes them, some that do not, one that wants TLS and a password."""
+
+import ipaddress
+import socket
+import ssl
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from cloud.settings import Mail
+from cloud.smtp import SmtpMailer, compose
+from feedback.incident import Letter
+from sentiment.errors import MailUnavailable
+from tests.conftest import ROOT
+from tests.support.mailbox import Mailbox, part
+
+LETTER = Letter("0" * 32, "2 predictions, « très » 🙂", "Größe 🙂\n.\nend\n", "<p>Größe 🙂</p>\n", b'{"a": 1}')
+SENDER, TO = "buzzguard@mail.example", ("ops@mail.example", "boss@mail.example")
+
+
+def mailer(port: int, host: str = "127.0.0.1", user: str | None = None, password: str | None = None) -> SmtpMailer:
+    return SmtpMailer(Mail(host, port, user, password, SENDER, TO))
+
+
+def test_a_letter_arrives_whole() -> None:
+    with Mailbox() as mailbox:
+        mailer(mailbox.port).send(LETTER)
+    (mail,) = mailbox.mails
+    assert (mail["From"], mail["To"], mail["Subject"]) == (SENDER, ", ".join(TO), LETTER.subject)
+    assert mail["Message-ID"] == f"<{LETTER.id}@mail.example>"
+    assert mail["Date"].datetime.tzinfo is not None and mail["Auto-Submitted"] == "auto-generated"
+    assert part(mail, "plain").replace("\r\n", "\n") == LETTER.plain
+    assert part(mail, "html").replace("\r\n", "\n") == LETTER.html
+    assert part(mail, "json") == LETTER.attachment.decode()
+    assert [p.get_content_type() for p in mail.walk()] == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+        "application/json",
+    ]
+    assert [p.get_filename() for p in mail.iter_attachments()] == ["incident.json"]
+
+
+@pytest.mark.parametrize("answer", ["451 come back later", "554 never"])
+def test_a_letter_that_is_refused_is_not_sent(answer: str) -> None:
+    with Mailbox() as mailbox:
+        mailbox.answer = answer
+        with pytest.raises(MailUnavailable) as caught:
+            mailer(mailbox.port).send(LETTER)
+    assert caught.value.retry_after > 0 and f"SMTPDataError {answer[:3]}." in str(caught.value)
+
+
+def test_a_server_that_is_away_takes_nothing() -> None:
+    with Mailbox() as gone:
+        pass
+    with pytest.raises(MailUnavailable, match="ConnectionRefusedError"):
+        mailer(gone.port).send(LETTER)
+    for nowhere in ("mail..example", "x" * 64 + ".example"):
+        with pytest.raises(MailUnavailable):
+            mailer(gone.port, nowhere).send(LETTER)
+
+
+def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.smtp.PATIENCE", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(MailUnavailable):
+        mailer(silent.getsockname()[1]).send(LETTER)
+
+
+def test_a_letter_that_was_taken_is_sent_however_the_goodbye_goes(caplog: pytest.LogCaptureFixture) -> None:
+    """Else it would be sent again."""
+
+    class Rude(Mailbox):
+        async def handle_QUIT(self, server: Any, *_: Any) -> str:  # noqa: N802 - aiosmtpd's name
+            server.transport.abort()
+            return "221 never heard"
+
+        async def handle_RCPT(self, server: Any, session: Any, envelope: Any, to: str, _: Any) -> str:  # noqa: N802
+            if to == TO[1]:
+                return "550 unknown"
+            envelope.rcpt_tos.append(to)
+            return "250 OK"
+
+    with Rude() as mailbox:
+        mailer(mailbox.port).send(LETTER)
+    assert len(mailbox.mails) == 1
+    assert "not for 1 of 2 recipients" in caplog.text
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r\nBcc: eve@mail.example\r\n\r\n"])
+def test_no_header_has_a_second_line(break_: str) -> None:
+    with pytest.raises(ValueError, match="linefeed"):
+        compose(LETTER._replace(subject=f"a{break_}b"), SENDER, TO)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that nobody vouches for, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mailbox")])
+    now, public = datetime.now(UTC), key.public_key()
+    built = (
+        x509.CertificateBuilder(name, name, public, x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    path.write_bytes(built.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+def relay(certificate: Path, logins: list[tuple[bytes, bytes]]) -> Mailbox:
+    """A mailbox that asks for STARTTLS and for a login, as Azure Communication Services does; it notes the logins."""
+
+    def authenticate(*arguments: Any) -> AuthResult:
+        login: LoginPassword = arguments[-1]
+        logins.append((login.login, login.password))
+        return AuthResult(success=login.password == b"secret", handled=False)
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return Mailbox(tls_context=context, require_starttls=True, auth_required=True, authenticator=authenticate)
+
+
+def test_a_relay_is_logged_in_to_when_the_session_is_encrypted(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    logins: list[tuple[bytes, bytes]] = []
+    with relay(certificate, logins) as mailbox:
+        mailer(mailbox.port, user="user", password="secret").send(LETTER)
+        with pytest.raises(MailUnavailable, match="SMTPAuthenticationError"):
+            mailer(mailbox.port, user="user", password="wrong").send(LETTER)
+    assert set(logins) == {(b"user", b"secret"), (b"user", b"wrong")} and len(mailbox.mails) == 1
+
+
+@pytest.mark.parametrize("fault", ["nobody vouches for it", "another name"])
+def test_a_server_that_may_be_another_is_told_no_password(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    host = "127.0.0.1"
+    if fault == "another name":
+        host = "localhost"
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    logins: list[tuple[bytes, bytes]] = []
+    with relay(certificate, logins) as mailbox, pytest.raises(MailUnavailable, match="SSLCertVerificationError"):
+        mailer(mailbox.port, host, "user", "secret").send(LETTER)
+    assert not logins and not mailbox.mails
+
+
+def test_no_password_goes_over_an_open_line() -> None:
+    with Mailbox() as mailbox, pytest.raises(MailUnavailable, match="SMTPNotSupportedError"):
+        mailer(mailbox.port, user="user", password="secret").send(LETTER)
+    assert not mailbox.mails
+
+
+def test_smtp_is_imported_with_the_first_letter() -> None:
+    code = "import sys, cloud.smtp; print('smtplib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

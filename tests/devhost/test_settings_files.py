@@ -1,0 +1,107 @@
+"""host.json and local.settings.json."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devhost.errors import HostError
+from devhost.host.settings_files import Cors, HostJson, LocalSettings
+
+
+def local(folder: Path, content: Any) -> LocalSettings:
+    (folder / "local.settings.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    return LocalSettings.read_or_create(folder)
+
+
+def test_development_settings_are_written_for_their_owner_only(tmp_path: Path) -> None:
+    first = LocalSettings.read_or_create(tmp_path)
+    path = tmp_path / "local.settings.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert json.loads(path.read_text())["IsEncrypted"] is False
+    assert first.values["RECEIPT_KEY"].startswith("development-") and len(first.values["RECEIPT_KEY"]) > 50
+    assert (first.values["FUNCTIONS_WORKER_RUNTIME"], first.values["AUTH_LEVEL"]) == ("python", "anonymous")
+    assert "127.0.0.1:10002" in first.values["TABLES_CONNECTION_STRING"]
+    assert (first.port, first.cors) == (7071, Cors(("http://localhost:3000", "http://127.0.0.1:3000")))
+    assert LocalSettings.read_or_create(tmp_path) == first  # read, not written again
+
+
+def test_every_machine_has_its_own_keys(tmp_path: Path) -> None:
+    keys = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        values = LocalSettings.read_or_create(tmp_path / name).values
+        keys += [values[key] for key in ("RECEIPT_KEY", "INCIDENT_KEY", "DEVHOST_FUNCTION_KEY", "DEVHOST_MASTER_KEY")]
+    assert len(set(keys)) == 8
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVHOST_TEST_A", "environment")
+    monkeypatch.setenv("DEVHOST_TEST_B", "")
+    monkeypatch.delenv("DEVHOST_TEST_B")  # so that monkeypatch takes away what apply sets
+    monkeypatch.setenv("AZURE_FUNCTIONS_ENVIRONMENT", "Staging")
+    local(tmp_path, {"Values": {"DEVHOST_TEST_A": "file", "DEVHOST_TEST_B": "file"}}).apply()
+    assert (os.environ["DEVHOST_TEST_A"], os.environ["DEVHOST_TEST_B"]) == ("environment", "file")
+    assert os.environ["AZURE_FUNCTIONS_ENVIRONMENT"] == "Staging"
+
+
+def test_what_core_tools_writes_is_read(tmp_path: Path) -> None:
+    settings = local(
+        tmp_path, '\ufeff{"Host": {"LocalHttpPort": 8080, "CORS": " http://a/ ,http://b", "CORSCredentials": true}}'
+    )
+    assert settings == LocalSettings({}, 8080, Cors(("http://a", "http://b"), credentials=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('{\n "Values": {,}}', "local.settings.json:2:13: "),
+        ("[]", "the file must be an object"),
+        ({"IsEncrypted": True}, "encrypted"),
+        ({"Values": []}, "Values must be an object"),
+        ({"Values": {"N": 3}}, "Values.N must be a string"),
+        ({"Host": {"LocalHttpPort": "7071"}}, "LocalHttpPort"),
+        ({"Host": {"LocalHttpPort": 65536}}, "LocalHttpPort"),
+        ({"Host": {"CORS": ["*"]}}, "Host.CORS"),
+        ({"Host": {"CORS": "*", "CORSCredentials": True}}, "CORSCredentials"),
+    ],
+)
+def test_a_broken_file_is_told_in_a_line(tmp_path: Path, content: Any, line: str) -> None:
+    with pytest.raises(HostError) as refused:
+        local(tmp_path, content)
+    assert line in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("http", "expected"),
+    [
+        ({}, HostJson("api", 100, 200)),
+        ({"routePrefix": ""}, HostJson("", 100, 200)),
+        ({"routePrefix": "/v1/", "maxConcurrentRequests": 8, "maxOutstandingRequests": -1}, HostJson("v1", 8, -1)),
+    ],
+)
+def test_host_json(tmp_path: Path, http: dict[str, Any], expected: HostJson) -> None:
+    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"http": http}}))
+    assert HostJson.read(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (None, "host.json: No such file"),
+        (b"{", "host.json:1:2: "),
+        (b"\xff", "host.json: byte 0"),
+        (b'{"extensions": {"http": []}}', "extensions.http must be an object"),
+        (b'{"extensions": {"http": {"routePrefix": 1}}}', "routePrefix"),
+        (b'{"extensions": {"http": {"maxConcurrentRequests": 0}}}', "maxConcurrentRequests"),
+        (b'{"extensions": {"http": {"maxOutstandingRequests": true}}}', "maxOutstandingRequests"),
+    ],
+)
+def test_a_broken_host_json_is_told_in_a_line(tmp_path: Path, content: bytes | None, line: str) -> None:
+    if content is not None:
+        (tmp_path / "host.json").write_bytes(content)
+    with pytest.raises(HostError) as refused:
+        HostJson.read(tmp_path)
+    assert line in str(refused.value) and "\n" not in str(refused.value)

@@ -1,0 +1,36 @@
+"""What `make` says when something could not be installed."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+# What uv prints when the disk is full: the reason is neither at the end nor at the beginning of a line.
+UV = """\
+#!/bin/sh
+[ "$1" = pip ] || exit 0
+cat >&2 <<END
+error: Failed to build \\`pyspark==4.3.0\\`
+         error: [Errno 28] No space left on device
+
+hint: Build failures usually indicate a problem with the package
+END
+exit 1
+"""
+
+
+def test_the_reason_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "uv").write_text(UV)
+    (tmp_path / "uv").chmod(0o755)
+    shutil.copy(ROOT / "tools/install.sh", tmp_path)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "install.sh", "train"], cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "install: the Python packages failed: error: [Errno 28] No space left on device "
+        "(all of it: .local/install.log)\n"
+    )

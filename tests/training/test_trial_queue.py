@@ -1,0 +1,185 @@
+"""Who runs which trial: told by studies in one process that play several."""
+
+import multiprocessing
+import os
+import threading
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from training.tuning import trial_queue
+
+SEED = 20
+COMPLETE, FAIL, RUNNING, WAITING = TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING, TrialState.WAITING
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def joined(folder: Path) -> optuna.Study:
+    """The study in `folder`, as one more process sees it."""
+    storage = JournalStorage(JournalFileBackend(str(folder / "study.log")))
+    return optuna.create_study(study_name="study", storage=storage, direction="maximize", load_if_exists=True)
+
+
+def states(study: optuna.Study) -> list[TrialState]:
+    return [trial.state for trial in study.trials]
+
+
+def finish(study: optuna.Study, trial: optuna.Trial) -> None:
+    study.tell(trial, trial.suggest_float("x", 0, 1))
+
+
+def left_by(study: optuna.Study, number: int, machine: str, process: int, **attributes: float) -> None:
+    """Make it look as if another process ran the trial."""
+    trial = optuna.Trial(study, study.trials[number]._trial_id)
+    trial.set_user_attr("owner", {"machine": machine, "process": process, "started": 0.0})
+    for name, value in attributes.items():
+        trial.set_user_attr(name, value)
+
+
+def dead_process() -> int:
+    process = multiprocessing.get_context("spawn").Process(target=os.getpid)
+    process.start()
+    process.join()
+    assert process.pid
+    return process.pid
+
+
+def test_there_are_as_many_trials_as_planned(tmp_path: Path) -> None:
+    one, two = joined(tmp_path), joined(tmp_path)
+    for study in (one, two, one):
+        trial = trial_queue.claim(study, 3, SEED)
+        assert trial
+        finish(study, trial)
+    assert trial_queue.claim(one, 3, SEED) is trial_queue.claim(two, 3, SEED) is None
+    assert states(one) == [COMPLETE] * 3 and trial_queue.finished(one) == 3
+    assert trial_queue.claim(two, 4, SEED)  # now there may be more
+    assert trial_queue.finished(one) == 3
+
+
+def test_of_two_that_come_for_the_last_trial_one_withdraws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, quick = joined(tmp_path), joined(tmp_path)
+    ask, taken = slow.ask, []
+
+    def overtaken() -> optuna.Trial:
+        """Between the look at the study and the trial that is asked for."""
+        taken.append(trial_queue.claim(quick, 1, SEED))
+        return ask()
+
+    monkeypatch.setattr(slow, "ask", overtaken)
+    assert trial_queue.claim(slow, 1, SEED) is None
+    assert states(slow) == [RUNNING, FAIL]
+    finish(quick, taken[0])
+    assert trial_queue.finished(slow) == len(trial_queue.completed(slow)) == 1
+
+
+def test_what_is_drawn_depends_on_the_study_alone(tmp_path: Path) -> None:
+    drawn = []
+    for processes in (1, 3):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        for n in range(15):
+            if n % processes == 0:
+                study = joined(folder)
+            trial = trial_queue.claim(study, 15, SEED)
+            assert trial
+            finish(study, trial)
+        drawn.append([trial.params["x"] for trial in study.trials])
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 15
+
+
+def test_a_trial_whose_process_died_is_run_again_with_its_settings(tmp_path: Path) -> None:
+    study = joined(tmp_path)
+    first = trial_queue.claim(study, 1, SEED)
+    assert first
+    drawn = first.suggest_float("x", 0, 1)
+    left_by(study, 0, trial_queue.MACHINE, dead_process())
+    again = trial_queue.claim(joined(tmp_path), 1, SEED)
+    assert again and again.suggest_float("x", 0, 1) == drawn and again.user_attrs["repeats"] == 0
+    assert states(study) == [FAIL, RUNNING] and trial_queue.finished(study) == 0
+    finish(study, again)
+    assert trial_queue.finished(study) == 1
+
+
+def test_a_number_that_belongs_to_another_process_now_is_no_sign_of_life(tmp_path: Path) -> None:
+    study = joined(tmp_path)
+    trial_queue.claim(study, 1, SEED)
+    left_by(study, 0, trial_queue.MACHINE, os.getpid())  # "started" differs
+    trial_queue.recover(study)
+    assert states(study) == [FAIL, WAITING]
+
+
+def test_a_trial_that_is_at_work_is_left_alone(tmp_path: Path) -> None:
+    study = joined(tmp_path)
+    trial_queue.claim(study, 2, SEED)
+    trial_queue.claim(study, 2, SEED)
+    left_by(study, 1, "another", 1, seen=time.time() - trial_queue.SILENCE / 2)
+    trial_queue.recover(joined(tmp_path))
+    assert states(study) == [RUNNING, RUNNING]
+
+
+def test_a_machine_that_falls_silent_loses_its_trial(tmp_path: Path) -> None:
+    study = joined(tmp_path)
+    trial_queue.claim(study, 1, SEED)
+    left_by(study, 0, "another", 1, seen=time.time() - trial_queue.SILENCE - 1)
+    trial_queue.recover(study)
+    assert states(study) == [FAIL, WAITING]
+
+
+def test_a_trial_that_is_at_work_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial_queue, "BEAT", 0.001)
+    trial = trial_queue.claim(joined(tmp_path), 1, SEED)
+    heard = threading.Event()
+    monkeypatch.setattr(trial, "set_user_attr", lambda name, value: name == "seen" and heard.set())
+    assert trial
+    with trial_queue.alive(trial):
+        assert heard.wait(60)
+
+
+def test_a_trial_that_is_given_back_twice_is_repeated_once(tmp_path: Path) -> None:
+    study = joined(tmp_path)
+    trial_queue.claim(study, 1, SEED)
+    kept = study.trials[0]
+    trial_queue.give_back(study, 0)
+    study.add_trial(optuna.create_trial(state=WAITING, params=kept.params, user_attrs={"repeats": 0}))
+    again = trial_queue.claim(study, 1, SEED)
+    assert again and again.user_attrs["repeats"] == 0
+    assert trial_queue.claim(study, 1, SEED) is None
+    finish(study, again)
+    assert states(study) == [FAIL, COMPLETE, FAIL] and trial_queue.finished(study) == 1
+
+
+def test_a_trial_that_kills_is_not_tried_for_ever(tmp_path: Path) -> None:
+    study, dead = joined(tmp_path), dead_process()
+    for number in range(trial_queue.DEATHS):
+        assert trial_queue.claim(study, 1, SEED)
+        left_by(study, number, trial_queue.MACHINE, dead)
+    assert trial_queue.claim(study, 1, SEED) is None
+    assert states(study) == [FAIL] * trial_queue.DEATHS and trial_queue.finished(study) == 1
+
+
+def test_a_trial_that_is_stopped_often_is_still_run(tmp_path: Path) -> None:
+    study = joined(tmp_path)
+    for _ in range(trial_queue.DEATHS + 1):
+        trial = trial_queue.claim(study, 1, SEED)
+        assert trial
+        trial_queue.give_back(study, trial.number)
+    assert trial_queue.claim(study, 1, SEED)
+
+
+def test_a_finished_trial_cannot_be_given_back(tmp_path: Path) -> None:
+    study = joined(tmp_path)
+    trial = trial_queue.claim(study, 1, SEED)
+    assert trial
+    finish(study, trial)
+    trial_queue.give_back(study, 0)
+    assert states(study) == [COMPLETE]
