@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from sentiment.errors import ExpiredReceipt, ForeignReceipt
+from sentiment.errors import ExpiredReceipt, InvalidReceipt
 
 
 class Receipt(NamedTuple):
@@ -57,7 +57,7 @@ class Receipts:
         try:
             payload, signed_at = self._serializer.loads(prediction_id, return_timestamp=True)
         except (BadData, UnicodeEncodeError) as error:
-            raise ForeignReceipt("This prediction_id was not issued by this service.") from error
+            raise InvalidReceipt("This prediction_id was not issued by this service.") from error
         model, probability, label, text_hash, _ = payload
         return Receipt(model, probability, label, text_hash, signed_at.astimezone(UTC), prediction_id)
 
@@ -71,7 +71,7 @@ class Receipts:
     def verify_text(self, receipt: Receipt, text: str) -> None:
         """Raises ForeignReceipt if `text` is not the one that was predicted."""
         if not any(hmac.compare_digest(receipt.text_hash, _text_hash(key, text)) for key in self._keys):
-            raise ForeignReceipt("The text is not the one this prediction_id was issued for.")
+            raise InvalidReceipt("The text is not the one this prediction_id was issued for.")
 
 
 def _text_hash(key: str, text: str) -> str:

@@ -3,7 +3,7 @@
 import azure.functions as func
 from msgspec import Struct
 
-from sentiment.manifest import Metrics, Thresholds, describe
+from sentiment.manifest import Metrics, Thresholds, read_manifest
 
 from .shared.http import Answer, endpoint
 from .shared.service import MODELS, service
@@ -37,7 +37,7 @@ blueprint = func.Blueprint()
     problems=("Model unavailable",),
 )
 async def models(_: func.HttpRequest, __: None) -> Answer:
-    shipped = [describe(path.parent) for path in sorted(MODELS.glob("*/manifest.json"))]
+    shipped = [read_manifest(path.parent) for path in sorted(MODELS.glob("*/manifest.json"))]
     descriptions = [
         Description(m.name, m.version, m.family, m.created, m.thresholds, m.metrics)
         for m in [service.model.manifest, *shipped]

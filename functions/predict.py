@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sentiment.explain import explain
 from sentiment.manifest import BUCKETS, Manifest
 from sentiment.model import Model, Scores
-from sentiment.verdict import Caution, Decision, Label, verdict
+from sentiment.verdict import Decision, Label, WarningCode, verdict
 
 from .shared.http import Answer, endpoint
 from .shared.service import service
@@ -56,7 +56,7 @@ class Prediction(Struct, frozen=True):
     label: Label
     probability: Annotated[float, Meta(ge=0, le=1, description="Calibrated P(positive).")]
     decision: Decision
-    warnings: list[Caution]
+    warnings: list[WarningCode]
     explanation: list[Explanation] | UnsetType = UNSET
 
 
@@ -90,7 +90,7 @@ meter = logging.getLogger("buzzguard.watch.meter")
 async def predict(_: func.HttpRequest, request: PredictRequest) -> Answer:
     model = service.model
     started = time.perf_counter()
-    if isinstance(request.text, str) and not request.explain and not model.sequential:
+    if isinstance(request.text, str) and not request.explain and not model.is_sequence_model:
         return Answer(200, _predict(model, request, started))  # a quarter of a millisecond: a thread would cost more
     return Answer(200, await asyncio.to_thread(_predict, model, request, started))
 

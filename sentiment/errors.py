@@ -20,7 +20,7 @@ class ReceiptError(BuzzguardError):
     """A prediction id that cannot be honoured."""
 
 
-class ForeignReceipt(ReceiptError):
+class InvalidReceipt(ReceiptError):
     """Not signed by us, or not for the text it came with."""
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .model import Model
 
-ROWS = 64  # texts that are scored, more than a tweet has words; the tokens of a longer text are taken away in stretches
+MAX_SEGMENTS = 64  # more than a tweet has words; a longer text is cut into that many runs of tokens
 
 
 class Contribution(NamedTuple):
@@ -22,7 +22,7 @@ def explain(model: Model, text: str) -> list[Contribution]:
     """The contribution of every token of `text`, in reading order, from the scores of at most ROWS + 1 texts."""
     spans = model.manifest.text.spans(text)
     tokens = [span.token for span in spans]
-    stride = max(1, -(-len(spans) // ROWS))
+    stride = max(1, -(-len(spans) // MAX_SEGMENTS))
     stretches = [slice(i, min(i + stride, len(spans))) for i in range(0, len(spans), stride)]
     batch = [tokens] + [tokens[: cut.start] + tokens[cut.stop :] for cut in stretches]
     logit = model.score_tokens(batch).logit

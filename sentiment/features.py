@@ -49,7 +49,7 @@ _SPREAD = np.uint64(0xD6E8FEB86659FD93)  # odd too: carries what the hash knows 
 _START, _END = "\2", "\3"
 
 
-class Hashed(NamedTuple):
+class HashedNgrams(NamedTuple):
     """The n-grams of a batch; the first `words` of them are the single tokens."""
 
     document: NDArray[np.int64]  # [n]: which text of the batch
@@ -57,7 +57,7 @@ class Hashed(NamedTuple):
     words: int
 
 
-def hash_ngrams(batch: Sequence[Tokens], longest: int) -> Hashed:
+def hash_ngrams(batch: Sequence[Tokens], longest: int) -> HashedNgrams:
     """Every n-gram of 1 … longest tokens of every text, repeated as often as it occurs; O(characters + n-grams)."""
     text = "".join(f" {_START} {' '.join(tokens)} {_END}" if tokens else f" {_START} {_END}" for tokens in batch) + " "
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -80,7 +80,7 @@ def hash_ngrams(batch: Sequence[Tokens], longest: int) -> Hashed:
         first = np.flatnonzero(document[: 1 - n] == document[n - 1 :])
         documents.append(document[first])
         found.append(hashes(first, first + n - 1))
-    return Hashed(np.concatenate(documents), np.concatenate(found), len(words))
+    return HashedNgrams(np.concatenate(documents), np.concatenate(found), len(words))
 
 
 def _powers(base: int, n: int) -> NDArray[np.uint64]:
@@ -156,7 +156,7 @@ class WordPiecesEncoder:
 
     def __init__(self, contract: WordPieces, vocabulary: bytes, words: bytes) -> None:
         self.contract = contract
-        self.ids = _lines(contract.vocabulary, vocabulary, *contract.marks)
+        self.ids = _lines(contract.vocabulary, vocabulary, *contract.special_ids)
         self._words = IdsCountsEncoder(IdsCounts(contract.words, 32, 1), words)
         self.pieces = lru_cache(2**16)(self._pieces)
 

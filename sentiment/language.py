@@ -59,7 +59,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _ELISION = re.compile(r"(?:[cdjlmnst]|qu|dell|nell|un)'[aeiouyhàâéèêëîïôœùû]")
 
 
-def probably_foreign(text: str) -> bool:
+def is_probably_not_english(text: str) -> bool:
     """Whether `text` is probably not English: for the greater part in another script, or with more small words of
     other languages than of English. In doubt it is English: names and unknown words raise nothing."""
     plain = _NO_WORDS.sub(" ", unicodedata.normalize("NFC", text)).replace("’", "'").lower()

@@ -9,7 +9,7 @@ import msgspec
 from .errors import ModelError
 from .text import TextSpec
 
-FILE = "manifest.json"
+MANIFEST_FILE = "manifest.json"
 BUCKETS = 10
 
 
@@ -64,7 +64,7 @@ class WordPieces(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
         return (self.vocabulary, self.words)
 
     @property
-    def marks(self) -> tuple[int, int, int, int]:
+    def special_ids(self) -> tuple[int, int, int, int]:
         return self.padding, self.unknown, self.start, self.end
 
 
@@ -143,7 +143,7 @@ class Registry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     champion: str
 
 
-def champion(models: Path) -> str:
+def read_champion(models: Path) -> str:
     """The name of the model to serve. Raises ModelError."""
     path = models / "registry.json"
     try:
@@ -152,27 +152,27 @@ def champion(models: Path) -> str:
         raise ModelError(f"{path}: {error}") from error
 
 
-def describe(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
     """The manifest of a model folder. Raises ModelError if it cannot be read or is none."""
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=Manifest)
+        return msgspec.json.decode((folder / MANIFEST_FILE).read_bytes(), type=Manifest)
     except OSError as error:
-        raise ModelError(f"{folder / FILE}: {error.strerror}") from error
+        raise ModelError(f"{folder / MANIFEST_FILE}: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ModelError(f"{folder / FILE}: {error}") from error
+        raise ModelError(f"{folder / MANIFEST_FILE}: {error}") from error
 
 
-def verify(folder: Path) -> Manifest:
+def load_verified_manifest(folder: Path) -> Manifest:
     """The manifest of a model folder, once every file it names was found to be the one that was released.
 
     Raises ModelError, which names the file: unreadable, not a manifest, not the bytes of its sha256.
     """
-    manifest = describe(folder)
+    manifest = read_manifest(folder)
     for name, sha256 in manifest.files.items():
         _verify(folder / name, sha256)
     for name in (manifest.graph, *manifest.input.files):
         if name not in manifest.files:
-            raise ModelError(f"{folder / FILE}: {name} is used but has no sha256 in files")
+            raise ModelError(f"{folder / MANIFEST_FILE}: {name} is used but has no sha256 in files")
     return manifest
 
 

@@ -31,7 +31,7 @@ class Model:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read, verify and open a model folder. Raises ModelError and says which file is at fault."""
-        description = manifest.verify(folder)
+        description = manifest.load_verified_manifest(folder)
         graph = folder / description.graph
         try:  # by its path: the bytes of a graph in memory would cost time and stay resident beside the open session
             session = ort.InferenceSession(graph, session_options(), providers=["CPUExecutionProvider"])
@@ -48,7 +48,7 @@ class Model:
         return model
 
     @property
-    def sequential(self) -> bool:
+    def is_sequence_model(self) -> bool:
         """Whether the graph reads tokens in order: milliseconds a text, not a fraction of one."""
         return not isinstance(self.manifest.input, IdsCounts)
 
@@ -69,7 +69,7 @@ class Model:
         A graph that reads sequences gets them one by one: on one thread a batch is no faster, it costs padding and
         memory, and where activations are quantised a text's score would depend on its neighbours.
         """
-        parts = [[tokens] for tokens in batch] if self.sequential else [batch]
+        parts = [[tokens] for tokens in batch] if self.is_sequence_model else [batch]
         encoded = [self._encode(part) for part in parts]
         raw = np.concatenate([self._session.run(["logit"], part.arrays)[0] for part in encoded])
         calibration = self.manifest.calibration

@@ -2,20 +2,20 @@
 
 from typing import Literal, NamedTuple
 
-from .language import probably_foreign
+from .language import is_probably_not_english
 from .manifest import Thresholds
 
 type Label = Literal["positive", "negative"]
 type Decision = Literal["publish", "review", "hold"]
-type Caution = Literal["mostly_unknown_words", "probably_not_english"]
+type WarningCode = Literal["mostly_unknown_words", "probably_not_english"]
 
-MOSTLY = 0.5  # the share of unknown tokens from which on the score says little about the text
+UNKNOWN_WORDS_LIMIT = 0.5  # the share of unknown tokens from which on the score says little about the text
 
 
 class Verdict(NamedTuple):
     label: Label
     decision: Decision
-    warnings: list[Caution]
+    warnings: list[WarningCode]
 
 
 def verdict(text: str, probability: float, unknown: float, thresholds: Thresholds) -> Verdict:
@@ -24,8 +24,8 @@ def verdict(text: str, probability: float, unknown: float, thresholds: Threshold
     Publish only where "positive" is precise, hold where "negative" is, review between: a bad tweet let through is
     what costs, so a text the model cannot read is never waved through.
     """
-    warnings: list[Caution] = ["mostly_unknown_words"] if unknown > MOSTLY else []
-    if probably_foreign(text):
+    warnings: list[WarningCode] = ["mostly_unknown_words"] if unknown > UNKNOWN_WORDS_LIMIT else []
+    if is_probably_not_english(text):
         warnings.append("probably_not_english")
     decision: Decision
     if probability <= thresholds.hold:

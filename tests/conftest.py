@@ -25,13 +25,13 @@ sys.path.insert(0, str(ROOT))  # so that `pytest` finds what `python -m pytest` 
 
 from devhost.azurite import Azurite  # noqa: E402
 from infra.package import PACKAGES  # noqa: E402
-from sentiment.manifest import FILE, Manifest, describe  # noqa: E402
+from sentiment.manifest import MANIFEST_FILE, Manifest, read_manifest  # noqa: E402
 from sentiment.model import Model  # noqa: E402
 from tests.support import blobs  # noqa: E402
 from tests.support.tweets import invented  # noqa: E402
-from training.commands import train  # noqa: E402
-from training.commands.prepare import SPLITS, Split  # noqa: E402
-from training.families import Desk  # noqa: E402
+from training.data.dataset import SPLITS, Split  # noqa: E402
+from training.families import RunContext  # noqa: E402
+from training.families.fit import Trained, fit  # noqa: E402
 from training.families.linear import logreg  # noqa: E402
 from training.registry import build  # noqa: E402
 
@@ -58,15 +58,15 @@ def data() -> dict[Split, pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def trained(data: dict[Split, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> train.Trained:
+def trained(data: dict[Split, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Logistic regression on a thousand of them."""
-    desk = Desk(tmp_path_factory.mktemp("desk"), lambda step, figures: None)
+    context = RunContext(tmp_path_factory.mktemp("context"), lambda step, figures: None)
     configuration = logreg.Configuration(min_df=1, keep=300)
-    return train.fit("logreg", configuration, data, data["train"].label.to_numpy(np.float32), desk)[0]
+    return fit("logreg", configuration, data, data["train"].label.to_numpy(np.float32), context)[0]
 
 
 @pytest.fixture
-def model_folder(trained: train.Trained, tmp_path: Path) -> Path:
+def model_folder(trained: Trained, tmp_path: Path) -> Path:
     """A model folder of one's own, to use or to break."""
     return build.write(trained, "tiny", "run", tmp_path / "tiny", compact=True)
 
@@ -81,7 +81,7 @@ def edit_manifest(model_folder: Path) -> EditManifest:
     """Rewrites the manifest of `model_folder`."""
 
     def edit(change: Edit) -> None:
-        (model_folder / FILE).write_bytes(msgspec.json.encode(change(describe(model_folder))))
+        (model_folder / MANIFEST_FILE).write_bytes(msgspec.json.encode(change(read_manifest(model_folder))))
 
     return edit
 
@@ -106,7 +106,7 @@ def container(blob_service: str) -> Iterator[ContainerClient]:
 
 
 @pytest.fixture(scope="session")
-def start_app(trained: train.Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
+def start_app(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
     """Starts the real app behind the real runtime, in a process of its own; gives a client for it.
 
     BUZZGUARD_APP names the folder of an unpacked package to test in place of this checkout.

@@ -198,7 +198,7 @@ def _told(error: Exception, request_id: str) -> Problem:
             return Problem(409, "Feedback conflict", str(error))
         case errors.ExpiredReceipt():
             return Problem(410, "Receipt expired", str(error))
-        case errors.ForeignReceipt():
+        case errors.InvalidReceipt():
             return Problem(422, "Receipt not ours", str(error))
         case errors.StoreUnavailable():
             log.error("request %s: %s", request_id, error, exc_info=_wordless(error.__cause__))

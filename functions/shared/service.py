@@ -49,7 +49,7 @@ class Service:
         self.mailer: Mailer | None = SmtpMailer(configuration.mail) if configuration.mail else None
         self._model: Model | ModelError
         try:  # a broken model must not take feedback and erasure down with it
-            self._model = Model.load(MODELS / (configuration.model or manifest.champion(MODELS)))
+            self._model = Model.load(MODELS / (configuration.model or manifest.read_champion(MODELS)))
         except ModelError as error:
             log.error("No model is served: %s", error)
             self._model = error

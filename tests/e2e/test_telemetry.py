@@ -20,7 +20,7 @@ import pytest
 
 from devhost.azurite import Azurite
 from feedback.receipt import Receipts
-from sentiment.manifest import FILE, Baseline, Calibration, describe
+from sentiment.manifest import MANIFEST_FILE, Baseline, Calibration, read_manifest
 from tests.conftest import ROOT, App, StartApp
 
 KEY = "development-" + "k" * 32
@@ -172,9 +172,11 @@ def test_everything_is_told_once_as_it_was(
 ) -> None:
     """From the very first request on, when there is nobody yet to tell it to."""
     sure = msgspec.structs.replace(
-        describe(model_folder), calibration=Calibration(slope=1000.0), baseline=Baseline((0.4, *[0.0] * 8, 0.6), 0.05)
+        read_manifest(model_folder),
+        calibration=Calibration(slope=1000.0),
+        baseline=Baseline((0.4, *[0.0] * 8, 0.6), 0.05),
     )
-    (model_folder / FILE).write_bytes(msgspec.json.encode(sure))
+    (model_folder / MANIFEST_FILE).write_bytes(msgspec.json.encode(sure))
     app = start_app(
         MODEL=str(model_folder),
         TABLES_CONNECTION_STRING=azurite.connection_string,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback.receipt import Receipts
-from sentiment.errors import ExpiredReceipt, ForeignReceipt
+from sentiment.errors import ExpiredReceipt, InvalidReceipt
 
 KEY, OLD_KEY = "k" * 32, "o" * 32
 MONTH = timedelta(days=30)
@@ -51,7 +51,7 @@ def test_a_changed_id_is_foreign_or_the_same_prediction(position: int, change: i
     changed = (token[:position] + replacement + token[position + 1 :]).decode("latin-1")
     try:
         digest = RECEIPTS.read(changed).digest
-    except ForeignReceipt:
+    except InvalidReceipt:
         return
     assert position > len(token) - 44 and digest == RECEIPTS.read(token.decode()).digest
 
@@ -64,15 +64,15 @@ def test_one_prediction_has_one_digest_however_its_signature_is_written(padding:
 
 @pytest.mark.parametrize("token", ["", ".", "a.b.c", "é", "x" * 600, "\ud800"])
 def test_nonsense_is_foreign(token: str) -> None:
-    with pytest.raises(ForeignReceipt):
+    with pytest.raises(InvalidReceipt):
         RECEIPTS.read(token)
 
 
 def test_another_key_is_foreign_and_a_rotated_one_is_not() -> None:
     assert RECEIPTS.read(sign(Receipts([OLD_KEY], MONTH))).model == "lite@1"
-    with pytest.raises(ForeignReceipt):
+    with pytest.raises(InvalidReceipt):
         RECEIPTS.read(sign(Receipts(["x" * 32], MONTH)))
-    with pytest.raises(ForeignReceipt):  # the new key signs
+    with pytest.raises(InvalidReceipt):  # the new key signs
         Receipts([OLD_KEY], MONTH).read(sign())
 
 
@@ -95,5 +95,5 @@ def test_only_the_text_that_was_predicted_verifies() -> None:
     for key in (KEY, OLD_KEY):
         receipt = RECEIPTS.read(sign(Receipts([key], MONTH), "my text"))
         RECEIPTS.verify_text(receipt, "my text")
-        with pytest.raises(ForeignReceipt):
+        with pytest.raises(InvalidReceipt):
             RECEIPTS.verify_text(receipt, "my text ")

@@ -100,7 +100,7 @@ def test_an_error_is_logged_with_its_place_and_without_its_words(
     [
         (errors.FeedbackConflict("why"), 409),
         (errors.ExpiredReceipt("why"), 410),
-        (errors.ForeignReceipt("why"), 422),
+        (errors.InvalidReceipt("why"), 422),
         (http.Problem(418, "Teapot", "why"), 418),
     ],
 )

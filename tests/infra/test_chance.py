@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from infra.lint_queries import QUERIES
-from sentiment.manifest import Baseline, describe
+from sentiment.manifest import Baseline, read_manifest
 from tests.conftest import ROOT
 
 RESCORED = 3
@@ -25,7 +25,7 @@ def limits(query: str) -> tuple[int, float]:
 
 @pytest.fixture
 def baseline() -> Baseline:
-    baseline = describe(ROOT / "models" / "lite").baseline
+    baseline = read_manifest(ROOT / "models" / "lite").baseline
     assert baseline
     return baseline
 
@@ -56,7 +56,7 @@ def test_chance_is_no_drift_of_words(baseline: Baseline) -> None:
 def test_chance_is_no_disagreement() -> None:
     """Even if people report an error three times as readily as they praise."""
     at_least, times = limits("feedback_disagreement")
-    wrong = 1 - describe(ROOT / "models" / "champion").metrics["validation"].values["accuracy"]
+    wrong = 1 - read_manifest(ROOT / "models" / "champion").metrics["validation"].values["accuracy"]
     assert binomial_above(at_least, 3 * wrong / (3 * wrong + 1 - wrong), at_least / times) < RARELY
 
 

@@ -7,8 +7,8 @@ from skl2onnx import to_onnx
 
 from sentiment.model import Model
 from tests.support.tweets import hostile, invented
-from training.commands.train import Trained
 from training.evaluation import metrics
+from training.families.fit import Trained
 from training.families.linear.base import LinearModel
 from training.registry import build
 

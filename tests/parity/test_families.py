@@ -9,11 +9,12 @@ import pytest
 
 from sentiment.model import Model
 from tests.support.tweets import hostile
-from training.commands.prepare import Split
-from training.commands.train import Trained, configure, fit
+from training.data.dataset import Split
 from training.evaluation import metrics
-from training.families import Desk, Untrainable, family
+from training.families import RunContext, Untrainable, family
+from training.families.fit import Trained, fit
 from training.families.linear import base
+from training.families.settings import configure
 from training.registry import build
 
 KINDS = {
@@ -39,10 +40,10 @@ def trained_on(
     kind: tuple[str, ...], data: Data, folder: Path, target: Any = None, reported: list[Any] | None = None
 ) -> Trained:
     name, *settings = kind
-    desk = Desk(folder, lambda *told: None if reported is None else reported.append(told))
+    context = RunContext(folder, lambda *told: None if reported is None else reported.append(told))
     labels = data["train"].label.to_numpy(np.float32)
     configuration = configure(family(name).Configuration, ["min_df=1", *settings])
-    return fit(name, configuration, data, labels if target is None else target, desk)[0]
+    return fit(name, configuration, data, labels if target is None else target, context)[0]
 
 
 def test_what_is_served_is_what_was_trained(kind: tuple[str, ...], data: Data, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 from sentiment.model import Model
 from tests.support.tweets import hostile, invented
 from training.commands import prepare
-from training.commands.prepare import Split
-from training.commands.train import Trained, fit
+from training.data import dataset
+from training.data.dataset import Split
 from training.evaluation import metrics
-from training.families import Desk
+from training.families import RunContext
+from training.families.fit import Trained, fit
 from training.families.linear import logreg
 from training.families.linear.base import LinearModel
 from training.onnx_export import graph_builder
@@ -37,10 +38,10 @@ def trained_on_real(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("data")
     prepare.prepare(Path(DATA) / "training.20k.processed.noemoticon.csv", folder, 0.1)
     splits: tuple[Split, ...] = ("train", "validation", "test")
-    data = {split: prepare.load(split, folder) for split in splits}
+    data = {split: dataset.load(split, folder) for split in splits}
     target = data["train"].label.to_numpy(np.float32)
-    desk = Desk(folder, lambda step, figures: None)
-    return fit("logreg", logreg.Configuration(min_df=2, keep=30_000), data, target, desk)[0]
+    context = RunContext(folder, lambda step, figures: None)
+    return fit("logreg", logreg.Configuration(min_df=2, keep=30_000), data, target, context)[0]
 
 
 class Case(NamedTuple):

@@ -12,7 +12,7 @@ from sentiment.model import Model
 from sentiment.verdict import verdict
 from tests.conftest import ROOT
 from training.commands.prepare import content, split_of
-from training.scoring.score_file import predict
+from training.scoring.predict import predict
 
 DATA = os.environ.get("BUZZGUARD_DATA")
 MODELS = ROOT / "models"
@@ -56,9 +56,9 @@ def test_it_is_small_and_what_its_card_says(shipped: Model) -> None:
 
 
 def test_the_best_of_them_is_served() -> None:
-    described = [manifest.describe(MODELS / name) for name in PROMISED]
+    described = [manifest.read_manifest(MODELS / name) for name in PROMISED]
     best = max(described, key=lambda about: about.metrics["test"].values["auc"])
-    assert manifest.champion(MODELS) == best.name
+    assert manifest.read_champion(MODELS) == best.name
 
 
 @pytest.mark.skipif(DATA is None, reason="BUZZGUARD_DATA names no folder of real tweets")

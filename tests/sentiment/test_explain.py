@@ -1,6 +1,6 @@
 import pytest
 
-from sentiment.explain import ROWS, explain
+from sentiment.explain import MAX_SEGMENTS, explain
 from sentiment.model import Model
 
 
@@ -25,7 +25,7 @@ def test_it_is_one_run_however_long_the_text(model: Model, monkeypatch: pytest.M
     monkeypatch.setattr(model, "score_tokens", lambda batch: rows.append(len(batch)) or score(batch))
     text = "! a " * 250
     parts = explain(model, text)
-    assert rows == [len(parts) + 1] and len(parts) <= ROWS
+    assert rows == [len(parts) + 1] and len(parts) <= MAX_SEGMENTS
     assert " ".join(part.token for part in parts) == model.manifest.text.normalise(text)
     assert "".join(text[part.start : part.end].replace(" ", "") for part in parts) == text.replace(" ", "")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from sentiment.language import ENGLISH, FOREIGN, probably_foreign
+from sentiment.language import ENGLISH, FOREIGN, is_probably_not_english
 
 OTHERS = [
     "Notre vol a deux heures de retard, merci pour rien",
@@ -50,12 +50,12 @@ ENGLISH_ALL_THE_SAME = [
 
 @pytest.mark.parametrize("text", OTHERS)
 def test_another_language_is_told(text: str) -> None:
-    assert probably_foreign(text)
+    assert is_probably_not_english(text)
 
 
 @pytest.mark.parametrize("text", ENGLISH_ALL_THE_SAME)
 def test_in_doubt_it_is_english(text: str) -> None:
-    assert not probably_foreign(text)
+    assert not is_probably_not_english(text)
 
 
 def test_a_word_has_one_language() -> None:

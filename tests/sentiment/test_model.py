@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from sentiment import manifest
 from sentiment.errors import ModelError
 from sentiment.features import encoder
-from sentiment.manifest import FILE, TokenIds
+from sentiment.manifest import MANIFEST_FILE, TokenIds
 from sentiment.model import Model
 
 
@@ -54,7 +54,7 @@ def test_one_changed_byte_is_refused_by_name(model_folder: Path, name: str) -> N
         Model.load(model_folder)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "ngrams.bin", FILE])
+@pytest.mark.parametrize("name", ["model.onnx", "ngrams.bin", MANIFEST_FILE])
 def test_a_missing_file_is_named(model_folder: Path, name: str) -> None:
     (model_folder / name).unlink()
     with pytest.raises(ModelError, match=f"{name}: No such file"):
@@ -63,14 +63,14 @@ def test_a_missing_file_is_named(model_folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "x"}', b"\xff"])
 def test_a_manifest_that_is_none_is_named(model_folder: Path, content: bytes) -> None:
-    (model_folder / FILE).write_bytes(content)
-    with pytest.raises(ModelError, match=FILE):
+    (model_folder / MANIFEST_FILE).write_bytes(content)
+    with pytest.raises(ModelError, match=MANIFEST_FILE):
         Model.load(model_folder)
 
 
 def test_a_manifest_with_an_unknown_field_is_refused(model_folder: Path) -> None:
-    described = json.loads((model_folder / FILE).read_bytes())
-    (model_folder / FILE).write_text(json.dumps(described | {"surprise": 1}))
+    described = json.loads((model_folder / MANIFEST_FILE).read_bytes())
+    (model_folder / MANIFEST_FILE).write_text(json.dumps(described | {"surprise": 1}))
     with pytest.raises(ModelError, match="surprise"):
         Model.load(model_folder)
 
@@ -107,9 +107,9 @@ def test_a_graph_that_does_not_take_the_contracts_input_is_named(model_folder: P
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused(model_folder: Path, change: dict[str, object]) -> None:
-    described = json.loads((model_folder / FILE).read_bytes())
-    (model_folder / FILE).write_text(json.dumps(described | change))
-    with pytest.raises(ModelError, match=FILE):
+    described = json.loads((model_folder / MANIFEST_FILE).read_bytes())
+    (model_folder / MANIFEST_FILE).write_text(json.dumps(described | change))
+    with pytest.raises(ModelError, match=MANIFEST_FILE):
         Model.load(model_folder)
 
 
@@ -119,18 +119,18 @@ def test_an_extreme_calibration_still_gives_a_probability(model: Model, model_fo
 
 
 def test_a_manifest_names_no_file_outside_its_folder(model_folder: Path) -> None:
-    described = json.loads((model_folder / FILE).read_bytes())
+    described = json.loads((model_folder / MANIFEST_FILE).read_bytes())
     described["files"]["../secret"] = "0" * 64
-    (model_folder / FILE).write_text(json.dumps(described))
+    (model_folder / MANIFEST_FILE).write_text(json.dumps(described))
     with pytest.raises(ModelError, match="names within the folder"):
         Model.load(model_folder)
 
 
 def test_the_champion_is_what_the_registry_says(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="registry.json"):
-        manifest.champion(tmp_path)
+        manifest.read_champion(tmp_path)
     (tmp_path / "registry.json").write_text('{"champion": "lite"}')
-    assert manifest.champion(tmp_path) == "lite"
+    assert manifest.read_champion(tmp_path) == "lite"
 
 
 def test_a_graph_over_token_ids_is_served_too(model: Model) -> None:

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sentiment.manifest import Calibration, describe
+from sentiment.manifest import Calibration, read_manifest
 from sentiment.model import Model
 from tests.conftest import ROOT
 from tests.support.tweets import invented
 from training.commands import calibrate
 from training.evaluation import metrics
 from training.reports.model_card import CARD
-from training.scoring.score_file import predict
+from training.scoring.predict import predict
 
 LITE = ROOT / "models" / "lite"
 
@@ -60,7 +60,7 @@ def test_probabilities_hold_for_these_texts(data: Path, tmp_path: Path, capsys: 
     assert about.name == "yours" and about.version != was.manifest.version and about.files == was.manifest.files
     assert about.baseline and about.baseline.probability[9] == 0  # nothing is certain among them
     assert f"serve it: MODEL='{out}' make serve" in told
-    assert describe(LITE) == was.manifest and list(out.parent.iterdir()) == [out]
+    assert read_manifest(LITE) == was.manifest and list(out.parent.iterdir()) == [out]
 
 
 def test_what_it_is_worth_is_told_and_written(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,10 +71,10 @@ def test_what_it_is_worth_is_told_and_written(data: Path, tmp_path: Path, capsys
     told = capsys.readouterr().out
 
     labels, scores = rows.label.to_numpy(), predict(Model.load(LITE), rows.text.tolist())
-    before = metrics.evaluate(labels, scores.probability, describe(LITE).thresholds)
+    before = metrics.evaluate(labels, scores.probability, read_manifest(LITE).thresholds)
     fitted = calibrate.cross_fit(labels, scores.logit)
     after = metrics.quality(labels, fitted.probability) | metrics.decisions(labels, fitted.publish, fitted.hold)
-    about = describe(tmp_path / "yours")
+    about = read_manifest(tmp_path / "yours")
     assert about.metrics.keys() == {"validation"} and about.metrics["validation"].n == 600
     assert about.metrics["validation"].values == after
 
@@ -89,7 +89,10 @@ def test_what_it_is_worth_is_told_and_written(data: Path, tmp_path: Path, capsys
     assert f"yours {about.version}: {decided}" in told
 
     card = (tmp_path / "yours" / CARD).read_text()
-    assert card.startswith(f"# yours {about.version}\n\nlite {describe(LITE).version}, calibrated") and decided in card
+    assert (
+        card.startswith(f"# yours {about.version}\n\nlite {read_manifest(LITE).version}, calibrated")
+        and decided in card
+    )
     assert f"600, of which {labels.mean():.0%} are positive" in card
     assert f"| as it was | {before['accuracy']:.4f} | {before['precision']:.4f} |" in card
     assert f"| calibrated | {after['accuracy']:.4f} | {after['precision']:.4f} |" in card

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.tweets import invented
-from training.families import Desk, Examples
+from training.families import Examples, RunContext
 from training.families.neural import embeddings, textcnn, word_model
 from training.families.neural.embeddings import Embedding, initial
 from training.families.neural.trainer import Texts
@@ -49,9 +49,9 @@ def test_vectors_of_the_training_texts_depend_on_the_seed_alone(kind: Any, texts
 
 def test_vectors_are_trained_once(texts: Texts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedding = Embedding("word2vec", dimension=8)
-    before = initial(embedding, WORDS, texts, 1, tmp_path / "desk")
+    before = initial(embedding, WORDS, texts, 1, tmp_path / "context")
     monkeypatch.delattr(embeddings, "trained")
-    np.testing.assert_array_equal(initial(embedding, WORDS, texts, 1, tmp_path / "desk"), before)
+    np.testing.assert_array_equal(initial(embedding, WORDS, texts, 1, tmp_path / "context"), before)
 
 
 @pytest.mark.parametrize("name", ["glove.txt", "wink.json"])
@@ -115,5 +115,5 @@ def test_frozen_vectors_stay_and_tuned_ones_move(kind: Any, tuned: bool, glove: 
     )
     rows = invented(60)
     examples = Examples([f"{text} good late" for text in rows.text], rows.label.to_numpy(np.float32))
-    fitted = textcnn.fit(configuration, examples, examples, Desk(tmp_path, lambda step, figures: None))
+    fitted = textcnn.fit(configuration, examples, examples, RunContext(tmp_path, lambda step, figures: None))
     assert np.array_equal(fitted.weights[0], np.load(tmp_path / "vectors.npy")) is not tuned

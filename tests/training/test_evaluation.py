@@ -159,7 +159,7 @@ def words(good: float, bad: float) -> checklist.Score:
 
 
 def by_name(score: checklist.Score) -> dict[str, checklist.Behaviour]:
-    return {test.name: test for test in checklist.examine(score)}
+    return {test.name: test for test in checklist.run_checklist(score)}
 
 
 def test_a_model_that_counts_words_passes_what_words_decide() -> None:
@@ -172,7 +172,7 @@ def test_a_model_that_counts_words_passes_what_words_decide() -> None:
 
 
 def test_a_model_that_does_not_care_fails_what_cares() -> None:
-    for test in checklist.examine(lambda texts: np.full(len(texts), 0.7)):
+    for test in checklist.run_checklist(lambda texts: np.full(len(texts), 0.7)):
         if test.kind == "invariance":
             assert (test.failures, test.change, test.example) == (0, 0, None)
         elif test.kind == "direction":
@@ -195,5 +195,5 @@ def test_sentences_are_many_and_each_is_one() -> None:
         asked.extend(texts)
         return np.full(len(texts), 0.5)
 
-    cases = sum(test.cases for test in checklist.examine(score))
+    cases = sum(test.cases for test in checklist.run_checklist(score))
     assert cases == 200 and len(asked) == 558 and all("{" not in text for text in asked)

@@ -39,9 +39,9 @@ def test_a_useless_model_decides_nothing() -> None:
 
 
 def test_what_is_never_decided_is_named() -> None:
-    assert metrics.never(Thresholds(publish=1.0001, hold=-0.0001)) == ["publish", "hold"]
-    assert metrics.never(Thresholds(publish=1, hold=-0.0001)) == ["hold"]
-    assert metrics.never(Thresholds(publish=1, hold=0)) == []  # a probability may be 0 or 1
+    assert metrics.unreachable_decisions(Thresholds(publish=1.0001, hold=-0.0001)) == ["publish", "hold"]
+    assert metrics.unreachable_decisions(Thresholds(publish=1, hold=-0.0001)) == ["hold"]
+    assert metrics.unreachable_decisions(Thresholds(publish=1, hold=0)) == []  # a probability may be 0 or 1
 
 
 def test_a_handful_of_lucky_texts_is_no_threshold() -> None:

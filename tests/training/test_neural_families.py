@@ -16,9 +16,10 @@ from scipy.special import expit
 from sentiment.manifest import Calibration, Metrics, Thresholds
 from sentiment.model import Model
 from tests.support.tweets import hostile, invented
-from training.commands.train import Trained, configure
-from training.families import GRAPH, Desk, Examples, family
+from training.families import GRAPH, Examples, RunContext, family
+from training.families.fit import Trained
 from training.families.neural.word_model import MARKS, WordModel
+from training.families.settings import configure
 from training.registry import build
 from training.tuning import study as tune
 
@@ -52,10 +53,10 @@ def examples(n: int, seed: int) -> Examples:
     return Examples(rows.text.tolist(), rows.label.to_numpy(np.float32))
 
 
-def fit(kind: str, desk: Desk) -> Any:
+def fit(kind: str, context: RunContext) -> Any:
     name, *settings = KINDS[kind]
     configuration = configure(family(name).Configuration, [*QUICK, *settings])
-    return family(name).fit(configuration, examples(600, 0), examples(100, 1), desk)
+    return family(name).fit(configuration, examples(600, 0), examples(100, 1), context)
 
 
 def silent(step: int, figures: dict[str, float]) -> None:
@@ -79,7 +80,7 @@ def texts(unseen: Examples) -> list[str]:
 def case(request: pytest.FixtureRequest, texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Case:
     """A trained model of each kind, as it comes back from a file, and its exports."""
     folder = tmp_path_factory.mktemp(request.param)
-    fitted = pickle.loads(pickle.dumps(fit(request.param, Desk(folder / "desk", silent))))
+    fitted = pickle.loads(pickle.dumps(fit(request.param, RunContext(folder / "context", silent))))
     trained = Trained("family", fitted, Calibration(), Thresholds(publish=0.9, hold=0.1), Metrics(0, "", {}))
     exported = (
         build.write(trained, "tiny", "run", folder / str(compact), compact=compact) for compact in (False, True)
@@ -141,8 +142,8 @@ def test_a_training_that_was_killed_becomes_what_it_would_have_been(case: Case, 
 
     rounds = []
     with pytest.raises(KeyboardInterrupt):
-        fit(case.kind, Desk(tmp_path, kill))
-    resumed = fit(case.kind, Desk(tmp_path, lambda step, figures: rounds.append(step)))
+        fit(case.kind, RunContext(tmp_path, kill))
+    resumed = fit(case.kind, RunContext(tmp_path, lambda step, figures: rounds.append(step)))
     assert rounds == [2]
     assert all(np.array_equal(a, b) for a, b in zip(resumed.weights, case.fitted.weights, strict=True))
 

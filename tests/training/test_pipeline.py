@@ -19,8 +19,8 @@ from tests.conftest import ROOT
 from tests.support.tweets import invented
 from training.__main__ import VERBS, main
 from training.commands import promote
-from training.commands.train import configure
 from training.families.linear.logreg import Configuration
+from training.families.settings import configure
 from training.registry import mlflow_tracking
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, and those of what it stands on
@@ -82,7 +82,7 @@ def test_from_tweets_to_a_model_that_is_served(folder: Path, training: Training)
     about = model.manifest
     assert (about.name, about.run_id, about.text.stop_words) == ("mine", run, True)
     assert about.metrics["test"].values["accuracy"] > 0.95
-    assert manifest.champion(folder / "models") == "mine"
+    assert manifest.read_champion(folder / "models") == "mine"
     assert about.version in well(training("card", "models/mine"))
 
     client = mlflow.MlflowClient(f"sqlite:///{folder / '.local' / 'mlflow.db'}")
@@ -222,7 +222,7 @@ def test_where_there_is_no_rival_what_ships_says_how_slow_the_machine_is(
 ) -> None:
     monkeypatch.setattr(promote, "milliseconds", lambda *models: [8.0] * len(models))
     well(training("promote", "1", "--models", "elsewhere"))
-    assert manifest.champion(folder / "elsewhere") == "mine"
+    assert manifest.read_champion(folder / "elsewhere") == "mine"
     monkeypatch.setattr(promote, "milliseconds", lambda one, *others: [8.0, *(7.0 for _ in others)])
     assert "8.00 ms for a tweet; 7.35 are allowed" in training("promote", "1", "--models", "nowhere").error
 

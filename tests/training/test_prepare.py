@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from tests.support.tweets import invented
-from training.commands.prepare import add_arguments, content, load, prepare, run
+from training.commands.prepare import add_arguments, content, prepare, run
 from training.data import profile
+from training.data.dataset import load
 
 ROW = '"{target}","1","Mon Apr 06 22:19:45 PDT 2009","NO_QUERY","somebody","{text}"\n'
 

@@ -24,8 +24,8 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sentiment.text import TextSpec
 from tests.support.tweets import invented
 from training import families
-from training.commands import train
-from training.families import Desk, Examples
+from training.families import Examples, RunContext
+from training.families.settings import configure
 from training.tuning import study as tune
 
 COMPLETE, FAIL, PRUNED = TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED
@@ -52,9 +52,9 @@ class Guess(NamedTuple):
         return noise + 4 * self.strength * np.array([self.labels[text] - 0.5 for text in texts])
 
 
-def fit(configuration: Configuration, train: Examples, validation: Examples, desk: Desk) -> Guess:
+def fit(configuration: Configuration, train: Examples, validation: Examples, context: RunContext) -> Guess:
     for step in range(configuration.rounds):
-        desk.report(step, {"precision": configuration.strength, "loss": 1 - configuration.strength})
+        context.report(step, {"precision": configuration.strength, "loss": 1 - configuration.strength})
     return Guess(configuration.strength, dict(zip(validation.texts, validation.target.tolist(), strict=True)))
 
 
@@ -146,7 +146,7 @@ def test_every_trial_is_a_run_below_that_of_the_study(tuned: Tune, runs: mlflow.
     words = shlex.split(printed)
     assert words[:6] == ["python", "-m", "training", "train", "--family", "guess"]
     settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
-    assert train.configure(Configuration, settings).strength == study.best_params["strength"]
+    assert configure(Configuration, settings).strength == study.best_params["strength"]
     assert not list(Path(".local/trials").iterdir())
 
 
@@ -162,15 +162,15 @@ def test_a_study_in_two_parts_is_the_study_in_one(tuned: Tune, runs: mlflow.Mlfl
 def test_a_study_that_is_interrupted_goes_on(tuned: Tune, guess: SimpleNamespace, runs: mlflow.MlflowClient) -> None:
     name, whole, calls = next(names), next(names), []
 
-    def interrupted(configuration: Configuration, train: Examples, validation: Examples, desk: Desk) -> Guess:
+    def interrupted(configuration: Configuration, train: Examples, validation: Examples, context: RunContext) -> Guess:
         calls.append(configuration.strength)
-        note = desk.folder / "note"
+        note = context.folder / "note"
         if len(calls) == 2:
             note.write_text("as far as it came")
             os.kill(os.getpid(), signal.SIGTERM)
         if len(calls) == 3:
             assert note.read_text() == "as far as it came"
-        return fit(configuration, train, validation, desk)
+        return fit(configuration, train, validation, context)
 
     guess.fit = interrupted
     with pytest.raises(SystemExit, match="1 of 3 trials are finished; the same command goes on"):
@@ -211,10 +211,10 @@ def test_what_is_fixed_is_not_searched(tuned: Tune) -> None:
 def test_settings_that_cannot_be_trained_cost_one_trial(
     tuned: Tune, guess: SimpleNamespace, runs: mlflow.MlflowClient
 ) -> None:
-    def fragile(configuration: Configuration, train: Examples, validation: Examples, desk: Desk) -> Guess:
+    def fragile(configuration: Configuration, train: Examples, validation: Examples, context: RunContext) -> Guess:
         if configuration.text.urls:
             raise ValueError("no n-gram is left")
-        return fit(configuration, train, validation, desk)
+        return fit(configuration, train, validation, context)
 
     guess.fit, name = fragile, next(names)
     tuned("--trials", "8", "--study", name)
@@ -393,4 +393,4 @@ def test_what_a_space_draws_are_settings_of_its_family(name: str) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(10):
         settings = tune.draw(module.space, study.ask(), ("min_df=2",), module.Configuration())
-        assert train.configure(module.Configuration, settings).min_df == 2  # type: ignore[attr-defined]
+        assert configure(module.Configuration, settings).min_df == 2  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.families import Desk
+from training.families import RunContext
 from training.families.neural import trainer
 
 
@@ -43,8 +43,8 @@ def trained(folder: Path, **settings: Any) -> tuple[list[Any], list[Told], list[
     labels = (np.arange(8) % 2).astype(np.int8)
     schedule = trainer.Schedule(round=8, batch=8, rate=0.1, warmup=0, precision="float32", **settings)
     told: list[Told] = []
-    desk = Desk(folder, lambda step, figures: told.append(Told(step, figures, model.get_weights())))
-    trainer.fit(model, (texts, labels.astype(np.float32)), (texts, labels), schedule, desk)
+    context = RunContext(folder, lambda step, figures: told.append(Told(step, figures, model.get_weights())))
+    trainer.fit(model, (texts, labels.astype(np.float32)), (texts, labels), schedule, context)
     return before, told, model.get_weights()
 
 

@@ -13,10 +13,11 @@ from scipy.special import expit
 from sentiment.manifest import Calibration, Metrics, Thresholds
 from sentiment.model import Model
 from tests.support.tweets import hostile, invented
-from training.commands.train import Trained, configure
-from training.families import Desk, Examples
+from training.families import Examples, RunContext
+from training.families.fit import Trained
 from training.families.neural import transformer
 from training.families.neural.transformer import Shape, Transformer
+from training.families.settings import configure
 from training.registry import build, mlflow_tracking
 
 SHAPE = Shape(32, 64, 4, 2, 0, 24)
@@ -64,12 +65,12 @@ def fit(pretrained: Path, folder: Path, *settings: str) -> Transformer:
     chosen = [f"encoder={pretrained}", f"longest={LONGEST}", *quick, *settings]
     configuration = configure(transformer.Configuration, chosen)
     parts = [(rows.text.tolist(), rows.label.to_numpy(np.float32)) for rows in (invented(500), invented(200, 1))]
-    return transformer.fit(configuration, *(Examples(*part) for part in parts), Desk(folder, lambda *_: None))
+    return transformer.fit(configuration, *(Examples(*part) for part in parts), RunContext(folder, lambda *_: None))
 
 
 @pytest.fixture(scope="module")
 def fitted(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Transformer:
-    return fit(pretrained, tmp_path_factory.mktemp("desk"))
+    return fit(pretrained, tmp_path_factory.mktemp("context"))
 
 
 @pytest.fixture(scope="module")
@@ -158,12 +159,14 @@ def test_it_goes_on_from_a_run(
     pretrained: Path, fitted: Transformer, trained: Trained, runs: mlflow.MlflowClient, tmp_path: Path
 ) -> None:
     with mlflow.start_run() as run:
-        mlflow_tracking.keep(Trained("transformer", fitted, Calibration(), Thresholds(0.9, 0.1), Metrics(0, "", {})))
+        mlflow_tracking.log_model(
+            Trained("transformer", fitted, Calibration(), Thresholds(0.9, 0.1), Metrics(0, "", {}))
+        )
     settings = [f"encoder=runs:/{run.info.run_id}", "schedule.rate=1e-9", "schedule.precision=float32"]
     texts = invented(50, 1).text.tolist()
     np.testing.assert_allclose(fit(pretrained, tmp_path, *settings).logit(texts), fitted.logit(texts), atol=1e-3)
     with mlflow.start_run() as run:
-        mlflow_tracking.keep(trained)
+        mlflow_tracking.log_model(trained)
     with pytest.raises(SystemExit, match="that run trained another family"):
         transformer.pretrained(f"runs:/{run.info.run_id}")
 

@@ -29,12 +29,13 @@ from sentiment.errors import ModelError
 from sentiment.manifest import Manifest, Metrics
 from sentiment.model import Model
 from training.data import readers
+from training.data.dataset import dataset_sha256
 from training.evaluation import bootstrap, metrics
 from training.evaluation.evaluation import Measured
 from training.evaluation.metrics import Decided, Floats, Labels
-from training.registry.model_folder import check_name, settle, write_manifest
+from training.registry.model_folder import calibrate_manifest, check_name, write_manifest
 from training.reports import model_card
-from training.scoring.score_file import predict
+from training.scoring.predict import predict
 
 from . import prepare
 
@@ -121,8 +122,8 @@ def calibrate(model: Model, rows: pd.DataFrame, name: str) -> Calibrated:
         )
     was = metrics.evaluate(labels, scores.probability, model.manifest.thresholds)
     will_be = metrics.quality(labels, fitted.probability) | metrics.decisions(labels, fitted.publish, fitted.hold)
-    manifest = settle(msgspec.structs.replace(model.manifest, name=name), rows, scores)
-    measured = {"validation": Metrics(len(rows), prepare.dataset_sha256(rows), will_be)}
+    manifest = calibrate_manifest(msgspec.structs.replace(model.manifest, name=name), rows, scores)
+    measured = {"validation": Metrics(len(rows), dataset_sha256(rows), will_be)}
     manifest = msgspec.structs.replace(manifest, metrics=measured)
     share = float(labels.mean())
     return Calibrated(manifest, *(Measured(len(rows), share, values, {}) for values in (was, will_be)))

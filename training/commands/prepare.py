@@ -17,7 +17,6 @@ import urllib.request
 import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import Literal, get_args
 
 import msgspec
 import pandas as pd
@@ -26,10 +25,8 @@ from rich.progress import track
 
 from sentiment.text import TextSpec
 from training.data import profile, readers
+from training.data.dataset import DATA, REPORT, SPLITS, Described, Split, dataset_sha256, load
 from training.data.profile import CLASSES, Survey
-
-DATA = Path(".local/data")
-REPORT = "report.json"
 
 # The archive its authors publish; the sha256 is the one TensorFlow Datasets pins.
 ARCHIVE = "https://cs.stanford.edu/people/alecmgo/trainingandtestdata.zip"
@@ -46,15 +43,6 @@ of later years are rare in them or missing."""
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 console = Console(stderr=True)
-
-type Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split.__value__)
-
-
-class Described(msgspec.Struct):
-    """What `report.json` says of the data for the cards of the models that are trained on them."""
-
-    about: str
 
 
 class Report(Described):
@@ -141,22 +129,6 @@ def _keep(report: Report, arguments: argparse.Namespace) -> None:
                 mlflow_tracking.log_input(split, load(split, arguments.out))
 
 
-def load(split: Split, folder: Path = DATA) -> pd.DataFrame:
-    """A prepared split: columns text (str) and label (0, 1). Raises SystemExit if `prepare` has not run."""
-    path = folder / f"{split}.parquet"
-    if not path.exists():
-        raise SystemExit(f"{path} is missing: run `python -m training prepare FILE --out {folder}` first")
-    return pd.read_parquet(path)
-
-
-def about(folder: Path) -> str:
-    """What was said of the data in `folder` when they were prepared. Raises SystemExit if nothing was."""
-    try:
-        return msgspec.json.decode((folder / REPORT).read_bytes(), type=Described).about
-    except (OSError, msgspec.ValidationError) as error:
-        raise SystemExit(f"{folder / REPORT}: {error}; run `prepare` again") from error
-
-
 def content(text: str) -> str:
     """What near-duplicates share: the letters of the words, in order."""
     return _letters(TextSpec().tokens(text))
@@ -166,14 +138,6 @@ def split_of(key: str, holdout: float) -> Split:
     """The side a content belongs to, the same on every machine and in every version of the data."""
     position = _position(key)
     return "test" if position < holdout else "validation" if position < 2 * holdout else "train"
-
-
-def dataset_sha256(rows: pd.DataFrame) -> str:
-    """The digest of texts and labels, in order."""
-    digest = hashlib.sha256()
-    for text, label in zip(rows.text, rows.label, strict=True):
-        digest.update(f"{label}\t{text}\n".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
 
 
 def download(folder: Path) -> Path:

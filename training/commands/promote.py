@@ -25,12 +25,11 @@ from sentiment.errors import ModelError
 from sentiment.manifest import Registry
 from sentiment.model import Model
 from training.data import readers
+from training.data.dataset import DATA, dataset_sha256, load
 from training.evaluation import bootstrap
 from training.registry import mlflow_tracking
 from training.registry.build import FOLDER, milliseconds, size
-from training.scoring.score_file import predict
-
-from .prepare import DATA, dataset_sha256, load
+from training.scoring.predict import predict
 
 MODELS = Path("models")
 STATISTICS = {"accuracy": bootstrap.accuracy, "AUC": bootstrap.auc}
@@ -79,7 +78,7 @@ def incumbent(name: str, models: Path) -> Model | None:
     try:
         if (models / name).exists():
             return Model.load(models / name)
-        return Model.load(models / manifest.champion(models)) if (models / "registry.json").exists() else None
+        return Model.load(models / manifest.read_champion(models)) if (models / "registry.json").exists() else None
     except ModelError as error:
         raise SystemExit(f"what is there cannot be compared with: {error}") from error
 
@@ -118,7 +117,7 @@ def install(folder: Path, models: Path) -> bool:
 
     A name that was there keeps its part, served or not.
     """
-    name = manifest.describe(folder).name
+    name = manifest.read_manifest(folder).name
     target, new = models / name, models / f".{name}.new"
     known = target.exists()
     if new.exists():  # of a promotion that was interrupted
@@ -129,7 +128,7 @@ def install(folder: Path, models: Path) -> bool:
     new.rename(target)
     if not known:
         (models / "registry.json").write_bytes(msgspec.json.format(msgspec.json.encode(Registry(name))) + b"\n")
-    return manifest.champion(models) == name
+    return manifest.read_champion(models) == name
 
 
 def _version(number: str | None) -> mlflow.entities.model_registry.ModelVersion:

@@ -15,7 +15,6 @@ import hashlib
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +24,15 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from sentiment.manifest import Calibration, Metrics, Thresholds
+from training.data.dataset import DATA, Split, dataset_sha256, load
 from training.evaluation import metrics
-from training.families import FAMILIES, Desk, Examples, Fitted, Untrainable, family
+from training.families import FAMILIES, RunContext, Untrainable, family
+from training.families.fit import SPLITS, Trained, fit
+from training.families.settings import configure, flatten
 from training.registry import mlflow_tracking
 from training.reports import plots
 
-from .prepare import DATA, Split, dataset_sha256, load
-
-SPLITS: tuple[Split, ...] = ("train", "validation")
-
 console = Console(stderr=True)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What `export` needs: the fitted model and what was learnt on validation."""
-
-    family: str
-    fitted: Fitted
-    calibration: Calibration
-    thresholds: Thresholds
-    validation: Metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
     module = family(arguments.family)
     configuration = configure(module.Configuration, arguments.set)
     data = read(arguments.data, arguments.texts)
-    target = taught(data["train"], arguments.teacher)
-    settings = {"family": arguments.family, **flat(msgspec.to_builtins(configuration))}
+    target = load_teacher_targets(data["train"], arguments.teacher)
+    settings = {"family": arguments.family, **flatten(msgspec.to_builtins(configuration))}
     name = arguments.run_name or " ".join([arguments.family, *arguments.set])
     mlflow_tracking.connect()
     folder = mlflow_tracking.HOME / "trainings" / _identity(settings, data, target)
@@ -73,10 +59,12 @@ def run(arguments: argparse.Namespace) -> None:
             mlflow_tracking.log_input(split, rows)
         started = time.monotonic()
         try:
-            trained, logit = fit(arguments.family, configuration, data, target, Desk(folder, mlflow_tracking.report))
+            trained, logit = fit(
+                arguments.family, configuration, data, target, RunContext(folder, mlflow_tracking.report)
+            )
         except Untrainable as error:
             raise SystemExit(f"--set {error}") from error
-        mlflow_tracking.spent(time.monotonic() - started)
+        mlflow_tracking.log_duration(time.monotonic() - started)
         mlflow.log_metrics({f"validation_{name}": value for name, value in trained.validation.values.items()})
         _keep(trained, data["validation"].label.to_numpy(), logit)
     shutil.rmtree(folder)
@@ -96,24 +84,7 @@ def read(folder: Path, texts: int | None) -> dict[Split, pd.DataFrame]:
     return data
 
 
-def fit(
-    name: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: metrics.Targets, desk: Desk
-) -> tuple[Trained, metrics.Floats]:
-    """Fit on train, whose texts are positive with probability `target`; calibrate and measure on validation.
-
-    Also returns the logit of every validation text, not calibrated.
-    """
-    train, validation = (Examples(data[s].text.tolist(), data[s].label.to_numpy(np.float32)) for s in SPLITS)
-    fitted = family(name).fit(configuration, train._replace(target=target), validation, desk)
-    logit = fitted.logit(validation.texts)
-    calibration = metrics.calibrate(validation.label, logit)
-    probability = metrics.probability(logit, calibration)
-    thresholds = metrics.choose_thresholds(validation.label, probability)
-    measured = metrics.measure(data["validation"], probability, thresholds)
-    return Trained(name, fitted, calibration, thresholds, measured), logit
-
-
-def taught(rows: pd.DataFrame, teacher: Path | None) -> metrics.Targets:
+def load_teacher_targets(rows: pd.DataFrame, teacher: Path | None) -> metrics.Targets:
     """P(positive) of every text: its label, or what a teacher said of the same texts. Raises SystemExit."""
     if teacher is None:
         return np.asarray(rows.label, np.float32)
@@ -131,52 +102,6 @@ def taught(rows: pd.DataFrame, teacher: Path | None) -> metrics.Targets:
     return probability
 
 
-def configure[T: msgspec.Struct](configuration: type[T], settings: list[str]) -> T:
-    """The configuration with `settings`, each KEY=VALUE with dots for nesting. Raises SystemExit with one line.
-
-    If one of them is help, the lines are all settings there are.
-    """
-    nested = msgspec.to_builtins(configuration())
-    if "help" in settings:
-        known = flat(nested).items()
-        raise SystemExit("\n".join(f"{key}={msgspec.json.encode(value).decode()}" for key, value in known))
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        read = _value(value)
-        *parents, name = key.split(".")
-        place = nested
-        for parent in parents:
-            place = place.setdefault(parent, {}) if isinstance(place, dict) else place
-        if not equals or not isinstance(place, dict):
-            raise SystemExit(f"--set {setting}: must be KEY=VALUE")
-        place[name] = [read] if isinstance(place.get(name), tuple) and not isinstance(read, list) else read
-    return convert(configuration, nested)
-
-
-def convert[T: msgspec.Struct](configuration: type[T], settings: Mapping[str, Any]) -> T:
-    """The configuration with `settings`. Raises SystemExit with one line."""
-    try:
-        return msgspec.convert(settings, configuration, strict=False)
-    except msgspec.ValidationError as error:
-        raise SystemExit(f"--set: {error}") from error
-
-
-def _value(text: str) -> Any:
-    """A value as JSON, or the words it is."""
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
-
-
-def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as MLflow wants them: {"text.urls": True}."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
-
-
 def _identity(settings: dict[str, Any], data: Mapping[Split, pd.DataFrame], target: metrics.Targets) -> str:
     """What makes two trainings the same one."""
     digest = hashlib.sha256(msgspec.json.encode(settings))
@@ -189,6 +114,6 @@ def _identity(settings: dict[str, Any], data: Mapping[Split, pd.DataFrame], targ
 def _keep(trained: Trained, labels: metrics.Labels, logit: metrics.Floats) -> None:
     """Into the active run: the model, and what it looks like on validation."""
     probability = metrics.probability(logit, trained.calibration)
-    plots.log(plots.judgement(labels, probability), "plots/validation")
+    plots.log(plots.diagnostic_plots(labels, probability), "plots/validation")
     plots.log(plots.learning_curves(mlflow_tracking.history()), "plots")
-    mlflow_tracking.keep(trained)
+    mlflow_tracking.log_model(trained)

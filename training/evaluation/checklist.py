@@ -214,7 +214,7 @@ MINIMUM: dict[str, dict[Label, list[str]]] = {
 }
 
 
-def examine(score: Score) -> list[Behaviour]:
+def run_checklist(score: Score) -> list[Behaviour]:
     """How a model does on every test: 200 cases, 558 texts."""
     return [
         *(_invariance(score, name, sentences, fillings) for name, (sentences, fillings) in GAPS.items()),

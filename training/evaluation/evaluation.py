@@ -24,9 +24,8 @@ from sklearn.model_selection import KFold
 from sentiment.errors import ModelError
 from sentiment.manifest import Thresholds
 from sentiment.model import Model, Scores
-from training.commands import prepare
-from training.data import readers
-from training.scoring.score_file import predict
+from training.data import dataset, readers
+from training.scoring.predict import predict
 
 from . import bootstrap, checklist, metrics, slices
 from .bootstrap import Interval
@@ -108,11 +107,11 @@ def evaluate(model: Model, rows: pd.DataFrame, scores: Scores | None = None) -> 
     return Evaluation(
         model.manifest.name,
         model.manifest.version,
-        prepare.dataset_sha256(rows),
+        dataset.dataset_sha256(rows),
         measure(labels, scores.probability, thresholds),
         cross_fit(labels, scores.probability) if len(rows) >= FEWEST else None,
         {name: measured(fit) for name, fit in SLICES.items()},
-        checklist.examine(lambda sentences: predict(model, sentences).probability),
+        checklist.run_checklist(lambda sentences: predict(model, sentences).probability),
     )
 
 

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
 from sentiment.manifest import Calibration, Metrics, Thresholds
-from training.commands.prepare import dataset_sha256
+from training.data.dataset import dataset_sha256
 
 PRECISION = 0.95  # what a decision that spares a person a look must reach
 Z = 1.645  # standard deviations: 95% of a normal distribution lie below
@@ -100,7 +100,7 @@ def choose_thresholds(labels: Labels, probability: Floats) -> Thresholds:
     return Thresholds(publish=round(max(publish, 0.5), 4), hold=round(min(hold, 0.4999), 4))
 
 
-def never(thresholds: Thresholds) -> list[str]:
+def unreachable_decisions(thresholds: Thresholds) -> list[str]:
     """The decisions that `thresholds` leave to people, whatever the probability."""
     return [name for name, left in (("publish", thresholds.publish > 1), ("hold", thresholds.hold < 0)) if left]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sentiment.text import MENTION, URL, TextSpec
-from sentiment.verdict import MOSTLY
+from sentiment.verdict import UNKNOWN_WORDS_LIMIT
 
 SPEC = TextSpec(elongations=False, hashtags=False)  # folds neither "sooo" nor "#tag" away
 
@@ -42,5 +42,5 @@ SLICES: dict[str, Callable[[Reading], bool]] = {
     "short: 10 tokens at most": lambda r: len(r.tokens) <= 10,
     "medium: 11 to 20 tokens": lambda r: 10 < len(r.tokens) <= 20,
     "long: 21 tokens or more": lambda r: len(r.tokens) > 20,
-    "mostly unknown words": lambda r: r.unknown > MOSTLY,
+    "mostly unknown words": lambda r: r.unknown > UNKNOWN_WORDS_LIMIT,
 }

@@ -3,7 +3,7 @@
 A family is a module with three names:
 
     Configuration             a msgspec Struct: every setting, its default, its bounds; `--set` and `tune` fill it
-    fit(configuration, train, validation, desk) -> Fitted
+    fit(configuration, train, validation, context) -> Fitted
     space(trial) -> dict      the settings `tune` tries, drawn from an Optuna trial, keyed as `--set` spells them
 
 A module is imported when its family is asked for: TensorFlow takes seconds to load and the linear ones need none of it.
@@ -56,14 +56,14 @@ class Examples(NamedTuple):
         return (self.target >= 0.5).astype(np.int8)
 
 
-class Desk(NamedTuple):
+class RunContext(NamedTuple):
     """What a training works on, besides its examples."""
 
     folder: Path  # its own: what it leaves there it finds again when it is started again
     report: Callable[[int, dict[str, float]], None]  # a step, and the figures after it
 
 
-class Fitted(Protocol):
+class FittedModel(Protocol):
     """A trained model as its own framework runs it, and the way from there to ONNX. It can be pickled."""
 
     @property
@@ -79,7 +79,7 @@ class Fitted(Protocol):
 class Family(Protocol):
     Configuration: type[msgspec.Struct]
 
-    def fit(self, configuration: Any, train: Examples, validation: Examples, desk: Desk) -> Fitted: ...
+    def fit(self, configuration: Any, train: Examples, validation: Examples, context: RunContext) -> FittedModel: ...
 
     def space(self, trial: Any) -> dict[str, Any]: ...
 

@@ -24,20 +24,20 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 from rich.console import Console
 
-from sentiment.manifest import Manifest, Metrics, describe
+from sentiment.manifest import Manifest, Metrics, read_manifest
 from sentiment.model import Model
-from training.commands.prepare import DATA, SPLITS, Split, about, dataset_sha256, load
-from training.commands.train import Trained
+from training.data.dataset import DATA, SPLITS, Split, about, dataset_sha256, load
 from training.evaluation import metrics
 from training.evaluation.evaluation import Evaluation, evaluate
 from training.evaluation.metrics import Floats
 from training.families import GRAPH
+from training.families.fit import Trained
 from training.onnx_export import graph_builder
 from training.reports import model_card, plots
-from training.scoring.score_file import predict
+from training.scoring.predict import predict
 
 from . import mlflow_tracking
-from .model_folder import check_name, dated, settle, write_manifest
+from .model_folder import calibrate_manifest, check_name, stamp_version, write_manifest
 
 FOLDER, PREDICTIONS = "model", "predictions.parquet"  # the artefacts of a run
 TEXTS = 10_000  # held against the framework, where there are so many
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     check_name("--name", arguments.name)
     mlflow_tracking.connect()
-    trained: Trained = mlflow_tracking.kept(arguments.run)
+    trained: Trained = mlflow_tracking.load_model(arguments.run)
     with tempfile.TemporaryDirectory() as folder:
         data = {split: load(split, arguments.data) for split in SPLITS}
         if dataset_sha256(data["validation"]) != trained.validation.dataset_sha256:
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
             version = _register(exported, built, data["test"])
     values = exported.evaluation.overall.values
     console.print(f"{mlflow_tracking.MODEL} {version} is the challenger: {exported.manifest.version}, {values}")
-    for decision in metrics.never(exported.manifest.thresholds):
+    for decision in metrics.unreachable_decisions(exported.manifest.thresholds):
         console.print(
             f"it never says {decision}: {len(data['validation']):,} texts of validation are too few, or too hard, to "
             f"be {metrics.PRECISION:.0%} right with confidence; give `prepare` more texts or a larger --holdout",
@@ -128,7 +128,9 @@ def export(
     if compact:  # in its place: both have the same files
         write(trained, name, run_id, folder, compact=True)
     validation = data["validation"]
-    manifest = settle(describe(folder), validation, predict(Model.load(folder), validation.text.tolist()))
+    manifest = calibrate_manifest(
+        read_manifest(folder), validation, predict(Model.load(folder), validation.text.tolist())
+    )
     write_manifest(folder, manifest)
     if compact:  # calibrated by its own answers, as it ships: rounding shifts them all a little to one side
         shipped = compare(folder, texts[:TEXTS], expected[:TEXTS])
@@ -167,7 +169,7 @@ def write(trained: Trained, name: str, run_id: str, folder: Path, *, compact: bo
         run_id=run_id,
         created="",
     )
-    write_manifest(folder, dated(manifest))
+    write_manifest(folder, stamp_version(manifest))
     return folder
 
 
@@ -208,7 +210,7 @@ def _register(exported: Exported, folder: Path, test: pd.DataFrame) -> int:
     mlflow.log_metrics({"bytes": exported.shipped.bytes, "milliseconds": exported.shipped.milliseconds})
     gates = {"reference": exported.reference, "shipped": exported.shipped, "evaluation": exported.evaluation}
     mlflow.log_dict(msgspec.to_builtins(gates), "export.json")
-    plots.log(plots.judgement(predictions.label.to_numpy(), predictions.probability.to_numpy()), "plots/test")
+    plots.log(plots.diagnostic_plots(predictions.label.to_numpy(), predictions.probability.to_numpy()), "plots/test")
     with tempfile.TemporaryDirectory() as scratch:
         predictions.to_parquet(Path(scratch) / PREDICTIONS)
         mlflow.log_artifact(str(Path(scratch) / PREDICTIONS))

@@ -17,7 +17,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from training.commands.prepare import dataset_sha256
+from training.data.dataset import dataset_sha256
 
 EXPERIMENT = "buzzguard"
 MODEL = "buzzguard"  # in the registry
@@ -63,7 +63,7 @@ def report(step: int, figures: dict[str, float]) -> None:
     mlflow.log_metrics(figures, step=step)
 
 
-def spent(seconds: float) -> None:
+def log_duration(seconds: float) -> None:
     """How long the training of the active run took, all its parts together."""
     run = mlflow.active_run()
     assert run is not None
@@ -89,14 +89,14 @@ def exported() -> list[mlflow.entities.Run]:
     return list({run.info.run_name: run for run in runs}.values())
 
 
-def keep(trained: Any) -> None:
+def log_model(trained: Any) -> None:
     """Put what `train` made into the active run."""
     with TemporaryDirectory() as folder:
         joblib.dump(trained, Path(folder) / TRAINED, compress=1)
         mlflow.log_artifact(str(Path(folder) / TRAINED))
 
 
-def kept(run_id: str) -> Any:
+def load_model(run_id: str) -> Any:
     """What `train` made in a run. Raises SystemExit if there is no such run, or if it did not end."""
     with TemporaryDirectory() as folder:
         try:

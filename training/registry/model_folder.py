@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from sentiment.manifest import BUCKETS, FILE, Baseline, Calibration, Manifest
+from sentiment.manifest import BUCKETS, MANIFEST_FILE, Baseline, Calibration, Manifest
 from sentiment.model import Scores
 from training.evaluation import metrics
 
@@ -20,7 +20,7 @@ def check_name(option: str, name: str) -> None:
         raise SystemExit(f"{option} {name!r}: must be small letters, digits, - and _")
 
 
-def settle(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -> Manifest:
+def calibrate_manifest(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -> Manifest:
     """The manifest of a model that is calibrated, and whose thresholds are chosen, by its own scores of labelled texts.
 
     What it says of these texts, as `validation`, is measured on the very texts that were fitted on.
@@ -37,10 +37,10 @@ def settle(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -> Manifest:
         metrics={"validation": metrics.measure(rows, probability, thresholds)},
         baseline=Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown.mean()), 4)),
     )
-    return dated(settled)
+    return stamp_version(settled)
 
 
-def dated(manifest: Manifest) -> Manifest:
+def stamp_version(manifest: Manifest) -> Manifest:
     """With a version: the day, and a digest of everything that makes its answers."""
     answers = msgspec.structs.replace(manifest, version="", created="", metrics={}, baseline=None)
     now, digest = datetime.now(UTC), hashlib.sha256(msgspec.json.encode(answers)).hexdigest()
@@ -50,4 +50,4 @@ def dated(manifest: Manifest) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Where `sentiment.manifest.describe` reads it."""
-    (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    (folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")

@@ -176,7 +176,9 @@ def _reads(manifest: Manifest) -> str:
 def decided(thresholds: Thresholds) -> str:
     """From where on a model decides, in words."""
     where = {"publish": f"at {thresholds.publish:.4f} and above", "hold": f"at {thresholds.hold:.4f} and below"}
-    where |= dict.fromkeys(metrics.never(thresholds), "never (too few texts, or too hard ones, to be sure)")
+    where |= dict.fromkeys(
+        metrics.unreachable_decisions(thresholds), "never (too few texts, or too hard ones, to be sure)"
+    )
     return ", ".join(f"{decision} {probability}" for decision, probability in where.items())
 
 

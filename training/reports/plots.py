@@ -20,7 +20,7 @@ CURVES = ("loss", "accuracy", "auc", "precision", "rate")
 LINES = cycler(linestyle=["-", "--", ":"]) * cycler(color=matplotlib.color_sequences["tab10"])  # thirty tell apart
 
 
-def judgement(labels: Labels, probability: Floats) -> dict[str, Figure]:
+def diagnostic_plots(labels: Labels, probability: Floats) -> dict[str, Figure]:
     """Of calibrated probabilities: how they rank, whether they are honest, and what is taken for what at 0.5."""
     return {
         "roc": roc(labels, probability),

@@ -17,19 +17,18 @@ from itertools import batched
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
 from sentiment.errors import ModelError
-from sentiment.manifest import Thresholds, champion
+from sentiment.manifest import Thresholds, read_champion
 from sentiment.model import Model, Scores
 from sentiment.verdict import verdict
 from training.data.chunked_files import FORMATS, Added, File
+from training.scoring.predict import BATCH, joined
 
 MODELS = Path("models")
-BATCH = 256  # texts given to the model at once; what Spark gives to one core
 ADDED = pa.schema({"probability": pa.float64(), "predicted": pa.string(), "decision": pa.string()})
 
 console = Console(stderr=True)
@@ -49,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     try:
-        folder = arguments.model or MODELS / champion(MODELS)
+        folder = arguments.model or MODELS / read_champion(MODELS)
         model = Model.load(folder)
     except ModelError as error:
         raise SystemExit(str(error)) from error
@@ -99,11 +98,6 @@ def _spark(folder: Path, master: str) -> AbstractContextManager[Engine]:
     return spark.engine(folder, master)
 
 
-def predict(model: Model, texts: Sequence[str]) -> Scores:
-    """The scores of any number of texts, at least one; memory for a batch of them at a time."""
-    return _joined(map(model.score, batched(texts, BATCH, strict=False)))
-
-
 def _open(source: Path, out: Path) -> File[Any]:
     if source.suffix not in FORMATS:
         raise SystemExit(f"{source}: must be one of {', '.join(FORMATS)}")
@@ -131,7 +125,7 @@ def _check(file: File[Any], source: Path) -> int:
 
 
 def _columns(texts: Sequence[str], scores: list[Scores], thresholds: Thresholds) -> Added:
-    probability, _, unknown = _joined(scores)
+    probability, _, unknown = joined(scores)
     verdicts = [
         verdict(text, p, u, thresholds)
         for text, p, u in zip(texts, probability.tolist(), unknown.tolist(), strict=True)
@@ -141,10 +135,6 @@ def _columns(texts: Sequence[str], scores: list[Scores], thresholds: Thresholds)
         "predicted": [v.label for v in verdicts],
         "decision": [v.decision for v in verdicts],
     }
-
-
-def _joined(scores: Iterable[Scores]) -> Scores:
-    return Scores(*map(np.concatenate, zip(*scores, strict=True)))
 
 
 def _progress() -> Progress:

@@ -24,7 +24,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import arrow_udf
 
 import sentiment
-from sentiment.manifest import FILE, describe
+from sentiment.manifest import MANIFEST_FILE, read_manifest
 from sentiment.model import Model, Scores
 
 from .score_file import Engine
@@ -83,7 +83,7 @@ def _session(master: str) -> Iterator[SparkSession]:
 
 def _scorer(session: SparkSession, folder: Path) -> Engine:
     """Sends the model to every executor, file by file: Spark takes a folder only from disks in common."""
-    names = [FILE, *describe(folder).files]
+    names = [MANIFEST_FILE, *read_manifest(folder).files]
     session.addArtifacts(*(str(folder / name) for name in names), file=True)
 
     def score(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:

@@ -40,11 +40,12 @@ from rich.console import Console
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from training.commands.prepare import DATA, Split, dataset_sha256
-from training.commands.train import configure, fit, flat
 from training.commands.train import read as read_data
+from training.data.dataset import DATA, Split, dataset_sha256
 from training.evaluation import metrics
-from training.families import FAMILIES, Desk, family
+from training.families import FAMILIES, RunContext, family
+from training.families.fit import fit
+from training.families.settings import configure, flatten
 from training.registry import mlflow_tracking
 from training.reports import plots
 
@@ -262,10 +263,12 @@ def attempt(study: optuna.Study, trial: optuna.Trial, plan: Plan, data: Data) ->
     settings = draw(module.space, trial, plan.fixed, configure(module.Configuration, list(plan.fixed)))
     configuration = configure(module.Configuration, settings)
     trial.set_user_attr("settings", settings)
-    mlflow.log_params({"family": plan.family, "texts": len(data["train"])} | flat(msgspec.to_builtins(configuration)))
+    mlflow.log_params(
+        {"family": plan.family, "texts": len(data["train"])} | flatten(msgspec.to_builtins(configuration))
+    )
     folder = _folder(study, trial)
     try:
-        value = judge(plan.family, configuration, data, Desk(folder, reporter(trial)))
+        value = judge(plan.family, configuration, data, RunContext(folder, reporter(trial)))
         study.tell(trial, value)
         said = f"{value:.4f}"
     except optuna.TrialPruned:
@@ -284,13 +287,13 @@ def attempt(study: optuna.Study, trial: optuna.Trial, plan: Plan, data: Data) ->
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def judge(name: str, configuration: Any, data: Data, desk: Desk) -> float:
+def judge(name: str, configuration: Any, data: Data, context: RunContext) -> float:
     """Train, log what is measured on validation, and return what is maximised: the break-even precision there.
 
     Precision at 0.5 could be had by calling little positive, and the share that can be published hangs on the few texts
     that score highest; this one tells how well the texts are ranked around the place where the decision falls.
     """
-    trained, logit = fit(name, configuration, data, data["train"].label.to_numpy(np.float32), desk)
+    trained, logit = fit(name, configuration, data, data["train"].label.to_numpy(np.float32), context)
     value = metrics.break_even(data["validation"].label.to_numpy(), logit)
     figures = trained.validation.values | {"break_even": value}
     mlflow.log_metrics({f"validation_{name}": figure for name, figure in figures.items()})
@@ -315,7 +318,7 @@ def draw(space: Callable[[Any], dict[str, Any]], trial: Any, fixed: Collection[s
     `configuration` has the fixed settings; a space may look at them.
     """
     keys = {setting.partition("=")[0] for setting in fixed}
-    known = {key: value for key, value in flat(msgspec.to_builtins(configuration)).items() if key in keys}
+    known = {key: value for key, value in flatten(msgspec.to_builtins(configuration)).items() if key in keys}
     drawn = {key: value for key, value in space(Open(trial, known)).items() if key not in keys}
     return [f"{key}={json.dumps(value)}" for key, value in drawn.items()] + list(fixed)
 

@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sentiment.manifest import IdsCounts
 from sentiment.text import TextSpec
 from training.evaluation import metrics
-from training.families import GRAPH, Desk, Examples, text_space
+from training.families import GRAPH, Examples, RunContext, text_space
 from training.onnx_export import graph_builder
 
 from .ngram_counts import NgramCounts
@@ -101,17 +101,17 @@ def fit(
     classifier: BaseEstimator,
     grid: Mapping[str, Sequence[float]],
     train: Examples,
-    desk: Desk,
+    context: RunContext,
     *,
     tfidf: bool,
 ) -> LinearModel:
     """Fit `classifier` on n-grams of `train`, with the values of `grid` that cross-validation finds most precise."""
     counts = NgramCounts(configuration.text, configuration.longest, configuration.min_df).fit(train.texts)
     features = counts.transform(train.texts)
-    full = _fit(classifier, counts, features, train.target, grid, desk, tfidf)
+    full = _fit(classifier, counts, features, train.target, grid, context, tfidf)
     columns = _worth_keeping(configuration.keep, full)
     chosen = {name: [full.classifier.get_params()[name]] for name in grid}
-    return _fit(classifier, counts.keep(columns), features[:, columns], train.target, chosen, desk, tfidf)
+    return _fit(classifier, counts.keep(columns), features[:, columns], train.target, chosen, context, tfidf)
 
 
 def _fit(
@@ -120,14 +120,14 @@ def _fit(
     features: sp.csr_matrix,
     target: NDArray[np.float32],
     grid: Mapping[str, Sequence[float]],
-    desk: Desk,
+    context: RunContext,
     tfidf: bool,
 ) -> LinearModel:
     """`counts` is fitted already; the rest is fitted to its `features`."""
     weighting = TfidfTransformer(sublinear_tf=True).fit(features) if tfidf else None
     weighted = features if weighting is None else weighting.transform(features)
     with console.status(f"{classifier} on {features.shape[1]:,} n-grams of {features.shape[0]:,} texts"):
-        values = most_precise(classifier, grid, weighted, target, desk)
+        values = most_precise(classifier, grid, weighted, target, context)
         rows, labels, weights = as_labels(weighted, target)
         fitted = classifier.set_params(**values).fit(rows, labels, sample_weight=weights)
     return LinearModel(counts, weighting, fitted)
@@ -148,7 +148,7 @@ def most_precise(
     grid: Mapping[str, Sequence[float]],
     features: sp.csr_matrix,
     target: NDArray[np.float32],
-    desk: Desk,
+    context: RunContext,
 ) -> dict[str, float]:
     """The values of `grid` with which `classifier` is most precise on held-out folds.
 
@@ -163,7 +163,7 @@ def most_precise(
     tried = search.fit(features, (target >= 0.5).astype(np.int8)).cv_results_
     for step, values in enumerate(tried["params"]):
         figures = {f"cv_{name}": float(tried[f"mean_test_{name}"][step]) for name in scoring}
-        desk.report(step, values | figures)
+        context.report(step, values | figures)
         console.print(values, figures)
     return dict(tried["params"][int(np.argmax(tried["mean_test_precision"]))])
 

@@ -20,7 +20,7 @@ from sklearn.feature_selection import chi2
 
 from sentiment.manifest import IdsCounts
 from sentiment.text import TextSpec
-from training.families import GRAPH, Desk, Examples, text_space
+from training.families import GRAPH, Examples, RunContext, text_space
 from training.onnx_export import graph_builder
 
 from . import base
@@ -61,7 +61,7 @@ class Forest:
         return IdsCounts(base.VOCABULARY, 64, self.counts.longest)
 
 
-def fit(configuration: Configuration, train: Examples, _: Examples, desk: Desk) -> Forest:
+def fit(configuration: Configuration, train: Examples, _: Examples, context: RunContext) -> Forest:
     counts = NgramCounts(configuration.text, configuration.longest, configuration.min_df).fit(train.texts)
     features, labels, weights = base.as_labels(counts.transform(train.texts), train.target)
     dependence = np.nan_to_num(chi2(features, labels)[0])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 from sklearn.linear_model import LogisticRegression
 
-from training.families import Desk, Examples
+from training.families import Examples, RunContext
 
 from . import base
 from .base import Choice, LinearModel
@@ -20,10 +20,10 @@ class Configuration(base.Configuration, frozen=True):
     max_iter: Annotated[int, Meta(ge=1)] = 300  # of the solver
 
 
-def fit(configuration: Configuration, train: Examples, _: Examples, desk: Desk) -> LinearModel:
+def fit(configuration: Configuration, train: Examples, _: Examples, context: RunContext) -> LinearModel:
     solver, max_iter = configuration.solver, configuration.max_iter
     regression = LogisticRegression(solver=solver, max_iter=max_iter, tol=1e-5, random_state=0)
-    return base.fit(configuration, regression, {"C": configuration.C}, train, desk, tfidf=True)
+    return base.fit(configuration, regression, {"C": configuration.C}, train, context, tfidf=True)
 
 
 def space(trial: Any) -> dict[str, Any]:

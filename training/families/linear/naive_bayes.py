@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sklearn.naive_bayes import ComplementNB, MultinomialNB
 
-from training.families import Desk, Examples
+from training.families import Examples, RunContext
 
 from . import base
 from .base import Choice, LinearModel
@@ -22,9 +22,9 @@ class Configuration(base.Configuration, frozen=True):
     tfidf: bool = False  # weigh the counts
 
 
-def fit(configuration: Configuration, train: Examples, _: Examples, desk: Desk) -> LinearModel:
+def fit(configuration: Configuration, train: Examples, _: Examples, context: RunContext) -> LinearModel:
     grid = {"alpha": configuration.alpha}
-    return base.fit(configuration, KINDS[configuration.kind](), grid, train, desk, tfidf=configuration.tfidf)
+    return base.fit(configuration, KINDS[configuration.kind](), grid, train, context, tfidf=configuration.tfidf)
 
 
 def space(trial: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 from sklearn.svm import LinearSVC
 
-from training.families import Desk, Examples
+from training.families import Examples, RunContext
 
 from . import base
 from .base import Choice, LinearModel
@@ -20,9 +20,9 @@ class Configuration(base.Configuration, frozen=True):
     max_iter: Annotated[int, Meta(ge=1)] = 1000  # of coordinate descent
 
 
-def fit(configuration: Configuration, train: Examples, _: Examples, desk: Desk) -> LinearModel:
+def fit(configuration: Configuration, train: Examples, _: Examples, context: RunContext) -> LinearModel:
     machine = LinearSVC(max_iter=configuration.max_iter, random_state=0)
-    return base.fit(configuration, machine, {"C": configuration.C}, train, desk, tfidf=True)
+    return base.fit(configuration, machine, {"C": configuration.C}, train, context, tfidf=True)
 
 
 def space(trial: Any) -> dict[str, Any]:

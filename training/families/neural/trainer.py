@@ -23,7 +23,7 @@ from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
 from training.evaluation import metrics
-from training.families import Desk
+from training.families import RunContext
 
 console = Console(stderr=True)
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of texts that are longer than those before
@@ -113,11 +113,11 @@ def fit(
     train: tuple[Texts, NDArray[np.floating[Any]]],
     validation: tuple[Texts, NDArray[np.int8]],
     schedule: Schedule,
-    desk: Desk,
+    context: RunContext,
 ) -> State:
     """Train `model`, which maps ids [batch, n] to logits [batch, 1], on texts and P(positive) of each.
 
-    Everything needed to go on is in the folder of `desk`. In the end `model` has the weights that were most precise.
+    Everything needed to go on is in the folder of `context`. In the end `model` has the weights that were most precise.
     """
     texts, targets = train
     optimizer = keras.optimizers.AdamW(
@@ -129,7 +129,7 @@ def fit(
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "embeddings"])
     model.compile(optimizer, loss=keras.losses.BinaryCrossentropy(from_logits=True))
     optimizer.build(model.trainable_variables)
-    state = _restore(model, desk.folder)
+    state = _restore(model, context.folder)
     parts = rounds(len(targets), schedule)
     while state.round < len(parts) and state.cuts <= schedule.cuts:
         started = time.monotonic()
@@ -145,14 +145,14 @@ def fit(
         _learn(state, figures, schedule)
         if figures["precision"] > state.best:
             state.best = figures["precision"]
-            _write(desk.folder / "best.npz", {str(i): v for i, v in enumerate(model.get_weights())})
+            _write(context.folder / "best.npz", {str(i): v for i, v in enumerate(model.get_weights())})
         state.round += 1
-        _save(model, desk.folder, state)
+        _save(model, context.folder, state)
         figures |= {"train_loss": float(np.mean(losses)), "rate": float(optimizer.learning_rate.numpy())}
-        desk.report(state.round, figures | {"seconds": state.seconds})
+        context.report(state.round, figures | {"seconds": state.seconds})
         shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         console.print(f"{what}, {state.seconds:.0f} s: {shown}", highlight=False, soft_wrap=True)
-    with np.load(desk.folder / "best.npz") as best:
+    with np.load(context.folder / "best.npz") as best:
         model.set_weights([best[str(i)] for i in range(len(best.files))])
     return state
 

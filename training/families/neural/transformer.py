@@ -22,7 +22,7 @@ from safetensors.numpy import load_file
 from sentiment.features import WordPiecesEncoder
 from sentiment.manifest import WordPieces
 from sentiment.text import TextSpec
-from training.families import GRAPH, Desk, Examples
+from training.families import GRAPH, Examples, RunContext
 from training.families.linear import base
 from training.families.linear.ngram_counts import NgramCounts
 from training.onnx_export import graph_builder
@@ -199,7 +199,7 @@ def translated(weights: Mapping[str, Array], blocks: int) -> dict[str, Array]:
 def pretrained(encoder: str) -> tuple[Shape, bytes, dict[str, Array]]:
     """The shape, the vocabulary and the weights by name of what `encoder` names, see `Configuration`."""
     if encoder.startswith(RUN):
-        fitted = mlflow_tracking.kept(encoder.removeprefix(RUN)).fitted
+        fitted = mlflow_tracking.load_model(encoder.removeprefix(RUN)).fitted
         if not isinstance(fitted, Transformer):
             raise SystemExit(f"encoder={encoder}: that run trained another family")
         return fitted.shape, fitted.vocabulary, dict(fitted.weights)
@@ -257,7 +257,7 @@ def opened(configuration: Configuration, texts: Sequence[str]) -> Transformer:
     )
 
 
-def fit(configuration: Configuration, train: Examples, validation: Examples, desk: Desk) -> Transformer:
+def fit(configuration: Configuration, train: Examples, validation: Examples, context: RunContext) -> Transformer:
     trainer.use(configuration.schedule.precision)
     keras.utils.set_random_seed(configuration.schedule.seed)
     fitted = opened(configuration, train.texts)
@@ -271,7 +271,7 @@ def fit(configuration: Configuration, train: Examples, validation: Examples, des
         (fitted.encode(train.texts), train.target),
         (fitted.encode(validation.texts[glance]), validation.label[glance]),
         configuration.schedule,
-        desk,
+        context,
     )
     weights = {name: np.asarray(variable) for name, variable in named(model).items()}
     mixed = {

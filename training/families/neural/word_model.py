@@ -16,7 +16,7 @@ from rich.progress import track
 
 from sentiment.manifest import TokenIds
 from sentiment.text import TextSpec
-from training.families import GRAPH, Desk, Examples, text_space
+from training.families import GRAPH, Examples, RunContext, text_space
 from training.onnx_export import keras_converter
 
 from . import embeddings, trainer
@@ -71,12 +71,12 @@ class WordModel:
         return model
 
 
-def fit(configuration: Configuration, train: Examples, validation: Examples, desk: Desk) -> WordModel:
-    """Train the configuration's network on `train`, from where it was left in the desk's folder."""
+def fit(configuration: Configuration, train: Examples, validation: Examples, context: RunContext) -> WordModel:
+    """Train the configuration's network on `train`, from where it was left in the context's folder."""
     schedule = configuration.schedule
     words = vocabulary(configuration, train.texts)
     texts = encode(configuration, words, train.texts)
-    vectors = embeddings.initial(configuration.embedding, words, texts, schedule.seed, desk.folder)
+    vectors = embeddings.initial(configuration.embedding, words, texts, schedule.seed, context.folder)
     trainer.use(schedule.precision)
     keras.utils.set_random_seed(schedule.seed)
     model = build(configuration, len(words))
@@ -84,7 +84,7 @@ def fit(configuration: Configuration, train: Examples, validation: Examples, des
         model.get_layer("embedding").set_weights([vectors])
     glance = slice(schedule.glance)
     looked_at = encode(configuration, words, validation.texts[glance]), validation.label[glance]
-    trainer.fit(model, (texts, train.target), looked_at, schedule, desk)
+    trainer.fit(model, (texts, train.target), looked_at, schedule, context)
     return WordModel(configuration, words, model.get_weights())
 
 
