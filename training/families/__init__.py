@@ -1,26 +1,24 @@
-"""The model families, one file each, and the protocol they share.
+"""The model families, one module each: how they train, what `tune` searches, how they become an ONNX model.
 
-A family is a module with three names:
-
-    Configuration             a msgspec Struct: every setting, its default, its bounds; `--set` and `tune` fill it
-    fit(configuration, train, validation, context) -> Fitted
-    space(trial) -> dict      the settings `tune` tries, drawn from an Optuna trial, keyed as `--set` spells them
-
-A module is imported when its family is asked for: TensorFlow takes seconds to load and the linear ones need none of it.
+A new family is a module that follows `base.Family`, and a line in FAMILIES.
 """
 
-import os
-from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
+from .base import GRAPH_FILE, Examples, Family, FittedModel, RunContext, Untrainable
 
-from sentiment.manifest import Input
-from sentiment.text import TextSpec
+__all__ = [
+    "FAMILIES",
+    "GRAPH_FILE",
+    "Examples",
+    "Family",
+    "FamilyEntry",
+    "FittedModel",
+    "RunContext",
+    "Untrainable",
+    "load_family",
+]
 
 
 class FamilyEntry(NamedTuple):
@@ -38,58 +36,10 @@ FAMILIES = {
     "transformer": FamilyEntry("neural.transformer", "a pretrained BERT encoder, frozen or fine-tuned (Keras)"),
 }
 
-GRAPH = "model.onnx"
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: no notes about this machine
+def load_family(name: str) -> Family:
+    """Import the module of a family in FAMILIES.
 
-
-class Untrainable(ValueError):
-    """With these settings the texts leave nothing to learn from."""
-
-
-class Examples(NamedTuple):
-    texts: Sequence[str]
-    target: NDArray[np.float32]  # [texts]: P(positive), 0 or 1 where a person or an emoticon said it
-
-    @property
-    def label(self) -> NDArray[np.int8]:
-        return (self.target >= 0.5).astype(np.int8)
-
-
-class RunContext(NamedTuple):
-    """What a training works on, besides its examples."""
-
-    folder: Path  # its own: what it leaves there it finds again when it is started again
-    report: Callable[[int, dict[str, float]], None]  # a step, and the figures after it
-
-
-class FittedModel(Protocol):
-    """A trained model as its own framework runs it, and the way from there to ONNX. It can be pickled."""
-
-    @property
-    def text(self) -> TextSpec: ...
-
-    def logit(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Log-odds of positive, [texts], not calibrated."""
-
-    def write(self, folder: Path, *, compact: bool) -> Input:
-        """Write GRAPH and the files of the input contract. Compact: as it would ship; else float32, bit for bit."""
-
-
-class Family(Protocol):
-    Configuration: type[msgspec.Struct]
-
-    def fit(self, configuration: Any, train: Examples, validation: Examples, context: RunContext) -> FittedModel: ...
-
-    def space(self, trial: Any) -> dict[str, Any]: ...
-
-
-def family(name: str) -> Family:
-    """The module of a family in FAMILIES."""
+    Lazily: TensorFlow takes seconds to load, and the linear families do not need it.
+    """
     return import_module(f"{__name__}.{FAMILIES[name].module}")
-
-
-def text_space(trial: Any) -> dict[str, Any]:
-    """What `tune` tries in families that learn their words here: the switches of TextSpec that change what is said."""
-    switches = ("urls", "mentions", "hashtags", "emoticons", "emoji", "elongations", "punctuation", "stop_words")
-    return {f"text.{name}": trial.suggest_categorical(f"text.{name}", [True, False]) for name in switches}

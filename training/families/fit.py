@@ -1,4 +1,4 @@
-"""Fit a family, calibrate it and measure it on validation."""
+"""Train a family, calibrate it, choose its thresholds, and measure it on validation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import pandas as pd
 from sentiment.manifest import Calibration, Metrics, Thresholds
 from training.data.dataset import Split
 from training.evaluation import metrics
-from training.families import Examples, FittedModel, RunContext, family
 
-SPLITS: tuple[Split, ...] = ("train", "validation")
+from . import load_family
+from .base import Examples, FittedModel, RunContext
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What `export` needs: the fitted model and what was learnt on validation."""
+    """A fitted model, and what was fitted and measured on validation. `train` stores it, `export` ships it."""
 
     family: str
     fitted: FittedModel
@@ -27,17 +27,18 @@ class Trained:
 
 
 def fit(
-    name: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: metrics.Targets, context: RunContext
+    family: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: metrics.Targets, context: RunContext
 ) -> tuple[Trained, metrics.Floats]:
-    """Fit on train, whose texts are positive with probability `target`; calibrate and measure on validation.
+    """Train on the train split with `target`, P(positive) of each text; calibrate and measure on validation.
 
     Also returns the logit of every validation text, not calibrated.
     """
-    train, validation = (Examples(data[s].text.tolist(), data[s].label.to_numpy(np.float32)) for s in SPLITS)
-    fitted = family(name).fit(configuration, train._replace(target=target), validation, context)
+    train = Examples(data["train"].text.tolist(), target)
+    validation = Examples(data["validation"].text.tolist(), data["validation"].label.to_numpy(np.float32))
+    fitted = load_family(family).fit(configuration, train, validation, context)
     logit = fitted.logit(validation.texts)
     calibration = metrics.calibrate(validation.label, logit)
     probability = metrics.probability(logit, calibration)
     thresholds = metrics.choose_thresholds(validation.label, probability)
     measured = metrics.measure(data["validation"], probability, thresholds)
-    return Trained(name, fitted, calibration, thresholds, measured), logit
+    return Trained(family, fitted, calibration, thresholds, measured), logit
