@@ -9,7 +9,7 @@ import * as past from "./history.js";
 import { askForKey } from "./key.js";
 import { ask, predict, thresholdsOf } from "./model.js";
 import { shown } from "./problem.js";
-import { keep, recall } from "./session.js";
+import { keep, recall } from "./storage.js";
 import { t } from "./strings.js";
 import { select } from "./tabs.js";
 import { sendable } from "./tweet.js";

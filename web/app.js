@@ -4,7 +4,7 @@
 import * as analyse from "./analyse.js";
 import { announce, byId, element } from "./dom.js";
 import * as key from "./key.js";
-import * as many from "./many.js";
+import * as many from "./batch.js";
 import { alternative, choose, load, preferred, speak, t } from "./strings.js";
 import * as tabs from "./tabs.js";
 

@@ -2,7 +2,7 @@
 /** Where a tweet is written: the field, how much of a tweet it is, an example. What is in it outlives a reload. */
 
 import { announce, byId, fault, submitWithControlEnter } from "./dom.js";
-import { keep, recall } from "./session.js";
+import { keep, recall } from "./storage.js";
 import { t } from "./strings.js";
 import { codePoints, LIMIT, MOST, weight } from "./tweet.js";
 

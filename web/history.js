@@ -2,7 +2,7 @@
 /** The tweets of this tab: what was analysed, and what was written and set aside. */
 
 import { announce, byId, element, icon } from "./dom.js";
-import { keep, recall } from "./session.js";
+import { keep, recall } from "./storage.js";
 import { percent, t } from "./strings.js";
 
 /**

@@ -2,7 +2,7 @@
 /** The access key of the service: where it is kept, the form that asks for it, and whoever waits for one. */
 
 import { announce, byId } from "./dom.js";
-import { keep, recall } from "./session.js";
+import { keep, recall } from "./storage.js";
 import { t } from "./strings.js";
 
 const form = byId("key", HTMLFormElement);

@@ -2,7 +2,7 @@
 /** Tabs, as the ARIA Authoring Practices describe them: arrow keys, Home and End move and select at once. */
 
 import { byId } from "./dom.js";
-import { keep, recall } from "./session.js";
+import { keep, recall } from "./storage.js";
 
 const NAMES = ["one", "many"];
 const tabs = NAMES.map((name) => byId(`tab-${name}`));

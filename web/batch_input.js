@@ -3,7 +3,7 @@
 
 import { columnOfTexts, decode, parse } from "./csv.js";
 import { announce, button, byId, element, fault, submitWithControlEnter } from "./dom.js";
-import { keep, recall } from "./session.js";
+import { keep, recall } from "./storage.js";
 import { t } from "./strings.js";
 
 const MOST = 500; // tweets

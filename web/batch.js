@@ -6,12 +6,12 @@ import { Problem } from "./api.js";
 import { format } from "./csv.js";
 import { announce, button, byId, element, icon, redraw } from "./dom.js";
 import { askForKey } from "./key.js";
-import * as list from "./list.js";
+import * as list from "./batch_input.js";
 import * as model from "./model.js";
 import { shown } from "./problem.js";
-import { keep, recall } from "./session.js";
+import { keep, recall } from "./storage.js";
 import { language, t } from "./strings.js";
-import { table } from "./table.js";
+import { table } from "./results_table.js";
 import { codePoints, MOST, sendable } from "./tweet.js";
 import { DECISIONS } from "./verdict.js";
 
