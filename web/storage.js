@@ -1,29 +1,29 @@
 // @ts-check
-/** What survives a reload and ends with the tab. Where the browser keeps nothing, nothing breaks. */
+/** sessionStorage: values survive a reload and end with the tab. The page also works where storage is blocked. */
 
 const PREFIX = "buzzguard.";
 
 /**
  * @template T
  * @param {string} name
- * @param {T} otherwise
+ * @param {T} fallback
  * @returns {T}
  */
-export function recall(name, otherwise) {
+export function load(name, fallback) {
   try {
-    const kept = sessionStorage.getItem(PREFIX + name);
-    return kept === null ? otherwise : JSON.parse(kept);
+    const stored = sessionStorage.getItem(PREFIX + name);
+    return stored === null ? fallback : JSON.parse(stored);
   } catch {
-    return otherwise;
+    return fallback;
   }
 }
 
 /**
  * @param {string} name
  * @param {unknown} value
- * @returns {boolean} whether there was room for it
+ * @returns {boolean} false if there was no room
  */
-export function keep(name, value) {
+export function save(name, value) {
   try {
     sessionStorage.setItem(PREFIX + name, JSON.stringify(value));
     return true;

@@ -129,7 +129,7 @@ def test_what_is_written_is_read_again(csv: Call, separator: str) -> None:
     ],
 )
 def test_a_tweet_is_as_long_as_on_x(tweet: Call, text: str, weight: int) -> None:
-    assert tweet("weight", text) == weight
+    assert tweet("weightedLength", text) == weight
 
 
 def test_the_pieces_of_an_explanation_are_the_text(tweet: Call) -> None:
@@ -170,6 +170,6 @@ def test_strength_is_measured_by_the_strongest_word_but_never_by_faint_ones(twee
 @pytest.mark.parametrize("text", hostile(5, seed=7))
 def test_what_is_sent_has_as_many_code_points(tweet: Call, text: str) -> None:
     half = text + "\ud83d!\0"  # half of a surrogate pair, as a cut emoji leaves it
-    sent = tweet("sendable", half)
+    sent = tweet("sanitize", half)
     assert sent == text.replace("\0", "\ufffd") + "\ufffd!\ufffd"
     assert tweet("codePoints", sent) == len(half)
