@@ -1,4 +1,4 @@
-"""The screens, and the fonts, on which nothing may stick out to the right or have to be scrolled sideways."""
+"""The screens and fonts on which nothing may overflow to the right or scroll sideways."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 class Screen(NamedTuple):
     width: int  # CSS pixels
-    text: str = "100%"  # of the size that the browser has for text
+    text: str = "100%"  # of the browser's text size
 
 
 SCREENS = {
@@ -40,8 +40,8 @@ _FIND = """() => {
 }"""
 
 
-def sticking_out(page: Page, screen: Screen, font: str) -> list[str]:
-    """What is partly to the right of the screen, the page included. The page is as before in the end."""
+def overflowing(page: Page, screen: Screen, font: str) -> list[str]:
+    """Return what overflows the screen to the right. Restores the page afterwards."""
     before = page.viewport_size
     assert before
     page.set_viewport_size({"width": screen.width, "height": 800})
