@@ -11,15 +11,14 @@ class Screen(NamedTuple):
 
 
 SCREENS = {
-    "320px": Screen(320),  # also what is left of 1280 at 400 %: WCAG 2.2, 1.4.10
+    "320px": Screen(320),  # also a width of 1280 at 400 % zoom: WCAG 2.2, 1.4.10
     "360px": Screen(360),
-    "zoom-200%": Screen(640),  # what is left of 1280
+    "zoom-200%": Screen(640),  # a width of 1280 at 200 % zoom
     "text-200%": Screen(1280, "200%"),  # WCAG 2.2, 1.4.4
 }
 
-# Every machine has other fonts. Letters half an em further apart are wider than any font's: those of DejaVu Sans Bold,
-# the widest that is common, take 0.7 em on average, these more than 0.9 whatever they are made of. What breaks in time
-# with them does so with narrower ones. (A style sheet that is made by a script is not asked for by the CSP.)
+# Fonts differ between machines. With half an em of letter spacing, text is wider than in any common font: DejaVu Sans
+# Bold takes 0.7 em per letter, this more than 0.9. (The CSP does not apply to style sheets that a script constructs.)
 FONTS = {"own": "", "wide": "* { letter-spacing: 0.5em !important }"}
 
 _SET = """([size, rule]) => {

@@ -12,7 +12,7 @@ REVIEW = "Our new app is here. It still crashes now and then, but it remembers y
 HOLD = "We are sorry: all flights to Lisbon are cancelled today, and our phone lines are overloaded"
 UNKNOWN = "Zorgblat frimple quonk"
 FOREIGN = "Nous sommes très heureux de vous retrouver à bord cet été"
-TOO_LONG = f"{REVIEW}. " * 13  # for the service
+TOO_LONG = f"{REVIEW}. " * 13  # for the API
 VERDICTS = {"publish": PUBLISH, "review": REVIEW, "hold": HOLD}
 
 PREDICT, FEEDBACK, MODELS = "/api/predict", "/api/feedback", "/api/models"

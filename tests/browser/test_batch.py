@@ -190,7 +190,7 @@ def test_too_long_tweet_is_marked_and_can_be_corrected(visitor: Visitor) -> None
     expect(visitor.page.get_by_role("status")).to_have_text(done)
     row = visitor.batch.get_by_role("row").filter(has_text=visitor.words("many.tooLong", most="1,000"))
     box = row.bounding_box()
-    assert box and box["height"] < 200  # of some 1,000 with all of its lines
+    assert box and box["height"] < 200  # clamped: about 1,000 with all lines
     row.get_by_role("button", name=TOO_LONG.strip()).click()
     expect(visitor.box).to_be_focused()
     assert visitor.box.input_value().startswith(TOO_LONG * 4)

@@ -87,7 +87,7 @@ def unfold_schemas(visitor: Visitor) -> None:
 def unfold_components(visitor: Visitor) -> None:
     visitor.page.locator("section.models button").first.click()
     closed = visitor.page.get_by_role("button", name="Expand all")
-    while closed.count():  # there are others within
+    while closed.count():  # opened ones contain further closed ones
         click_each(closed)
     expect(visitor.page.get_by_text("dataset_sha256").last).to_be_visible()
 

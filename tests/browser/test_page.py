@@ -59,7 +59,7 @@ def test_markup_in_a_tweet_is_shown_as_text(visit: Visit) -> None:
     visitor.page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     visitor.analyse(SCRIPT)
     assert visitor.verdict.locator("blockquote").inner_text() == SCRIPT
-    assert "lovely" in visitor.verdict.locator("mark").all_inner_texts()  # emoji before it or not
+    assert "lovely" in visitor.verdict.locator("mark").all_inner_texts()  # also after an emoji
     visitor.press("feedback.next")
     visitor.page.get_by_role("tab", name=visitor.words("tabs.many")).click()
     visitor.lines.fill(SCRIPT)
@@ -151,7 +151,7 @@ def test_history_stays_in_the_tab_and_can_be_cleared(visit: Visit) -> None:
     history.get_by_role("button", name=VERDICTS["publish"]).click()
     expect(visitor.verdict).to_have_attribute("data-decision", "publish")
     expect(visitor.box).to_have_value(VERDICTS["publish"])
-    assert VERDICTS["hold"] not in str(visitor.context.storage_state())  # which holds what outlives a tab
+    assert VERDICTS["hold"] not in str(visitor.context.storage_state())  # which holds what survives the tab
     visitor.press("history.clear")
     expect(history).to_be_hidden()
     assert VERDICTS["hold"] not in visitor.page.evaluate("JSON.stringify(sessionStorage)")

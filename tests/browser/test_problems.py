@@ -15,7 +15,7 @@ from tests.browser.states import FEEDBACK, HOLD, PREDICT, PUBLISH, REVIEW
 from tests.browser.visitor import Visitor
 from tests.conftest import FUNCTION_KEY, ROOT, App, StartApp
 
-RECEIPT_KEY = "development-" + "k" * 32  # of every app that tests start
+RECEIPT_KEY = "development-" + "k" * 32  # the key of every app under test
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +213,7 @@ def test_asks_for_a_key_and_keeps_it_in_the_tab(visit: Visit, site_with_key: App
     visitor.expect_state("verdict")
     expect(visitor.verdict).to_have_attribute("data-decision", "hold")
     expect(key).to_be_hidden()
-    assert FUNCTION_KEY not in json.dumps(visitor.context.storage_state())  # which holds what outlives a tab
+    assert FUNCTION_KEY not in json.dumps(visitor.context.storage_state())  # which holds what survives the tab
     visitor.page.reload()
     visitor.analyse(PUBLISH)
     visitor.errors.expect_only(*["401$"] * 4)
@@ -230,7 +230,7 @@ def test_late_refusal_does_not_apply_to_a_newer_key(visit: Visit, site_with_key:
     key.fill(FUNCTION_KEY)
     key.press("Enter")
     visitor.expect_state("verdict")
-    asked[0].continue_()  # as it was asked: without a key
+    asked[0].continue_()  # as sent, without a key
     expect(visitor.page.locator("[data-thresholds=known]")).to_be_visible()
     expect(key).to_be_hidden()
     visitor.errors.expect_only(*["401$"] * 2)

@@ -24,14 +24,14 @@ type Refusal = Literal["RedirectToLoginPage", "Return401"]
 
 COOKIE = "AppServiceAuthSession"
 ENTRA = "https://login.microsoftonline.com/common/oauth2/v2.0/authorize"
-OF_THE_CONNECTION = {"connection", "content-encoding", "content-length", "host", "transfer-encoding"}
+HOP_BY_HOP_HEADERS = {"connection", "content-encoding", "content-length", "host", "transfer-encoding"}
 
 
 class SignIn:
-    """App Service authentication before an app, as a browser meets it; Entra ID itself takes everybody.
+    """App Service authentication in front of an app, as a browser sees it; this Entra ID signs everybody in.
 
-    Who has no session is sent to Entra ID, which no script may read, or gets 401, as `refusal` says; so is 403 for a
-    POST of a browser with a session and without Origin or Referer, against forged requests. The paths:
+    A request without a session is redirected to Entra ID, which no script may read, or gets 401, as `refusal` says. A
+    POST with a session but without Origin or Referer gets 403, against forged requests. Sources:
     https://learn.microsoft.com/azure/app-service/configure-authentication-customize-sign-in-out
     https://learn.microsoft.com/azure/app-service/overview-authentication-authorization
     (Cross-site request forgery mitigation); the Referer: https://github.com/voxel51/fiftyone/issues/4539.
@@ -72,12 +72,12 @@ class SignIn:
         return Response(status_code=401, headers={"www-authenticate": f'Bearer realm="{request.url.hostname}"'})
 
     async def _forward(self, request: Request) -> Response:
-        headers = {name: value for name, value in request.headers.items() if name not in OF_THE_CONNECTION}
+        headers = {name: value for name, value in request.headers.items() if name not in HOP_BY_HOP_HEADERS}
         body = await request.body() or None
         answer = await asyncio.to_thread(
             self._app.request, request.method, request.url.path, headers=headers, content=body
         )
-        passed = {name: value for name, value in answer.headers.items() if name not in OF_THE_CONNECTION}
+        passed = {name: value for name, value in answer.headers.items() if name not in HOP_BY_HOP_HEADERS}
         return Response(answer.content, answer.status_code, passed)
 
 

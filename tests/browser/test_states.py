@@ -44,7 +44,7 @@ def visitor(request: pytest.FixtureRequest, browser: Browser, site: App) -> Iter
     """A visitor in one state of the page. Tests leave it unchanged."""
     state: State = request.param
     with Visitor(browser, str(site.http.base_url), viewport=DESKTOP) as visitor:
-        visitor.context.add_init_script(path=AXE)  # the CSP, which would forbid it, is for scripts of the page
+        visitor.context.add_init_script(path=AXE)  # not subject to the page's CSP
         state.reach(visitor)
         yield visitor
         visitor.errors.expect_only(*state.errors)
@@ -77,5 +77,5 @@ def switch_language(page: Page) -> None:
     switch, html = page.locator("#language"), page.locator("html")
     other = switch.get_attribute("lang")
     assert other
-    switch.dispatch_event("click")  # a dialog may be before it
+    switch.dispatch_event("click")  # a dialog may cover it
     expect(html).to_have_attribute("lang", other)

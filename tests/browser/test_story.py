@@ -147,10 +147,12 @@ def test_privacy_dialog_can_be_closed_at_any_scroll_position(visit: Visit) -> No
     visitor.open("/#privacy")
     close, text = visitor.button("privacy.close"), visitor.page.locator("#privacy-text")
     expect(close).to_be_in_viewport(ratio=1)
-    visitor.page.get_by_role("dialog").evaluate("dialog => dialog.scrollTo(0, dialog.scrollHeight)")  # read to the end
+    visitor.page.get_by_role("dialog").evaluate(
+        "dialog => dialog.scrollTo(0, dialog.scrollHeight)"
+    )  # scroll to the end
     expect(close).to_be_in_viewport(ratio=1)
     last, button = text.bounding_box(), close.bounding_box()
-    assert last and button and last["y"] + last["height"] <= button["y"]  # nothing is below it
+    assert last and button and last["y"] + last["height"] <= button["y"]  # nothing is below the button
     close.click()
     expect(visitor.page.get_by_role("dialog")).to_have_count(0)
 
