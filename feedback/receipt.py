@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from sentiment.errors import ExpiredReceipt, InvalidReceipt
+from .errors import ExpiredReceipt, InvalidReceipt
 
 
 class Receipt(NamedTuple):
