@@ -17,7 +17,7 @@ from cloud.settings import Settings, read
 from feedback.receipt import Receipt
 from feedback.record import Feedback, record
 from sentiment.errors import ExportError, StoreUnavailable
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 NOW = datetime(2026, 11, 22, 5, 6, 7, 8, tzinfo=UTC)
 DAY, HOUR, DIGEST = "2026-11-22", "2026-11-22T05", "0" * 32

@@ -25,7 +25,7 @@ from feedback.incident import ALERTS, Claim, Subject
 from feedback.receipt import Receipt
 from feedback.record import Feedback, Purged, hour_at, purge, record
 from sentiment.errors import IncidentInProgress, StoreUnavailable
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 FEEDBACK = record(Receipt("lite@1", 0.9, "positive", "0" * 32, NOW, "id"), False, NOW)

@@ -3,7 +3,7 @@
 import pytest
 
 from devhost.azurite import Azurite
-from tests.conftest import App, StartApp
+from tests.support.app import App, StartApp
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ from devhost import azurite
 from devhost.host.settings_files import DEVELOPMENT_PORT, LocalSettings
 from infra.package import SERVED
 from sentiment.errors import SettingsError
-from tests.conftest import ROOT, App
 from tests.docs.documents import files
 from tests.docs.test_examples import ADDRESS
+from tests.support.app import App
+from tests.support.paths import ROOT
 
 SAMPLE = "local.settings.sample.json"
 VARIABLE = re.compile(r"@(\w+) = (.+)")

@@ -18,8 +18,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import ROOT, App
 from tests.docs.documents import DOCUMENTS, Example, examples
+from tests.support.app import App
+from tests.support.paths import ROOT
 from tools.node import node
 from training.__main__ import VERBS
 

@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 from infra import bicep
-from tests.conftest import ROOT, App
 from tests.docs.documents import DOCUMENTS, anchors, bold, examples, files, folders, links, spans, tables
 from tests.infra.test_bicep import read_by_the_code
+from tests.support.app import App
+from tests.support.paths import ROOT
 
 PICTURE = ROOT / "docs/architecture.svg"
 SVG = "{http://www.w3.org/2000/svg}"

@@ -17,8 +17,8 @@ from tempfile import mkdtemp
 import pytest
 
 from infra import package
-from tests.conftest import ROOT
 from tests.e2e.test_telemetry import DEADLINE, Ingestion
+from tests.support.paths import ROOT
 
 OF_THE_CHECKOUT = ("service", "feedback", "incident", "retention", "export")  # tests/e2e/test_NAME.py, whole
 LIMIT = 61_000_000  # bytes: 40 of code, 21 of models, which hardly compress

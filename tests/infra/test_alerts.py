@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.cost import minutes
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 ALERTS: list[dict[str, Any]] = json.loads((ROOT / "infra/alerts.json").read_text())
 

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from infra import bicep, verify
-from tests.conftest import ROOT
 from tests.infra import option_policies, policies
 from tests.infra.policies import Snapshot, resources, settings
 from tests.infra.test_alerts import ALERTS
+from tests.support.paths import ROOT
 
 INFRA = ROOT / "infra"
 SNAPSHOTS: dict[str, Snapshot] = {

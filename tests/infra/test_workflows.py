@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from infra import bicep, smoke
-from tests.conftest import ROOT
 from tests.e2e.test_package import OF_THE_CHECKOUT
 from tests.infra.fakes import LABELS, FakeApp, package
+from tests.support.paths import ROOT
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
