@@ -15,9 +15,9 @@ from devhost import azurite
 from devhost.host.settings_files import DEVELOPMENT_PORT, LocalSettings
 from infra.package import SERVED
 from sentiment.errors import SettingsError
-from tests.docs.documents import files
-from tests.docs.test_examples import ADDRESS
+from tests.docs.examples import ADDRESS
 from tests.support.app import App
+from tests.support.documents import files
 from tests.support.paths import ROOT
 
 SAMPLE = "local.settings.sample.json"
