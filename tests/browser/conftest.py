@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from devhost.azurite import Azurite
 from tests.browser import chromium
 from tests.browser.visitor import TIMEOUT_MS, Language, Visitor
-from tests.conftest import ROOT, App, StartApp
+from tests.support.app import App, StartApp
+from tests.support.paths import ROOT
 
 FEEDBACK_TABLE = "browser"
 

@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, ViewportSize
 from devhost.azurite import Azurite
 from tests.browser.states import STATES, State
 from tests.browser.visitor import LOCALES, Language, Visitor
-from tests.conftest import ROOT, App, StartApp
+from tests.support.app import App, StartApp
+from tests.support.paths import ROOT
 
 FOLDER = ROOT / "build" / "screenshots"
 IMAGES = ROOT / "docs" / "images"

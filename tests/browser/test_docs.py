@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.conftest import Visit
 from tests.browser.screens import FONTS, SCREENS, overflowing
 from tests.browser.visitor import Visitor
-from tests.conftest import FUNCTION_KEY, App
+from tests.support.app import FUNCTION_KEY, App
 
 
 def opened(visitor: Visitor, path: str) -> Locator:

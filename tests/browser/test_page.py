@@ -8,7 +8,7 @@ from playwright.sync_api import Route, expect
 from tests.browser.conftest import Visit
 from tests.browser.states import PREDICT, PUBLISH, VERDICTS
 from tests.browser.visitor import WEB
-from tests.conftest import App
+from tests.support.app import App
 
 LIMIT = 60_000  # bytes
 

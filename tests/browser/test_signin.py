@@ -17,8 +17,8 @@ from tests.browser.conftest import Visit
 from tests.browser.server import serving
 from tests.browser.states import FEEDBACK, HOLD, PREDICT
 from tests.browser.visitor import LOCALES, Language, Visitor
-from tests.conftest import App
 from tests.infra.option_policies import NEED_NO_SIGN_IN
+from tests.support.app import App
 
 type Refusal = Literal["RedirectToLoginPage", "Return401"]
 

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from tests.browser.screens import FONTS, SCREENS, overflowing
 from tests.browser.states import STATES, State
 from tests.browser.visitor import Visitor
-from tests.conftest import ROOT, App
+from tests.support.app import App
+from tests.support.paths import ROOT
 
 AXE = ROOT / "tools" / "node_modules" / "axe-core" / "axe.min.js"
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}

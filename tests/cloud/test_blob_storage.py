@@ -18,7 +18,7 @@ from feedback.errors import ExportError, StoreUnavailable
 from feedback.export import Erasure
 from feedback.receipt import Receipt
 from feedback.record import Feedback, build_feedback
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 NOW = datetime(2026, 11, 22, 5, 6, 7, 8, tzinfo=UTC)
 DAY, HOUR = NOW.date(), datetime(2026, 11, 22, 5, tzinfo=UTC)

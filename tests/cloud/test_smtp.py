@@ -20,8 +20,8 @@ from cloud.report_email import ReportEmail
 from cloud.settings import MailSettings
 from cloud.smtp import SmtpMailer, compose
 from feedback.errors import MailUnavailable
-from tests.conftest import ROOT
 from tests.support.mailbox import Mailbox, part
+from tests.support.paths import ROOT
 
 EMAIL = ReportEmail("0" * 32, "2 predictions, « très » 🙂", "Größe 🙂\n.\nend\n", "<p>Größe 🙂</p>\n", b'{"a": 1}')
 SENDER, TO = "buzzguard@mail.example", ("ops@mail.example", "boss@mail.example")

@@ -25,7 +25,7 @@ from feedback.errors import IncidentInProgress, StoreUnavailable
 from feedback.receipt import Receipt
 from feedback.record import Feedback, build_feedback
 from feedback.stores import Claim, PurgedBatch, PurgeResult, Subject, purge_feedback
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 HOUR = timedelta(hours=1)

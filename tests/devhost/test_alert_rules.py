@@ -20,7 +20,7 @@ from devhost.monitoring.availability import read_web_test
 from devhost.monitoring.local_monitoring import INFRA, Watch
 from devhost.monitoring.log_analytics import Workspace
 from devhost.monitoring.mailbox import Mail
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

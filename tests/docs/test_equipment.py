@@ -14,9 +14,10 @@ from cloud import settings
 from devhost import azurite
 from devhost.host.settings_files import DEVELOPMENT_PORT, LocalSettings
 from infra.package import SERVED
-from tests.conftest import ROOT, App
-from tests.docs.documents import files
-from tests.docs.test_examples import ADDRESS
+from tests.docs.examples import ADDRESS
+from tests.support.app import App
+from tests.support.documents import files
+from tests.support.paths import ROOT
 
 SAMPLE = "local.settings.sample.json"
 VARIABLE = re.compile(r"@(\w+) = (.+)")

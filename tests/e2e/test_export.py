@@ -16,7 +16,8 @@ from cloud.table_storage import TableFeedbackStore
 from devhost.azurite import Azurite
 from feedback.receipt import Receipt
 from feedback.record import Feedback, build_feedback
-from tests.conftest import MASTER_KEY, ROOT, App, StartApp
+from tests.support.app import MASTER_KEY, App, StartApp
+from tests.support.paths import ROOT
 
 TABLE = "exported"
 DAY = timedelta(days=1)

@@ -11,7 +11,7 @@ from azure.data.tables import TableServiceClient
 
 from devhost.azurite import Azurite
 from feedback.receipt import Receipts
-from tests.conftest import App, StartApp
+from tests.support.app import App, StartApp
 
 TEXT = "the crew was great @bob http://example.org"
 

@@ -19,9 +19,10 @@ from devhost.azurite import Azurite
 from feedback.incident import BAD_PREDICTION_BURST
 from feedback.receipt import Receipt
 from feedback.record import build_feedback
-from tests.conftest import FUNCTION_KEY, INCIDENT_KEY, MASTER_KEY, ROOT, App, StartApp
 from tests.support.alerts import build_alert
+from tests.support.app import FUNCTION_KEY, INCIDENT_KEY, MASTER_KEY, App, StartApp
 from tests.support.mailbox import Mailbox, part
+from tests.support.paths import ROOT
 
 TABLES = {"FEEDBACK_TABLE": "wrongfeedback", "INCIDENTS_TABLE": "incidents"}
 MAIL = {"SMTP_HOST": "127.0.0.1", "MAIL_FROM": "buzzguard@mail.example", "MAIL_TO": "ops@mail.example"}

@@ -17,10 +17,10 @@ from tempfile import mkdtemp
 import pytest
 
 from infra import package
-from tests.conftest import ROOT
 from tests.e2e.test_telemetry import DEADLINE, Ingestion
+from tests.support import package_tests
+from tests.support.paths import ROOT
 
-OF_THE_CHECKOUT = ("service", "feedback", "incident", "retention", "export")  # tests/e2e/test_NAME.py, whole
 LIMIT = 61_000_000  # bytes: 40 of code, 21 of models, which hardly compress
 
 PREDICT = """
@@ -170,7 +170,7 @@ def test_it_has_what_a_managed_identity_needs(unpacked: Path) -> None:
 
 
 def test_it_passes_the_tests_of_the_checkout(unpacked: Path) -> None:
-    tests = [f"tests/e2e/test_{name}.py" for name in OF_THE_CHECKOUT]
+    tests = [f"tests/e2e/test_{name}.py" for name in package_tests.MODULES]
     tests += ["tests/e2e/test_telemetry.py::test_everything_is_told_once_as_it_was", "tests/contract/test_openapi.py"]
     environment = os.environ | {"BUZZGUARD_APP": str(unpacked)}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *tests]

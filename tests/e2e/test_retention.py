@@ -13,7 +13,8 @@ from devhost.azurite import Azurite
 from feedback.receipt import Receipt
 from feedback.record import build_feedback
 from feedback.stores import Subject
-from tests.conftest import MASTER_KEY, ROOT, App, StartApp
+from tests.support.app import MASTER_KEY, App, StartApp
+from tests.support.paths import ROOT
 
 DAY = timedelta(days=1)
 

@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from sentiment.text import TextSpec
-from tests.support.tweets import invented
+from tests.support.dataframes import invented
 from training import families
 from training.families import Examples, RunContext
 from training.families.settings import configure
