@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from cloud import settings
-from sentiment.errors import SettingsError
+from cloud.settings import SettingsError
 
 
 class _Recorder(Mapping[str, str]):
@@ -28,5 +28,5 @@ def names_read() -> set[str]:
     """Return the names of all settings, by reading them."""
     environment = _Recorder()
     with suppress(SettingsError):  # some are required
-        settings.read(environment)
+        settings.read_settings(environment)
     return environment.names
