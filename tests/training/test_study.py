@@ -296,6 +296,7 @@ def _with_guess(plan: tune.Plan, fit: Callable[..., Guess]) -> None:
     """In a process of its own: the family, and a share of the work."""
     module = SimpleNamespace(Configuration=Configuration, fit=fit, space=space)
     sys.modules["training.families.guess"] = module  # type: ignore[assignment]
+    families.FAMILIES["guess"] = families.FamilyEntry("guess", "what stands above")
     tune.mlflow_tracking.connect()
     tune.work(plan)
 
