@@ -1,12 +1,12 @@
-"""Everything that can go wrong on purpose. One tree, so that a caller can catch as widely as it needs.
+"""The base of all errors that the app raises on purpose, and the errors of models.
 
-A message is written for the person who caused it; it may be shown to them. Nothing here carries a stack or a text.
+A message may be shown to the caller: it never holds a traceback or a text that a person wrote.
 """
 
 
 class BuzzguardError(Exception):
-    """The root of the tree."""
+    """Base class of every error that the app raises on purpose."""
 
 
 class ModelError(BuzzguardError):
-    """A model folder is missing, broken, or not the one its manifest describes."""
+    """A model folder is missing, broken, or does not match its manifest."""
