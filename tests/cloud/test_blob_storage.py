@@ -4,8 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import pytest
@@ -18,6 +17,7 @@ from feedback.errors import ExportError, StoreUnavailable
 from feedback.export import Erasure
 from feedback.receipt import Receipt
 from feedback.record import Feedback, build_feedback
+from tests.support.http_server import serve_http
 from tests.support.paths import ROOT
 
 NOW = datetime(2026, 11, 22, 5, 6, 7, 8, tzinfo=UTC)
@@ -135,9 +135,6 @@ class Refusing(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.mark.parametrize(
     ("status", "code", "attempts"),
@@ -155,12 +152,12 @@ def test_refusing_service_raises_store_unavailable_after_few_requests(
     monkeypatch.setattr(Refusing, "status", status)
     monkeypatch.setattr(Refusing, "code", code)
     monkeypatch.setattr(Refusing, "requests", [])
-    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
-        Thread(target=server.serve_forever).start()
-        archive = BlobFeedbackExport(settings(f"http://127.0.0.1:{server.server_port}/account/container?sig=s"))
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    with serve_http(Refusing) as address:
+        archive = BlobFeedbackExport(settings(f"{address}/account/container?sig=s"))
         with archive._container, pytest.raises(StoreUnavailable) as caught:
             archive.note_erasure(row(1), NOW)
-        server.shutdown()
     assert str(caught.value) == f"The container of the export cannot be used: {code}."
-    assert caught.value.retry_after > 0
+    assert caught.value.retry_after > 0 and sum(pauses) < 30
     assert len(Refusing.requests) == attempts

@@ -7,9 +7,8 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import batched
-from threading import Thread
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -25,6 +24,7 @@ from feedback.errors import IncidentInProgress, StoreUnavailable
 from feedback.receipt import Receipt
 from feedback.record import Feedback, build_feedback
 from feedback.stores import Claim, PurgedBatch, PurgeResult, Subject, purge_feedback
+from tests.support.http_server import serve_http
 from tests.support.paths import ROOT
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -318,9 +318,6 @@ class Answering(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.mark.parametrize(("status", "code"), [(503, "ServerBusy"), (404, "TableNotFound"), (403, "Forbidden")])
 def test_refusing_service_raises_store_unavailable_after_few_requests(
@@ -330,9 +327,8 @@ def test_refusing_service_raises_store_unavailable_after_few_requests(
     monkeypatch.setattr(Answering, "status", status)
     monkeypatch.setattr(Answering, "code", code)
     monkeypatch.setattr(Answering, "requests", [])
-    with HTTPServer(("127.0.0.1", 0), Answering) as server:
-        Thread(target=server.serve_forever).start()
-        account = f"AccountName=a;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:{server.server_port}/a;"
+    with serve_http(Answering) as address:
+        account = f"AccountName=a;AccountKey=a2V5;TableEndpoint={address}/a;"
         store = TableFeedbackStore(
             read_settings(
                 {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": f"DefaultEndpointsProtocol=http;{account}"}
@@ -340,7 +336,6 @@ def test_refusing_service_raises_store_unavailable_after_few_requests(
         )
         with store._client, pytest.raises(StoreUnavailable):
             store.add(FEEDBACK)
-        server.shutdown()
     assert 2 <= len(Answering.requests) <= 4
 
 

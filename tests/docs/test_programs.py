@@ -1,14 +1,14 @@
 """The Python and JavaScript programs in the documents do and print what the documents say."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from tests.docs.examples import EXAMPLES, check_output, program, run_code, run_program
 from tests.support.app import App
+from tests.support.http_server import serve_http
 
 PROGRAMS = sorted({(example.document, example.language) for example in EXAMPLES if example.language != "sh"})
 
@@ -39,15 +39,8 @@ def scripted_server(responses: list[Response]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
+    with serve_http(Handler) as address:
+        yield address
 
 
 BUSY = (429, {"retry-after": "90"}, b"")
