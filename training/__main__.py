@@ -4,6 +4,7 @@ VERB --help says more about each.
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -22,6 +23,7 @@ VERBS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else TensorFlow prints notes about the CPU when imported
     summaries = "\n".join(f"  {verb:9} {summary}" for verb, summary in VERBS.items())
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m training", description=__doc__, epilog=summaries, formatter_class=plain)

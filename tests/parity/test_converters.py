@@ -10,7 +10,7 @@ from tests.support.dataframes import invented
 from tests.support.tweets import hostile
 from training.evaluation import metrics
 from training.families.fit import Trained
-from training.families.linear.base import LinearModel
+from training.families.linear.linear_model import LinearModel
 from training.registry import build
 
 

@@ -11,21 +11,21 @@ from sentiment.model import Model
 from tests.support.tweets import hostile
 from training.data.dataset import Split
 from training.evaluation import metrics
-from training.families import RunContext, Untrainable, family
+from training.families import RunContext, Untrainable, load_family
 from training.families.fit import Trained, fit
-from training.families.linear import base
+from training.families.linear.linear_model import LinearModel
 from training.families.settings import configure
 from training.registry import build
 
 KINDS = {
-    "logreg": ("logreg", "keep=300"),
+    "logreg": ("logreg", "max_ngrams=300"),
     "liblinear": ("logreg", "solver=liblinear"),
     "newton": ("logreg", "solver=newton-cg"),
-    "complement": ("naive_bayes", "keep=300"),
+    "complement": ("naive_bayes", "max_ngrams=300"),
     "multinomial": ("naive_bayes", "kind=multinomial"),
     "weighed": ("naive_bayes", "kind=multinomial", "tfidf=true"),
-    "svm": ("svm", "keep=300"),
-    "forest": ("forest", "n_estimators=20", "keep=200"),
+    "svm": ("svm", "max_ngrams=300"),
+    "forest": ("forest", "n_estimators=20", "max_ngrams=200"),
 }
 
 type Data = dict[Split, pd.DataFrame]
@@ -42,7 +42,7 @@ def trained_on(
     name, *settings = kind
     context = RunContext(folder, lambda *told: None if reported is None else reported.append(told))
     labels = data["train"].label.to_numpy(np.float32)
-    configuration = configure(family(name).Configuration, ["min_df=1", *settings])
+    configuration = configure(load_family(name).Configuration, ["min_df=1", *settings])
     return fit(name, configuration, data, labels if target is None else target, context)[0]
 
 
@@ -80,7 +80,7 @@ def test_of_several_values_the_most_precise_is_taken(kind: tuple[str, ...], data
         trained = trained_on(several, data, tmp_path, target, reported)
         precision = {figures[key]: figures["cv_precision"] for _, figures in reported}
         assert len(precision) == 3 and len(set(precision.values())) > 1
-        assert isinstance(trained.fitted, base.LinearModel)
+        assert isinstance(trained.fitted, LinearModel)
         assert trained.fitted.classifier.get_params()[key] == max(precision, key=lambda value: precision[value])
         found.append(precision)
     assert found[0] == found[1]

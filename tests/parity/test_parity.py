@@ -18,8 +18,8 @@ from training.evaluation import metrics
 from training.families import RunContext
 from training.families.fit import Trained, fit
 from training.families.linear import logreg
-from training.families.linear.base import LinearModel
-from training.onnx_export import graph_builder
+from training.families.linear.linear_model import LinearModel
+from training.onnx_export import linear
 from training.registry import build
 
 DATA = os.environ.get("BUZZGUARD_DATA")
@@ -42,7 +42,7 @@ def trained_on_real(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     data = {split: dataset.load(split, folder) for split in splits}
     target = data["train"].label.to_numpy(np.float32)
     context = RunContext(folder, lambda step, figures: None)
-    return fit("logreg", logreg.Configuration(min_df=2, keep=30_000), data, target, context)[0]
+    return fit("logreg", logreg.Configuration(min_df=2, max_ngrams=30_000), data, target, context)[0]
 
 
 class Case(NamedTuple):
@@ -98,8 +98,8 @@ def test_what_was_exported_is_calibrated_and_measured_by_its_own_answers(
 def test_an_export_that_is_not_the_model_is_refused(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    linear = graph_builder.linear
-    monkeypatch.setattr(graph_builder, "linear", lambda idf, weight, *rest: linear(idf, weight * 1.1, *rest))
+    original = linear.linear_graph
+    monkeypatch.setattr(linear, "linear_graph", lambda idf, weight, *rest: original(idf, weight * 1.1, *rest))
     with pytest.raises(SystemExit, match="the reference export is not the model that was trained"):
         build.export(trained, data, "Data: invented.", "broken", "run", tmp_path)
 
@@ -107,26 +107,24 @@ def test_an_export_that_is_not_the_model_is_refused(
 def test_a_compact_export_that_is_only_shifted_is_calibrated(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    linear = graph_builder.linear
+    original = linear.linear_graph
 
-    def shifted(
-        idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: graph_builder.Weights
-    ) -> object:
-        return linear(idf, weight, intercept - (3 if weights == "float16" else 0), weights)
+    def shifted(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: linear.WeightType) -> object:
+        return original(idf, weight, intercept - (3 if weights == "float16" else 0), weights)
 
-    monkeypatch.setattr(graph_builder, "linear", shifted)
+    monkeypatch.setattr(linear, "linear_graph", shifted)
     assert build.export(trained, data, "Data: invented.", "shifted", "run", tmp_path).shipped.flips == 0
 
 
 def test_a_compact_export_that_turns_labels_is_refused(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    linear = graph_builder.linear
+    original = linear.linear_graph
 
-    def turned(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: graph_builder.Weights) -> object:
-        return linear(idf, weight[::-1] if weights == "float16" else weight, intercept, weights)
+    def turned(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: linear.WeightType) -> object:
+        return original(idf, weight[::-1] if weights == "float16" else weight, intercept, weights)
 
-    monkeypatch.setattr(graph_builder, "linear", turned)
+    monkeypatch.setattr(linear, "linear_graph", turned)
     with pytest.raises(SystemExit, match="the compact export is too far from the model that was trained"):
         build.export(trained, data, "Data: invented.", "turned", "run", tmp_path)
     exported = build.export(trained, data, "Data: invented.", "whole", "run", tmp_path / "whole", compact=False)

@@ -10,18 +10,18 @@ import pytest
 from tests.support.dataframes import invented
 from training.families import Examples, RunContext
 from training.families.neural import embeddings, textcnn, word_model
-from training.families.neural.embeddings import Embedding, initial
-from training.families.neural.trainer import Texts
+from training.families.neural.embeddings import EmbeddingConfig, initial_matrix
+from training.families.neural.encoded_texts import EncodedTexts
 
-WORDS = (*word_model.MARKS, "good", "bad", "crew", "late")
+WORDS = (*word_model.SPECIAL_TOKENS, "good", "bad", "crew", "late")
 GLOVE = "the 0.5 0.5 0.5\ngood 1 2 3\n. . . 7 7 7\nlate -1 -2.5 -3e-1\n"
 WINK = {"dimensions": 3, "words": ["good"], "vectors": {"good": [1, 2, 3, 3.74, 0], "late": [-1, -2.5, -0.3, 2.7, 1]}}
 
 
 @pytest.fixture
-def texts() -> Texts:
+def texts() -> EncodedTexts:
     """Twenty texts of WORDS: good with crew, bad with late."""
-    return Texts(np.tile(np.array([2, 4, 2, 4, 3, 5, 3, 1], np.int32), 10), np.arange(0, 81, 4))
+    return EncodedTexts(np.tile(np.array([2, 4, 2, 4, 3, 5, 3, 1], np.int32), 10), np.arange(0, 81, 4))
 
 
 @pytest.fixture
@@ -31,15 +31,15 @@ def glove(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_learned_vectors_start_from_nothing(texts: Texts, tmp_path: Path) -> None:
-    assert initial(Embedding(), WORDS, texts, 0, tmp_path) is None
+def test_learned_vectors_start_from_nothing(texts: EncodedTexts, tmp_path: Path) -> None:
+    assert initial_matrix(EmbeddingConfig(), WORDS, texts, 0, tmp_path) is None
 
 
 @pytest.mark.parametrize("kind", ["word2vec", "fasttext"])
-def test_vectors_of_the_training_texts_depend_on_the_seed_alone(kind: Any, texts: Texts, tmp_path: Path) -> None:
-    embedding = Embedding(kind, dimension=8)
+def test_vectors_of_the_training_texts_depend_on_the_seed_alone(kind: Any, texts: EncodedTexts, tmp_path: Path) -> None:
+    embedding = EmbeddingConfig(kind, dimension=8)
     first, again, other = (
-        initial(embedding, WORDS, texts, seed, tmp_path / n) for seed, n in ((1, "a"), (1, "b"), (2, "c"))
+        initial_matrix(embedding, WORDS, texts, seed, tmp_path / n) for seed, n in ((1, "a"), (1, "b"), (2, "c"))
     )
     assert first.shape == (6, 8) and first.dtype == np.float32 and np.isfinite(first).all()
     np.testing.assert_array_equal(first, again)
@@ -47,18 +47,18 @@ def test_vectors_of_the_training_texts_depend_on_the_seed_alone(kind: Any, texts
     assert len(np.unique(first, axis=0)) == 6
 
 
-def test_vectors_are_trained_once(texts: Texts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    embedding = Embedding("word2vec", dimension=8)
-    before = initial(embedding, WORDS, texts, 1, tmp_path / "context")
-    monkeypatch.delattr(embeddings, "trained")
+def test_vectors_are_trained_once(texts: EncodedTexts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedding = EmbeddingConfig("word2vec", dimension=8)
+    before = initial_matrix(embedding, WORDS, texts, 1, tmp_path / "context")
+    monkeypatch.delattr(embeddings, "train_vectors")
     np.testing.assert_array_equal(initial(embedding, WORDS, texts, 1, tmp_path / "context"), before)
 
 
 @pytest.mark.parametrize("name", ["glove.txt", "wink.json"])
-def test_a_file_has_the_vectors_of_its_words(name: str, texts: Texts, tmp_path: Path) -> None:
+def test_a_file_has_the_vectors_of_its_words(name: str, texts: EncodedTexts, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(GLOVE if name == "glove.txt" else json.dumps(WINK))
-    vectors = initial(Embedding("glove", 3, file=str(path)), WORDS, texts, 0, tmp_path)
+    vectors = initial_matrix(EmbeddingConfig("glove", 3, file=str(path)), WORDS, texts, 0, tmp_path)
     np.testing.assert_allclose(vectors[2], [1, 2, 3])
     np.testing.assert_allclose(vectors[5], [-1, -2.5, -0.3])
     unknown = vectors[[0, 1, 3, 4]]
@@ -84,22 +84,22 @@ def test_a_file_has_the_vectors_of_its_words(name: str, texts: Texts, tmp_path: 
     ],
 )
 def test_a_file_that_is_something_else_is_refused(
-    name: str, content: bytes, complaint: str, texts: Texts, tmp_path: Path
+    name: str, content: bytes, complaint: str, texts: EncodedTexts, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SystemExit, match=rf"embedding.file=.*{name}: .*{complaint}"):
-        initial(Embedding("glove", 3, file=str(tmp_path / name)), WORDS, texts, 0, tmp_path)
+        initial_matrix(EmbeddingConfig("glove", 3, file=str(tmp_path / name)), WORDS, texts, 0, tmp_path)
 
 
-def test_a_file_that_is_not_there_is_refused(texts: Texts, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_refused(texts: EncodedTexts, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="No such file"):
-        initial(Embedding("glove", 3, file=str(tmp_path / "none.txt")), WORDS, texts, 0, tmp_path)
+        initial_matrix(EmbeddingConfig("glove", 3, file=str(tmp_path / "none.txt")), WORDS, texts, 0, tmp_path)
 
 
-@pytest.mark.parametrize("settings", [{"kind": "glove"}, {"file": "glove.txt"}, {"tuned": False}, {"dimension": 0}])
+@pytest.mark.parametrize("settings", [{"kind": "glove"}, {"file": "glove.txt"}, {"trainable": False}, {"dimension": 0}])
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(settings, Embedding)
+        msgspec.convert(settings, EmbeddingConfig)
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any]) -> Non
 def test_frozen_vectors_stay_and_tuned_ones_move(kind: Any, tuned: bool, glove: str, tmp_path: Path) -> None:
     schedule = word_model.Configuration().schedule
     configuration = textcnn.Configuration(
-        embedding=Embedding(kind, 3, tuned, glove if kind == "glove" else ""),
-        widths=(2,),
+        embedding=EmbeddingConfig(kind, 3, tuned, glove if kind == "glove" else ""),
+        kernel_sizes=(2,),
         filters=4,
-        schedule=msgspec.structs.replace(schedule, epochs=1, round=60, batch=20),
+        schedule=msgspec.structs.replace(schedule, epochs=1, eval_interval=60, batch_size=20),
     )
     rows = invented(60)
     examples = Examples([f"{text} good late" for text in rows.text], rows.label.to_numpy(np.float32))

@@ -17,26 +17,26 @@ from sentiment.manifest import Calibration, Metrics, Thresholds
 from sentiment.model import Model
 from tests.support.dataframes import invented
 from tests.support.tweets import hostile
-from training.families import GRAPH, Examples, RunContext, family
+from training.families import GRAPH_FILE, Examples, RunContext, load_family
 from training.families.fit import Trained
-from training.families.neural.word_model import MARKS, WordModel
+from training.families.neural.word_model import SPECIAL_TOKENS, WordModel
 from training.families.settings import configure
 from training.registry import build
 from training.tuning import study as tune
 
 KINDS = {
     "simple": ("recurrent", "cell=simple", "units=8"),
-    "textcnn": ("textcnn", "widths=[1,2,3]", "filters=8"),
+    "textcnn": ("textcnn", "kernel_sizes=[1,2,3]", "filters=8"),
     "gru": ("recurrent", "cell=gru", "units=8"),
     "bilstm": ("recurrent", "cell=bilstm", "units=8"),
 }
 QUICK = (
     "max_length=20",
     "embedding.dimension=16",
-    "schedule.round=600",
-    "schedule.batch=20",
+    "schedule.eval_interval=600",
+    "schedule.batch_size=20",
     "schedule.epochs=2",
-    "schedule.rate=0.02",
+    "schedule.learning_rate=0.02",
 )
 OPERATORS = {"simple": {"RNN": 1}, "gru": {"GRU": 1}, "bilstm": {"LSTM": 2}, "textcnn": {"Conv": 3}}
 
@@ -56,8 +56,8 @@ def examples(n: int, seed: int) -> Examples:
 
 def fit(kind: str, context: RunContext) -> Any:
     name, *settings = KINDS[kind]
-    configuration = configure(family(name).Configuration, [*QUICK, *settings])
-    return family(name).fit(configuration, examples(600, 0), examples(100, 1), context)
+    configuration = configure(load_family(name).Configuration, [*QUICK, *settings])
+    return load_family(name).fit(configuration, examples(600, 0), examples(100, 1), context)
 
 
 def silent(step: int, figures: dict[str, float]) -> None:
@@ -122,7 +122,7 @@ def test_the_compact_graph_keeps_the_labels(case: Case, texts: list[str]) -> Non
 def test_the_graphs_run_anywhere_and_fast(case: Case) -> None:
     table = list(case.fitted.weights[0].shape)
     for folder, kept_as in ((case.float32, onnx.TensorProto.FLOAT), (case.compact, onnx.TensorProto.INT8)):
-        graph = onnx.load(folder / GRAPH).graph
+        graph = onnx.load(folder / GRAPH_FILE).graph
         operators = [node.op_type for node in graph.node]
         assert {name: operators.count(name) for name in OPERATORS[case.kind]} == OPERATORS[case.kind]
         assert not {"Loop", "Scan"} & set(operators)
@@ -132,7 +132,7 @@ def test_the_graphs_run_anywhere_and_fast(case: Case) -> None:
 
 def test_the_vocabulary_is_what_training_saw_twice(case: Case) -> None:
     words = case.fitted.words
-    assert words[:2] == MARKS and len(set(words)) == len(words)
+    assert words[:2] == SPECIAL_TOKENS and len(set(words)) == len(words)
     assert {"great", "not", "<mention>"} < set(words)
 
 
@@ -151,7 +151,7 @@ def test_a_training_that_was_killed_becomes_what_it_would_have_been(case: Case, 
 
 @pytest.mark.parametrize("name", ["recurrent", "textcnn", "transformer"])
 def test_what_a_space_draws_are_settings_of_its_family(name: str) -> None:
-    module = family(name)
+    module = load_family(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(10):
         settings = tune.draw(module.space, study.ask(), ("schedule.seed=7",), module.Configuration())

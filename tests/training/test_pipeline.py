@@ -72,7 +72,7 @@ def well(done: Done) -> str:
 
 def test_from_tweets_to_a_model_that_is_served(folder: Path, training: Training) -> None:
     well(training("prepare", "tweets.parquet", "--holdout", "0.2"))
-    settings = ["--set", "C=1.5", "--set", "longest=2", "--set", "text.stop_words=true", "--set", "keep=400"]
+    settings = ["--set", "C=1.5", "--set", "max_ngram=2", "--set", "text.stop_words=true", "--set", "max_ngrams=400"]
     run = well(training("train", "--family", "logreg", *settings)).split()[-1]
     version = well(training("export", run, "--name", "mine"))
     assert re.search(r"\d ms for a tweet; 0.001 are allowed", training("promote", "--milliseconds", "0.001").error)
@@ -129,7 +129,7 @@ def test_a_slow_machine_is_not_the_fault_of_a_model(
 def test_a_training_that_was_killed_goes_on_in_its_own_run(
     folder: Path, training: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = "cell=simple units=4 embedding.dimension=8 max_length=16 schedule.round=2000 schedule.batch=100".split()
+    quick = "cell=simple units=4 embedding.dimension=8 max_length=16 schedule.eval_interval=2000 schedule.batch_size=100".split()
     command = ["train", "--family", "recurrent", *(word for setting in quick for word in ("--set", setting))]
 
     def killed(step: int, figures: dict[str, float]) -> None:
@@ -201,7 +201,7 @@ def _run_name(folder: Path, training: Path) -> str:
 
 def test_what_a_model_can_never_decide_is_told(folder: Path, training: Training) -> None:
     well(training("prepare", "tweets.parquet", "--holdout", "0.005", "--out", "few"))  # 30 texts
-    run = well(training("train", "--family", "logreg", "--data", "few", "--set", "keep=400")).split()[-1]
+    run = well(training("train", "--family", "logreg", "--data", "few", "--set", "max_ngrams=400")).split()[-1]
     done = training("export", run, "--data", "few", "--name", "unsure")
     assert re.search(r"it never says publish: \d\d texts of validation are too few", done.told)
     assert "it never says hold: " in done.told
@@ -247,7 +247,7 @@ def test_a_run_that_is_none_and_a_name_that_is_none_are_refused(training: Traini
         ("C=x", "Expected `float`"),
         ("C=0", "Expected `float` > 0"),
         ("C=[]", "Expected `array` of length >= 1"),
-        ("longest=0", "`int` >= 1"),
+        ("max_ngram=0", "`int` >= 1"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(setting: str, line: str) -> None:
@@ -257,7 +257,7 @@ def test_a_wrong_setting_is_one_clear_line(setting: str, line: str) -> None:
 
 def test_the_settings_of_a_family_can_be_asked_for(training: Training) -> None:
     lines = training("train", "--family", "logreg", "--set", "help").error.splitlines()
-    assert {"C=[2.0]", "longest=3", "text.stop_words=false", 'solver="lbfgs"'} < set(lines)
+    assert {"C=[2.0]", "max_ngram=3", "text.stop_words=false", 'solver="lbfgs"'} < set(lines)
     assert configure(Configuration, lines) == Configuration()
 
 

@@ -390,7 +390,7 @@ def test_a_mistake_is_one_clear_line(tuned: Tune, words: str, line: str) -> None
 
 @pytest.mark.parametrize("name", ["logreg", "naive_bayes", "svm", "forest"])
 def test_what_a_space_draws_are_settings_of_its_family(name: str) -> None:
-    module = families.family(name)
+    module = families.load_family(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(10):
         settings = tune.draw(module.space, study.ask(), ("min_df=2",), module.Configuration())

@@ -18,12 +18,20 @@ from tests.support.tweets import hostile
 from training.families import Examples, RunContext
 from training.families.fit import Trained
 from training.families.neural import transformer
-from training.families.neural.transformer import Shape, Transformer
+from training.families.neural.transformer import Transformer
 from training.families.settings import configure
+from training.onnx_export.bert import BertConfig
 from training.registry import build, mlflow_tracking
 
-SHAPE = Shape(32, 64, 4, 2, 0, 24)
-LONGEST = 20
+CONFIG = BertConfig(
+    hidden_size=32,
+    intermediate_size=64,
+    num_attention_heads=4,
+    num_hidden_layers=2,
+    vocab_size=0,
+    max_position_embeddings=24,
+)
+MAX_LENGTH = 20
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +41,22 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = sorted({word for text in invented(300).text for word in text.split() if word.isalpha()})
     letters = [f"{mark}{chr(ord('a') + i)}" for mark in ("", "##") for i in range(26)]
     lines = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"!,.@#/:-'?", *letters, *(w for w in words if len(w) > 1)]
-    shape = msgspec.structs.replace(SHAPE, vocab_size=len(lines))
+    config = msgspec.structs.replace(CONFIG, vocab_size=len(lines))
     (folder / "vocab.txt").write_text("\n".join(lines) + "\n")
-    (folder / "config.json").write_bytes(msgspec.json.encode(shape))
-    save_file(_weights(shape), folder / "model.safetensors")
+    (folder / "config.json").write_bytes(msgspec.json.encode(config))
+    save_file(_weights(config), folder / "model.safetensors")
     return folder
 
 
-def _weights(shape: Shape) -> dict[str, np.ndarray]:
+def _weights(config: BertConfig) -> dict[str, np.ndarray]:
     random_ = np.random.default_rng(0)
-    d, wide = shape.hidden_size, shape.intermediate_size
-    sizes = {"embeddings.word_embeddings.weight": (shape.vocab_size, d)}
-    sizes |= {"embeddings.position_embeddings.weight": (shape.max_position_embeddings, d)}
+    d, wide = config.hidden_size, config.intermediate_size
+    sizes = {"embeddings.word_embeddings.weight": (config.vocab_size, d)}
+    sizes |= {"embeddings.position_embeddings.weight": (config.max_position_embeddings, d)}
     sizes |= {"embeddings.token_type_embeddings.weight": (2, d)}
     norms = ["embeddings.LayerNorm"]
     dense = {}
-    for layer in (f"encoder.layer.{i}" for i in range(shape.num_hidden_layers)):
+    for layer in (f"encoder.layer.{i}" for i in range(config.num_hidden_layers)):
         dense |= {f"{layer}.attention.self.{part}": (d, d) for part in ("query", "key", "value")}
         dense |= {f"{layer}.attention.output.dense": (d, d)}
         dense |= {f"{layer}.intermediate.dense": (wide, d), f"{layer}.output.dense": (d, wide)}
@@ -63,8 +71,13 @@ def _weights(shape: Shape) -> dict[str, np.ndarray]:
 
 
 def fit(pretrained: Path, folder: Path, *settings: str) -> Transformer:
-    quick = ["schedule.epochs=4", "schedule.round=1000", "schedule.batch=20", "schedule.rate=0.005"]
-    chosen = [f"encoder={pretrained}", f"longest={LONGEST}", *quick, *settings]
+    quick = [
+        "schedule.epochs=4",
+        "schedule.eval_interval=1000",
+        "schedule.batch_size=20",
+        "schedule.learning_rate=0.005",
+    ]
+    chosen = [f"encoder={pretrained}", f"max_length={MAX_LENGTH}", *quick, *settings]
     configuration = configure(transformer.Configuration, chosen)
     parts = [(rows.text.tolist(), rows.label.to_numpy(np.float32)) for rows in (invented(500), invented(200, 1))]
     return transformer.fit(configuration, *(Examples(*part) for part in parts), RunContext(folder, lambda *_: None))
@@ -128,7 +141,7 @@ def test_words_that_training_never_saw_are_unknown(fitted: Transformer, tmp_path
 
 
 def test_a_frozen_encoder_moves_nothing_but_its_head(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:
-    frozen = fit(pretrained, tmp_path, "learn=head")
+    frozen = fit(pretrained, tmp_path, "trainable=head")
     before = transformer.opened(frozen.configuration, invented(500).text.tolist()).weights
     for name, value in before.items():
         np.testing.assert_array_equal(frozen.weights[name], value)
@@ -137,7 +150,7 @@ def test_a_frozen_encoder_moves_nothing_but_its_head(pretrained: Path, tmp_path:
 
 
 def test_it_keeps_a_share_of_what_it_started_from(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:
-    mixed = fit(pretrained, tmp_path, "keep=0.25")
+    mixed = fit(pretrained, tmp_path, "initial_weight_share=0.25")
     first = transformer.opened(mixed.configuration, invented(500).text.tolist()).weights
     for name, last in fitted.weights.items():
         np.testing.assert_allclose(mixed.weights[name], 0.25 * first.get(name, last) + 0.75 * last, atol=1e-6)
@@ -151,9 +164,9 @@ def test_pieces_that_training_hardly_saw_are_spelt_in_smaller_ones(pretrained: P
     assert {"the", "crew"} <= set(kept) and "lovely" not in kept and "##y" in kept
     published = (pretrained / "vocab.txt").read_text().split()
     rows = few.weights["embedding/word/embeddings"]
-    table = _weights(msgspec.structs.replace(SHAPE, vocab_size=len(published)))["embeddings.word_embeddings.weight"]
+    table = _weights(msgspec.structs.replace(CONFIG, vocab_size=len(published)))["embeddings.word_embeddings.weight"]
     np.testing.assert_array_equal(rows[kept.index("crew")], table[published.index("crew")])
-    assert len(rows) == len(kept) and len(few.weights["embedding/place/embeddings"]) == LONGEST
+    assert len(rows) == len(kept) and len(few.weights["embedding/place/embeddings"]) == MAX_LENGTH
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own
@@ -164,7 +177,7 @@ def test_it_goes_on_from_a_run(
         mlflow_tracking.log_model(
             Trained("transformer", fitted, Calibration(), Thresholds(0.9, 0.1), Metrics(0, "", {}))
         )
-    settings = [f"encoder=runs:/{run.info.run_id}", "schedule.rate=1e-9", "schedule.precision=float32"]
+    settings = [f"encoder=runs:/{run.info.run_id}", "schedule.learning_rate=1e-9", "schedule.dtype=float32"]
     texts = invented(50, 1).text.tolist()
     np.testing.assert_allclose(fit(pretrained, tmp_path, *settings).logit(texts), fitted.logit(texts), atol=1e-3)
     with mlflow.start_run() as run:
@@ -187,4 +200,4 @@ def test_an_encoder_of_another_kind_is_refused(pretrained: Path, tmp_path: Path)
 
 def test_the_pretrained_one_is_installed() -> None:
     shape, vocabulary, weights = transformer.pretrained(transformer.PRETRAINED)
-    assert weights["embedding/word/embeddings"].shape == (len(vocabulary.splitlines()), shape.hidden_size)
+    assert weights["embedding/word/embeddings"].shape == (len(vocabulary.splitlines()), config.hidden_size)

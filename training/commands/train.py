@@ -1,7 +1,7 @@
 """`train`: fit one model family on the prepared data, calibrate it, measure it on validation, and keep it in MLflow.
 
 Test is not looked at: that is for `export`, once, when everything has been chosen. Any setting of the family's
-Configuration in training/families/ can be given: --set C=1 --set longest=2 --set text.stop_words=true, and several
+Configuration in training/families/ can be given: --set C=1 --set max_ngram=2 --set text.stop_words=true, and several
 where a tuple is meant: --set 'C=[0.5,1,2]'. --set help lists them with their defaults.
 
 A training that was stopped goes on where it was when the same command is given again.
@@ -26,8 +26,8 @@ from rich.console import Console
 
 from training.data.dataset import DATA, Split, dataset_sha256, load
 from training.evaluation import metrics
-from training.families import FAMILIES, RunContext, Untrainable, family
-from training.families.fit import SPLITS, Trained, fit
+from training.families import FAMILIES, RunContext, Untrainable, load_family
+from training.families.fit import TRAINING_SPLITS, Trained, fit
 from training.families.settings import configure, flatten
 from training.registry import mlflow_tracking
 from training.reports import plots
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    module = family(arguments.family)
+    module = load_family(arguments.family)
     configuration = configure(module.Configuration, arguments.set)
     data = read(arguments.data, arguments.texts)
     target = load_teacher_targets(data["train"], arguments.teacher)
@@ -59,9 +59,8 @@ def run(arguments: argparse.Namespace) -> None:
             mlflow_tracking.log_input(split, rows)
         started = time.monotonic()
         try:
-            trained, logit = fit(
-                arguments.family, configuration, data, target, RunContext(folder, mlflow_tracking.report)
-            )
+            context = RunContext(folder, mlflow_tracking.report, mlflow_tracking.load_model)
+            trained, logit = fit(arguments.family, configuration, data, target, context)
         except Untrainable as error:
             raise SystemExit(f"--set {error}") from error
         mlflow_tracking.log_duration(time.monotonic() - started)
@@ -76,9 +75,9 @@ def read(folder: Path, texts: int | None) -> dict[Split, pd.DataFrame]:
     """What is trained on, the first `texts` of it, and validation. Raises SystemExit unless each has both classes."""
     if texts is not None and texts < 1:
         raise SystemExit(f"--texts {texts}: must be at least 1")
-    data = {split: load(split, folder) for split in SPLITS}
+    data = {split: load(split, folder) for split in TRAINING_SPLITS}
     data["train"] = data["train"][:texts]
-    for split, cure in zip(SPLITS, ("--sample, in the place of --texts", "a larger --holdout"), strict=True):
+    for split, cure in zip(TRAINING_SPLITS, ("--sample, in the place of --texts", "a larger --holdout"), strict=True):
         if data[split].label.nunique() < 2:
             raise SystemExit(f"{folder}: {len(data[split]):,} texts of {split} lack a class: `prepare` with {cure}")
     return data

@@ -14,6 +14,8 @@ from training.evaluation import metrics
 from . import load_family
 from .base import Examples, FittedModel, RunContext
 
+TRAINING_SPLITS: tuple[Split, ...] = ("train", "validation")  # `export` alone looks at test
+
 
 @dataclass(frozen=True)
 class Trained:

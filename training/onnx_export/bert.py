@@ -94,9 +94,7 @@ class _BertGraph:
 
     def norm(self, operator: str, *inputs: str, name: str, **attributes: Any) -> str:
         parameters = (self.constant(f"{name}/{part}", self.weights[f"{name}/{part}"]) for part in ("gamma", "beta"))
-        return self.node(
-            operator, *inputs, *parameters, output=name, epsilon=self.config.layer_norm_eps, **attributes
-        )
+        return self.node(operator, *inputs, *parameters, output=name, epsilon=self.config.layer_norm_eps, **attributes)
 
     def project(self, x: str, *names: str) -> str:
         """`x` [batch, n, d] through the dense layers `names`, side by side."""

@@ -30,7 +30,7 @@ from training.data.dataset import DATA, SPLITS, Split, about, dataset_sha256, lo
 from training.evaluation import metrics
 from training.evaluation.evaluation import Evaluation, evaluate
 from training.evaluation.metrics import Floats
-from training.families import GRAPH
+from training.families import GRAPH_FILE
 from training.families.fit import Trained
 from training.onnx_export import graph_builder
 from training.reports import model_card, plots
@@ -152,15 +152,15 @@ def export(
 def write(trained: Trained, name: str, run_id: str, folder: Path, *, compact: bool) -> Path:
     """A model folder, calibrated as it was in training; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
-    contract = trained.fitted.write(folder, compact=compact)
-    files = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (GRAPH, *contract.files)}
+    contract = trained.fitted.export(folder, compact=compact)
+    files = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (GRAPH_FILE, *contract.files)}
     manifest = Manifest(
         name=name,
         version="",
         family=trained.family,
         text=trained.fitted.text,
         input=contract,
-        graph=GRAPH,
+        graph=GRAPH_FILE,
         opset=graph_builder.OPSET,
         files=files,
         calibration=trained.calibration,
@@ -217,7 +217,7 @@ def _register(exported: Exported, folder: Path, test: pd.DataFrame) -> int:
     mlflow.log_artifacts(str(folder), FOLDER)
     arrays = dict(Model.load(folder).arrays([TWEET]))
     logged = mlflow.onnx.log_model(
-        onnx.load(folder / GRAPH),
+        onnx.load(folder / GRAPH_FILE),
         name="onnx",
         signature=ModelSignature(_schema(arrays), _schema({"logit": np.zeros(1, np.float32)})),
         input_example=arrays,

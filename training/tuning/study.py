@@ -43,7 +43,7 @@ from sqlalchemy.pool import NullPool
 from training.commands.train import read as read_data
 from training.data.dataset import DATA, Split, dataset_sha256
 from training.evaluation import metrics
-from training.families import FAMILIES, RunContext, family
+from training.families import FAMILIES, RunContext, load_family
 from training.families.fit import fit
 from training.families.settings import configure, flatten
 from training.registry import mlflow_tracking
@@ -116,7 +116,7 @@ def planned(arguments: argparse.Namespace) -> Plan:
     for option in ("trials", "processes"):
         if (number := getattr(arguments, option)) < 1:
             raise SystemExit(f"--{option} {number}: must be at least 1")
-    configure(family(arguments.family).Configuration, arguments.set)  # a mistake is told now
+    configure(load_family(arguments.family).Configuration, arguments.set)  # a mistake is told now
     return Plan(
         family=arguments.family,
         data=arguments.data,
@@ -259,7 +259,7 @@ def work(plan: Plan) -> None:
 
 def attempt(study: optuna.Study, trial: optuna.Trial, plan: Plan, data: Data) -> None:
     """Train with the settings of a trial, in the active run, and tell the study what came of it."""
-    module = family(plan.family)
+    module = load_family(plan.family)
     settings = draw(module.space, trial, plan.fixed, configure(module.Configuration, list(plan.fixed)))
     configuration = configure(module.Configuration, settings)
     trial.set_user_attr("settings", settings)
@@ -268,7 +268,7 @@ def attempt(study: optuna.Study, trial: optuna.Trial, plan: Plan, data: Data) ->
     )
     folder = _folder(study, trial)
     try:
-        value = judge(plan.family, configuration, data, RunContext(folder, reporter(trial)))
+        value = judge(plan.family, configuration, data, RunContext(folder, reporter(trial), mlflow_tracking.load_model))
         study.tell(trial, value)
         said = f"{value:.4f}"
     except optuna.TrialPruned:

@@ -8,26 +8,27 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 from sklearn.linear_model import LogisticRegression
 
-from training.families import Examples, RunContext
+from training.families.base import Examples, RunContext
 
-from . import base
-from .base import Choice, LinearModel
+from . import linear_model
+from .linear_model import Candidates, LinearModel, Pipeline
 
 
-class Configuration(base.Configuration, frozen=True):
-    C: Choice = (2.0,)  # inverse strength of the L2 penalty
+class Configuration(linear_model.Configuration, frozen=True):
+    C: Candidates = (2.0,)  # inverse strength of the L2 penalty
     solver: Literal["lbfgs", "liblinear", "newton-cg"] = "lbfgs"
     max_iter: Annotated[int, Meta(ge=1)] = 300  # of the solver
 
 
 def fit(configuration: Configuration, train: Examples, _: Examples, context: RunContext) -> LinearModel:
-    solver, max_iter = configuration.solver, configuration.max_iter
-    regression = LogisticRegression(solver=solver, max_iter=max_iter, tol=1e-5, random_state=0)
-    return base.fit(configuration, regression, {"C": configuration.C}, train, context, tfidf=True)
+    classifier = LogisticRegression(
+        solver=configuration.solver, max_iter=configuration.max_iter, tol=1e-5, random_state=0
+    )
+    return linear_model.fit(configuration, Pipeline(classifier, {"C": configuration.C}, tfidf=True), train, context)
 
 
 def space(trial: Any) -> dict[str, Any]:
-    return base.space(trial) | {
+    return linear_model.space(trial) | {
         "C": [trial.suggest_float("C", 0.1, 20, log=True)],
         "solver": trial.suggest_categorical("solver", ["lbfgs", "liblinear", "newton-cg"]),
     }

@@ -8,27 +8,28 @@ from typing import Any, Literal
 
 from sklearn.naive_bayes import ComplementNB, MultinomialNB
 
-from training.families import Examples, RunContext
+from training.families.base import Examples, RunContext
 
-from . import base
-from .base import Choice, LinearModel
+from . import linear_model
+from .linear_model import Candidates, LinearModel, Pipeline
 
 KINDS = {"multinomial": MultinomialNB, "complement": ComplementNB}
 
 
-class Configuration(base.Configuration, frozen=True):
+class Configuration(linear_model.Configuration, frozen=True):
     kind: Literal["multinomial", "complement"] = "complement"
-    alpha: Choice = (1.0,)  # how often every n-gram is taken to have been seen beforehand
-    tfidf: bool = False  # weigh the counts
+    alpha: Candidates = (1.0,)  # additive smoothing: this is added to the count of every n-gram
+    tfidf: bool = False  # weight the counts by TF-IDF
 
 
 def fit(configuration: Configuration, train: Examples, _: Examples, context: RunContext) -> LinearModel:
-    grid = {"alpha": configuration.alpha}
-    return base.fit(configuration, KINDS[configuration.kind](), grid, train, context, tfidf=configuration.tfidf)
+    classifier = KINDS[configuration.kind]()
+    pipeline = Pipeline(classifier, {"alpha": configuration.alpha}, tfidf=configuration.tfidf)
+    return linear_model.fit(configuration, pipeline, train, context)
 
 
 def space(trial: Any) -> dict[str, Any]:
-    return base.space(trial) | {
+    return linear_model.space(trial) | {
         "kind": trial.suggest_categorical("kind", list(KINDS)),
         "alpha": [trial.suggest_float("alpha", 0.05, 5, log=True)],
         "tfidf": trial.suggest_categorical("tfidf", [False, True]),

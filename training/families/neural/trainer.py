@@ -1,106 +1,76 @@
-"""How a Keras model is trained here: one loop, which can be stopped at any time and goes on where it was.
+"""The training loop of every Keras model here. It can be stopped at any time, and resumes from its last checkpoint.
 
-The budget is a number of texts. It is spent in rounds; after each the model is looked at on validation texts, what it
-is and knows is written to disk, and a rate that no longer helps is lowered. A round's texts and their order depend on
-the seed and its number alone, so a run that was killed becomes the run it would have been.
+The budget is a number of texts. It is spent in intervals; after each one the model is evaluated on validation texts and
+saved, and the learning rate is reduced if the loss no longer falls. The texts of an interval and their order depend on
+the seed and on the interval alone, so a run that was killed and resumed gives the same model as one that was not.
 """
 
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal
 
 import keras
 import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
 from training.evaluation import metrics
-from training.families import RunContext
+from training.families.base import RunContext
 
-console = Console(stderr=True)
-logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of texts that are longer than those before
+from . import checkpoint
+from .checkpoint import TrainingState
+from .encoded_texts import EncodedExamples, EncodedTexts, console
 
-type Precision = Literal["auto", "float32", "bfloat16"]
+LR_FACTOR = 0.3  # by which the learning rate is reduced on a plateau
+CLIP_NORM = 1.0  # of the gradients, all together
+
+type DType = Literal["auto", "float32", "bfloat16"]
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    epochs: Annotated[float, Meta(gt=0)] = 1.0  # the budget: how often every text is seen, if nothing stops it earlier
-    round: Annotated[int, Meta(ge=1)] = 50_000  # texts between two looks at validation, at most
-    glance: Annotated[int, Meta(ge=2)] = 6_000  # validation texts looked at
-    batch: Annotated[int, Meta(ge=1)] = 128  # texts in one pass
-    accumulate: Annotated[int, Meta(ge=1)] = 1  # passes before the weights move: for batches that memory cannot hold
-    rate: Annotated[float, Meta(gt=0)] = 1e-3  # the highest learning rate; falls in a line to 0 at the budget's end
-    warmup: Annotated[float, Meta(ge=0, lt=1)] = 0.02  # the share of the budget in which the rate rises
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "round": "eval_interval",
+        "glance": "eval_texts",
+        "batch": "batch_size",
+        "accumulate": "gradient_accumulation_steps",
+        "rate": "learning_rate",
+        "warmup": "warmup_proportion",
+        "cuts": "max_lr_reductions",
+        "precision": "dtype",
+    }
+
+    epochs: Annotated[float, Meta(gt=0)] = 1.0  # the budget: passes over the training texts, unless it stops early
+    eval_interval: Annotated[int, Meta(ge=1)] = 50_000  # training texts between two evaluations, at most
+    eval_texts: Annotated[int, Meta(ge=2)] = 6_000  # validation texts in an evaluation
+    batch_size: Annotated[int, Meta(ge=1)] = 128
+    gradient_accumulation_steps: Annotated[int, Meta(ge=1)] = 1  # batches in one update, for more than fits in memory
+    learning_rate: Annotated[float, Meta(gt=0)] = 1e-3  # the peak; it falls linearly to 0 at the end of the budget
+    warmup_proportion: Annotated[float, Meta(ge=0, lt=1)] = 0.02  # of the budget, in which the learning rate rises
     weight_decay: Annotated[float, Meta(ge=0)] = 0.01
-    patience: Annotated[int, Meta(ge=1)] = 4  # rounds without a lower loss until the rate is cut to PLATEAU of it
-    cuts: Annotated[int, Meta(ge=0)] = 2  # so often; then training stops
-    precision: Precision = "auto"  # bfloat16 where the processor multiplies it
+    patience: Annotated[int, Meta(ge=1)] = 4  # intervals without a lower loss until the learning rate is reduced
+    max_lr_reductions: Annotated[int, Meta(ge=0)] = 2  # then training stops
+    dtype: DType = "auto"  # bfloat16 (mixed precision) on processors that multiply it
     seed: int = 20
 
 
-PLATEAU = 0.3
-
-
-class Texts(NamedTuple):
-    """Many encoded texts without a Python object each: text i is values[starts[i]:starts[i + 1]]."""
-
-    values: NDArray[np.int32]
-    starts: NDArray[np.int64]  # [texts + 1]
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        return np.asarray(np.diff(self.starts), np.int64)
-
-    def padded(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        """int32 [rows, longest of them], padded with 0."""
-        lengths = self.lengths[rows]
-        ids = np.zeros((len(rows), max(1, int(lengths.max(initial=0)))), np.int32)
-        inside = np.arange(ids.shape[1]) < lengths[:, None]
-        offsets = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        ids[inside] = self.values[np.repeat(self.starts[rows], lengths) + offsets]
-        return ids
-
-
-def encode(texts: Sequence[str], ids: Callable[[str], Sequence[int]]) -> Texts:
-    """`texts`, each as `ids` says."""
-    lengths, values = np.zeros(len(texts) + 1, np.int64), []
-    for start in track(range(0, len(texts), 10_000), "read texts", console=console, disable=len(texts) <= 10_000):
-        encoded = [ids(text) for text in texts[start : start + 10_000]]
-        lengths[start + 1 : start + 1 + len(encoded)] = [len(text) for text in encoded]
-        values.append(np.array([i for text in encoded for i in text], np.int32))
-    return Texts(np.concatenate([*values, np.empty(0, np.int32)]), np.cumsum(lengths))
-
-
-class State(msgspec.Struct):
-    """Where a training stands."""
-
-    round: int = 0  # the next one
-    factor: float = 1.0  # of the rate: PLATEAU for every cut
-    cuts: int = 0
-    waited: int = 0  # rounds since the loss was lowest
-    loss: float = math.inf  # the lowest
-    best: float = -math.inf  # the highest precision
-    seconds: float = 0.0  # of training, over all its parts
-
-
-def use(precision: Precision) -> str:
-    """Set the arithmetic of the layers made from now on; returns the Keras policy."""
-    policy = "mixed_bfloat16" if precision == "bfloat16" or (precision == "auto" and _bfloat16()) else "float32"
-    keras.utils.clear_session()  # what models of the past have left
+def set_dtype(dtype: DType) -> str:
+    """Set the Keras dtype policy of the layers that are built from now on, and return it."""
+    policy = "mixed_bfloat16" if dtype == "bfloat16" or (dtype == "auto" and _has_bfloat16()) else "float32"
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns whenever a batch is longer than those before
+    keras.utils.clear_session()  # frees earlier models
     keras.config.set_dtype_policy(policy)
     return policy
 
 
-def _bfloat16() -> bool:
-    """Whether this machine multiplies bfloat16 faster than float32."""
+def _has_bfloat16() -> bool:
+    """Return whether this machine multiplies bfloat16 faster than float32."""
     if keras.distribution.list_devices("gpu"):
         return True
     cpu = Path("/proc/cpuinfo")
@@ -110,130 +80,124 @@ def _bfloat16() -> bool:
 
 def fit(
     model: keras.Model,
-    train: tuple[Texts, NDArray[np.floating[Any]]],
-    validation: tuple[Texts, NDArray[np.int8]],
+    train: EncodedExamples,
+    validation: EncodedExamples,
     schedule: Schedule,
     context: RunContext,
-) -> State:
-    """Train `model`, which maps ids [batch, n] to logits [batch, 1], on texts and P(positive) of each.
+) -> None:
+    """Train `model`, which maps ids [batch, n] to logits [batch, 1]; it ends with its most precise weights.
 
-    Everything needed to go on is in the folder of `context`. In the end `model` has the weights that were most precise.
+    Resumes from the checkpoint in the context's folder, if there is one.
     """
-    texts, targets = train
+    compile_model(model, schedule)
+    context.folder.mkdir(parents=True, exist_ok=True)
+    state = checkpoint.restore(model, context.folder)
+    if state.intervals:
+        console.print(f"{context.folder}: resumes after interval {state.intervals}", markup=False, soft_wrap=True)
+    intervals = eval_intervals(len(train.target), schedule)
+    while state.intervals < len(intervals) and state.lr_reductions <= schedule.max_lr_reductions:
+        train_loss = train_interval(model, train, schedule, state)
+        scores = evaluate_logits(validation.target, predict_logits(model, validation.texts))
+        reduce_lr_on_plateau(state, scores["loss"], schedule.patience)
+        if scores["precision"] > state.highest_precision:
+            state.highest_precision = scores["precision"]
+            checkpoint.save_best(model, context.folder)
+        state.intervals += 1
+        checkpoint.save(model, context.folder, state)
+        scores |= {"train_loss": train_loss, "rate": float(model.optimizer.learning_rate.numpy())}
+        context.report(state.intervals, scores | {"seconds": state.seconds})
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+        progress = f"interval {state.intervals} of {len(intervals)}, {state.seconds:.0f} s"
+        console.print(f"{progress}: {shown}", highlight=False, soft_wrap=True)
+    checkpoint.restore_best(model, context.folder)
+
+
+def compile_model(model: keras.Model, schedule: Schedule) -> None:
+    """Compile `model` with AdamW; biases, norms and embeddings do not decay."""
+    steps = schedule.gradient_accumulation_steps
     optimizer = keras.optimizers.AdamW(
-        schedule.rate,
+        schedule.learning_rate,
         weight_decay=schedule.weight_decay,
-        gradient_accumulation_steps=schedule.accumulate if schedule.accumulate > 1 else None,
-        global_clipnorm=1.0,
+        gradient_accumulation_steps=steps if steps > 1 else None,
+        global_clipnorm=CLIP_NORM,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "embeddings"])
     model.compile(optimizer, loss=keras.losses.BinaryCrossentropy(from_logits=True))
-    optimizer.build(model.trainable_variables)
-    state = _restore(model, context.folder)
-    parts = rounds(len(targets), schedule)
-    while state.round < len(parts) and state.cuts <= schedule.cuts:
-        started = time.monotonic()
-        batches = round_batches(texts.lengths, schedule, parts[state.round])
-        losses = []
-        what = f"round {state.round + 1} of {len(parts)}"
-        for i, rows in enumerate(track(batches, what, console=console, transient=True)):
-            progress = (state.round + i / len(batches)) / len(parts)
-            optimizer.learning_rate.assign(schedule.rate * state.factor * _shape(progress, schedule.warmup))
-            losses.append(float(model.train_on_batch(texts.padded(rows), targets[rows, None])))
-        state.seconds += time.monotonic() - started
-        figures = look(validation[1], logits(model, validation[0]))
-        _learn(state, figures, schedule)
-        if figures["precision"] > state.best:
-            state.best = figures["precision"]
-            _write(context.folder / "best.npz", {str(i): v for i, v in enumerate(model.get_weights())})
-        state.round += 1
-        _save(model, context.folder, state)
-        figures |= {"train_loss": float(np.mean(losses)), "rate": float(optimizer.learning_rate.numpy())}
-        context.report(state.round, figures | {"seconds": state.seconds})
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        console.print(f"{what}, {state.seconds:.0f} s: {shown}", highlight=False, soft_wrap=True)
-    with np.load(context.folder / "best.npz") as best:
-        model.set_weights([best[str(i)] for i in range(len(best.files))])
-    return state
+    optimizer.build(model.trainable_variables)  # now, so that a checkpoint can restore its variables
 
 
-def rounds(n: int, schedule: Schedule) -> list[range]:
-    """The parts of the budget, in texts, that the rounds of a training on `n` texts spend: about equally long."""
+def train_interval(model: keras.Model, train: EncodedExamples, schedule: Schedule, state: TrainingState) -> float:
+    """Train on the texts of the next interval, add the time to `state`, and return the mean loss of the batches."""
+    started = time.monotonic()
+    intervals = eval_intervals(len(train.target), schedule)
+    batches = interval_batches(train.texts.lengths, schedule, intervals[state.intervals])
+    losses = []
+    description = f"interval {state.intervals + 1} of {len(intervals)}"
+    for i, rows in enumerate(track(batches, description, console=console, transient=True)):
+        progress = (state.intervals + i / len(batches)) / len(intervals)
+        schedule_factor = lr_schedule(progress, schedule.warmup_proportion)
+        model.optimizer.learning_rate.assign(schedule.learning_rate * state.lr_factor * schedule_factor)
+        losses.append(float(model.train_on_batch(train.texts.padded(rows), train.target[rows, None])))
+    state.seconds += time.monotonic() - started
+    return float(np.mean(losses))
+
+
+def eval_intervals(n: int, schedule: Schedule) -> list[range]:
+    """Divide the budget of a training on `n` texts into intervals of about the same length, counted in texts."""
     budget = max(1, round(n * schedule.epochs))
-    number = math.ceil(budget / schedule.round)
+    number = math.ceil(budget / schedule.eval_interval)
     return [range(budget * i // number, budget * (i + 1) // number) for i in range(number)]
 
 
-def round_batches(lengths: NDArray[np.int64], schedule: Schedule, seen: range) -> list[NDArray[np.int64]]:
-    """The rows of every batch of the round that spends `seen`: texts of one length together, so that little is padding.
+def interval_batches(lengths: NDArray[np.int64], schedule: Schedule, interval: range) -> list[NDArray[np.int64]]:
+    """Return the rows of every batch of an interval. Texts of one length go together, so that there is little padding.
 
-    Every text is seen once before one is seen again.
+    No text is used a second time before every text was used once.
     """
     n = len(lengths)
-    epochs = range(seen.start // n, (seen.stop - 1) // n + 1)
+    epochs = range(interval.start // n, (interval.stop - 1) // n + 1)
     orders = np.concatenate([np.random.default_rng([schedule.seed, epoch]).permutation(n) for epoch in epochs])
-    rows = orders[seen.start - epochs[0] * n :][: len(seen)]
-    shuffle = np.random.default_rng([schedule.seed, seen.start, 1])
+    rows = orders[interval.start - epochs[0] * n :][: len(interval)]
+    shuffle = np.random.default_rng([schedule.seed, interval.start, 1])
     rows = rows[np.argsort(lengths[rows], kind="stable")]
-    batches = [rows[i : i + schedule.batch] for i in range(0, len(rows), schedule.batch)]
+    batches = [rows[i : i + schedule.batch_size] for i in range(0, len(rows), schedule.batch_size)]
     return [batches[i] for i in shuffle.permutation(len(batches))]
 
 
-def logits(model: keras.Model, texts: Texts, batch: int = 256) -> NDArray[np.float64]:
-    """The logit of every text, [texts]."""
+def lr_schedule(progress: float, warmup_proportion: float) -> float:
+    """Return the learning rate as a share of its peak: a linear warmup, then a linear decay."""
+    if progress < warmup_proportion:
+        return progress / warmup_proportion
+    return (1 - progress) / (1 - warmup_proportion)
+
+
+def reduce_lr_on_plateau(state: TrainingState, loss: float, patience: int) -> None:
+    """Update `state` with the validation loss of an interval, as keras.callbacks.ReduceLROnPlateau does."""
+    if loss < state.lowest_loss:
+        state.lowest_loss, state.intervals_without_improvement = loss, 0
+        return
+    state.intervals_without_improvement += 1
+    if state.intervals_without_improvement >= patience:
+        state.intervals_without_improvement = 0
+        state.lr_reductions += 1
+        state.lr_factor *= LR_FACTOR
+
+
+def predict_logits(model: keras.Model, texts: EncodedTexts, batch_size: int = 256) -> NDArray[np.float64]:
+    """Return the logit of every text, [texts]."""
     order = np.argsort(texts.lengths, kind="stable")
-    found = np.empty(len(order))
-    for i in range(0, len(order), batch):
-        rows = order[i : i + batch]
-        found[rows] = np.asarray(model.predict_on_batch(texts.padded(rows)), np.float64)[:, 0]
-    return found
+    logits = np.empty(len(order))
+    for i in range(0, len(order), batch_size):
+        rows = order[i : i + batch_size]
+        logits[rows] = np.asarray(model.predict_on_batch(texts.padded(rows)), np.float64)[:, 0]
+    return logits
 
 
-def look(labels: NDArray[np.int8], logit: NDArray[np.float64]) -> dict[str, float]:
-    """How good logits are while they are not calibrated."""
+def evaluate_logits(labels: NDArray[np.int8], logit: NDArray[np.float64]) -> dict[str, float]:
+    """Return the metrics of logits that are not calibrated yet."""
     return {
         "loss": float(log_loss(labels, expit(logit))),
         "accuracy": float(((logit >= 0) == labels).mean()),
         "auc": float(roc_auc_score(labels, logit)),
         "precision": metrics.break_even(labels, logit),
     }
-
-
-def _shape(progress: float, warmup: float) -> float:
-    """The rate as a share of the highest: up in a line, then down in a line."""
-    return progress / warmup if progress < warmup else (1 - progress) / (1 - warmup)
-
-
-def _learn(state: State, figures: dict[str, float], schedule: Schedule) -> None:
-    if figures["loss"] < state.loss:
-        state.loss, state.waited = figures["loss"], 0
-        return
-    state.waited += 1
-    if state.waited >= schedule.patience:
-        state.waited, state.cuts, state.factor = 0, state.cuts + 1, state.factor * PLATEAU
-
-
-def _save(model: keras.Model, folder: Path, state: State) -> None:
-    """The state is written last, and in one piece with the weights it belongs to."""
-    arrays = {f"v{i}": np.asarray(v) for i, v in enumerate([*model.variables, *model.optimizer.variables])}
-    _write(folder / "last.npz", arrays | {"state": np.frombuffer(msgspec.json.encode(state), np.uint8)})
-
-
-def _restore(model: keras.Model, folder: Path) -> State:
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "last.npz").exists():
-        return State()
-    with np.load(folder / "last.npz") as last:
-        for i, variable in enumerate([*model.variables, *model.optimizer.variables]):
-            variable.assign(last[f"v{i}"])
-        state = msgspec.json.decode(last["state"].tobytes(), type=State)
-    console.print(f"{folder}: goes on after round {state.round}", markup=False, soft_wrap=True)
-    return state
-
-
-def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Never half a file: written beside, then put in its place."""
-    new = path.with_suffix(".new.npz")
-    with new.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    new.replace(path)
