@@ -1,3 +1,5 @@
+"""Pretrained word vectors: trained on the texts, or read from a file."""
+
 import gzip
 import json
 from pathlib import Path
@@ -20,7 +22,7 @@ WINK = {"dimensions": 3, "words": ["good"], "vectors": {"good": [1, 2, 3, 3.74, 
 
 @pytest.fixture
 def texts() -> EncodedTexts:
-    """Twenty texts of WORDS: good with crew, bad with late."""
+    """Return twenty texts of WORDS: good with crew, bad with late."""
     return EncodedTexts(np.tile(np.array([2, 4, 2, 4, 3, 5, 3, 1], np.int32), 10), np.arange(0, 81, 4))
 
 
@@ -31,12 +33,12 @@ def glove(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_learned_vectors_start_from_nothing(texts: EncodedTexts, tmp_path: Path) -> None:
+def test_learned_vectors_have_no_initial_matrix(texts: EncodedTexts, tmp_path: Path) -> None:
     assert initial_matrix(EmbeddingConfig(), WORDS, texts, 0, tmp_path) is None
 
 
 @pytest.mark.parametrize("kind", ["word2vec", "fasttext"])
-def test_vectors_of_the_training_texts_depend_on_the_seed_alone(kind: Any, texts: EncodedTexts, tmp_path: Path) -> None:
+def test_trained_vectors_depend_on_the_seed_alone(kind: Any, texts: EncodedTexts, tmp_path: Path) -> None:
     embedding = EmbeddingConfig(kind, dimension=8)
     first, again, other = (
         initial_matrix(embedding, WORDS, texts, seed, tmp_path / n) for seed, n in ((1, "a"), (1, "b"), (2, "c"))
@@ -47,15 +49,15 @@ def test_vectors_of_the_training_texts_depend_on_the_seed_alone(kind: Any, texts
     assert len(np.unique(first, axis=0)) == 6
 
 
-def test_vectors_are_trained_once(texts: EncodedTexts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_caches_trained_vectors(texts: EncodedTexts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedding = EmbeddingConfig("word2vec", dimension=8)
-    before = initial_matrix(embedding, WORDS, texts, 1, tmp_path / "context")
+    expected = initial_matrix(embedding, WORDS, texts, 1, tmp_path / "context")
     monkeypatch.delattr(embeddings, "train_vectors")
-    np.testing.assert_array_equal(initial(embedding, WORDS, texts, 1, tmp_path / "context"), before)
+    np.testing.assert_array_equal(initial_matrix(embedding, WORDS, texts, 1, tmp_path / "context"), expected)
 
 
 @pytest.mark.parametrize("name", ["glove.txt", "wink.json"])
-def test_a_file_has_the_vectors_of_its_words(name: str, texts: EncodedTexts, tmp_path: Path) -> None:
+def test_loads_vectors_and_draws_random_ones_for_other_words(name: str, texts: EncodedTexts, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(GLOVE if name == "glove.txt" else json.dumps(WINK))
     vectors = initial_matrix(EmbeddingConfig("glove", 3, file=str(path)), WORDS, texts, 0, tmp_path)
@@ -66,7 +68,7 @@ def test_a_file_has_the_vectors_of_its_words(name: str, texts: EncodedTexts, tmp
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "complaint"),
+    ("name", "content", "message"),
     [
         ("glove.txt", b"good 1 2\n", "line 1 has not one word and 3 numbers"),
         ("glove.txt", b"good 1 2 3 4\n", "line 1 has not one word and 3 numbers"),
@@ -83,37 +85,37 @@ def test_a_file_has_the_vectors_of_its_words(name: str, texts: EncodedTexts, tmp
         ("wink.json", json.dumps(WINK | {"vectors": {"good": "1 2 3"}}).encode(), "not word vectors"),
     ],
 )
-def test_a_file_that_is_something_else_is_refused(
-    name: str, content: bytes, complaint: str, texts: EncodedTexts, tmp_path: Path
+def test_refuses_a_file_without_valid_vectors(
+    name: str, content: bytes, message: str, texts: EncodedTexts, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(SystemExit, match=rf"embedding.file=.*{name}: .*{complaint}"):
+    with pytest.raises(SystemExit, match=rf"embedding.file=.*{name}: .*{message}"):
         initial_matrix(EmbeddingConfig("glove", 3, file=str(tmp_path / name)), WORDS, texts, 0, tmp_path)
 
 
-def test_a_file_that_is_not_there_is_refused(texts: EncodedTexts, tmp_path: Path) -> None:
+def test_refuses_a_missing_file(texts: EncodedTexts, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="No such file"):
         initial_matrix(EmbeddingConfig("glove", 3, file=str(tmp_path / "none.txt")), WORDS, texts, 0, tmp_path)
 
 
 @pytest.mark.parametrize("settings", [{"kind": "glove"}, {"file": "glove.txt"}, {"trainable": False}, {"dimension": 0}])
-def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any]) -> None:
+def test_refuses_contradictory_settings(settings: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(settings, EmbeddingConfig)
 
 
 @pytest.mark.parametrize(
-    ("kind", "tuned"), [("word2vec", True), ("fasttext", False), ("glove", True), ("glove", False)]
+    ("kind", "trainable"), [("word2vec", True), ("fasttext", False), ("glove", True), ("glove", False)]
 )
-def test_frozen_vectors_stay_and_tuned_ones_move(kind: Any, tuned: bool, glove: str, tmp_path: Path) -> None:
+def test_only_trainable_vectors_change_in_training(kind: Any, trainable: bool, glove: str, tmp_path: Path) -> None:
     schedule = word_model.Configuration().schedule
     configuration = textcnn.Configuration(
-        embedding=EmbeddingConfig(kind, 3, tuned, glove if kind == "glove" else ""),
+        embedding=EmbeddingConfig(kind, 3, trainable, glove if kind == "glove" else ""),
         kernel_sizes=(2,),
         filters=4,
         schedule=msgspec.structs.replace(schedule, epochs=1, eval_interval=60, batch_size=20),
     )
     rows = invented(60)
     examples = Examples([f"{text} good late" for text in rows.text], rows.label.to_numpy(np.float32))
-    fitted = textcnn.fit(configuration, examples, examples, RunContext(tmp_path, lambda step, figures: None))
-    assert np.array_equal(fitted.weights[0], np.load(tmp_path / "vectors.npy")) is not tuned
+    fitted = textcnn.fit(configuration, examples, examples, RunContext(tmp_path, lambda step, metrics: None))
+    assert np.array_equal(fitted.weights[0], np.load(tmp_path / "vectors.npy")) is not trainable

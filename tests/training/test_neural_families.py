@@ -1,4 +1,4 @@
-"""The families over words, on invented tweets: they learn, they survive being killed, and ONNX says what Keras says."""
+"""The families over words, trained on synthetic tweets, and their ONNX exports."""
 
 import pickle
 import random
@@ -24,13 +24,13 @@ from training.families.settings import configure
 from training.registry import build
 from training.tuning import study as tune
 
-KINDS = {
+SETTINGS = {
     "simple": ("recurrent", "cell=simple", "units=8"),
     "textcnn": ("textcnn", "kernel_sizes=[1,2,3]", "filters=8"),
     "gru": ("recurrent", "cell=gru", "units=8"),
     "bilstm": ("recurrent", "cell=bilstm", "units=8"),
 }
-QUICK = (
+FAST_SETTINGS = (
     "max_length=20",
     "embedding.dimension=16",
     "schedule.eval_interval=600",
@@ -42,7 +42,7 @@ OPERATORS = {"simple": {"RNN": 1}, "gru": {"GRU": 1}, "bilstm": {"LSTM": 2}, "te
 
 
 class Case(NamedTuple):
-    kind: str
+    network: str  # a key of SETTINGS
     fitted: WordModel
     logit: np.ndarray  # of `texts`
     float32: Path  # model folders
@@ -54,14 +54,11 @@ def examples(n: int, seed: int) -> Examples:
     return Examples(rows.text.tolist(), rows.label.to_numpy(np.float32))
 
 
-def fit(kind: str, context: RunContext) -> Any:
-    name, *settings = KINDS[kind]
-    configuration = configure(load_family(name).Configuration, [*QUICK, *settings])
-    return load_family(name).fit(configuration, examples(600, 0), examples(100, 1), context)
-
-
-def silent(step: int, figures: dict[str, float]) -> None:
-    pass
+def fit(network: str, context: RunContext) -> Any:
+    name, *settings = SETTINGS[network]
+    family = load_family(name)
+    configuration = configure(family.Configuration, [*FAST_SETTINGS, *settings])
+    return family.fit(configuration, examples(600, 0), examples(100, 1), context)
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +68,18 @@ def unseen() -> Examples:
 
 @pytest.fixture(scope="module")
 def texts(unseen: Examples) -> list[str]:
-    """1,500 of them: after the unseen tweets odd ones, empty ones and one that is too long, in no order."""
+    """Return 1,500 texts: the unseen tweets, then odd, empty and overlong texts, shuffled."""
     odd = [*hostile(797, seed=5), "", " \t", "great " * 30]
     random.Random(0).shuffle(odd)
     return [*unseen.texts, *odd]
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=SETTINGS)
 def case(request: pytest.FixtureRequest, texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Case:
-    """A trained model of each kind, as it comes back from a file, and its exports."""
+    """Train a model, pickle and unpickle it, and export it both ways."""
     folder = tmp_path_factory.mktemp(request.param)
-    fitted = pickle.loads(pickle.dumps(fit(request.param, RunContext(folder / "context", silent))))
+    context = RunContext(folder / "context", lambda step, metrics: None)
+    fitted = pickle.loads(pickle.dumps(fit(request.param, context)))
     trained = Trained("family", fitted, Calibration(), Thresholds(publish=0.9, hold=0.1), Metrics(0, "", {}))
     exported = (
         build.write(trained, "tiny", "run", folder / str(compact), compact=compact) for compact in (False, True)
@@ -89,75 +87,84 @@ def case(request: pytest.FixtureRequest, texts: list[str], tmp_path_factory: pyt
     return Case(request.param, fitted, fitted.logit(texts), *exported)
 
 
-def together(model: Model, texts: list[str]) -> np.ndarray:
+def score_in_batches(model: Model, texts: list[str]) -> np.ndarray:
+    """Score shuffled batches of 64."""
     shuffled = np.random.default_rng(0).permutation(len(texts))
-    found = np.empty(len(texts))
+    probability = np.empty(len(texts))
     for start in range(0, len(texts), 64):
         rows = shuffled[start : start + 64]
-        found[rows] = model.score([texts[row] for row in rows]).probability
-    return found
+        probability[rows] = model.score([texts[row] for row in rows]).probability
+    return probability
 
 
-def alone(model: Model, texts: list[str]) -> np.ndarray:
+def score_one_by_one(model: Model, texts: list[str]) -> np.ndarray:
     return np.concatenate([model.score([text]).probability for text in texts])
 
 
-def test_it_learns(case: Case, unseen: Examples) -> None:
+def test_classifies_unseen_tweets(case: Case, unseen: Examples) -> None:
     assert ((case.logit[: len(unseen.texts)] >= 0) == unseen.label).mean() > 0.95
 
 
-def test_the_float32_graph_is_the_model(case: Case, texts: list[str]) -> None:
+def test_float32_graph_gives_the_probabilities_of_keras(case: Case, texts: list[str]) -> None:
     model = Model.load(case.float32)
-    np.testing.assert_allclose(together(model, texts), expit(case.logit), atol=1e-5)
-    np.testing.assert_allclose(alone(model, texts), expit(case.logit), atol=1e-5)
+    np.testing.assert_allclose(score_in_batches(model, texts), expit(case.logit), atol=1e-5)
+    np.testing.assert_allclose(score_one_by_one(model, texts), expit(case.logit), atol=1e-5)
 
 
-def test_the_compact_graph_keeps_the_labels(case: Case, texts: list[str]) -> None:
-    model = Model.load(case.compact)
-    probability = together(model, texts)
+def test_compact_graph_gives_the_labels_of_keras(case: Case, texts: list[str]) -> None:
+    probability = score_in_batches(Model.load(case.compact), texts)
     assert ((probability >= 0.5) == (case.logit >= 0)).mean() >= 0.99
-    np.testing.assert_allclose(alone(model, texts), probability, atol=1e-5)  # whatever a text is batched with
 
 
-def test_the_graphs_run_anywhere_and_fast(case: Case) -> None:
-    table = list(case.fitted.weights[0].shape)
-    for folder, kept_as in ((case.float32, onnx.TensorProto.FLOAT), (case.compact, onnx.TensorProto.INT8)):
-        graph = onnx.load(folder / GRAPH_FILE).graph
-        operators = [node.op_type for node in graph.node]
-        assert {name: operators.count(name) for name in OPERATORS[case.kind]} == OPERATORS[case.kind]
+def test_compact_graph_scores_a_text_the_same_in_any_batch(case: Case, texts: list[str]) -> None:
+    model = Model.load(case.compact)
+    np.testing.assert_allclose(score_one_by_one(model, texts), score_in_batches(model, texts), atol=1e-5)
+
+
+def test_graphs_use_fused_standard_operators(case: Case) -> None:
+    for folder in (case.float32, case.compact):
+        nodes = onnx.load(folder / GRAPH_FILE).graph.node
+        operators = [node.op_type for node in nodes]
+        assert {name: operators.count(name) for name in OPERATORS[case.network]} == OPERATORS[case.network]
         assert not {"Loop", "Scan"} & set(operators)
-        assert {node.domain for node in graph.node if node.op_type != "FusedGemm"} == {""}
-        assert [weight.data_type for weight in graph.initializer if list(weight.dims) == table] == [kept_as]
+        assert {node.domain for node in nodes if node.op_type != "FusedGemm"} == {""}
 
 
-def test_the_vocabulary_is_what_training_saw_twice(case: Case) -> None:
+def test_compact_graph_stores_word_vectors_as_int8(case: Case) -> None:
+    shape = list(case.fitted.weights[0].shape)
+    for folder, data_type in ((case.float32, onnx.TensorProto.FLOAT), (case.compact, onnx.TensorProto.INT8)):
+        initializers = onnx.load(folder / GRAPH_FILE).graph.initializer
+        assert [weight.data_type for weight in initializers if list(weight.dims) == shape] == [data_type]
+
+
+def test_vocabulary_starts_with_the_special_tokens_and_has_no_duplicates(case: Case) -> None:
     words = case.fitted.words
     assert words[:2] == SPECIAL_TOKENS and len(set(words)) == len(words)
     assert {"great", "not", "<mention>"} < set(words)
 
 
 @pytest.mark.parametrize("case", ["simple", "textcnn"], indirect=True)
-def test_a_training_that_was_killed_becomes_what_it_would_have_been(case: Case, tmp_path: Path) -> None:
-    def kill(step: int, figures: dict[str, float]) -> None:
+def test_resumed_training_gives_the_same_weights(case: Case, tmp_path: Path) -> None:
+    def interrupt(step: int, metrics: dict[str, float]) -> None:
         raise KeyboardInterrupt
 
-    rounds = []
+    steps = []
     with pytest.raises(KeyboardInterrupt):
-        fit(case.kind, RunContext(tmp_path, kill))
-    resumed = fit(case.kind, RunContext(tmp_path, lambda step, figures: rounds.append(step)))
-    assert rounds == [2]
+        fit(case.network, RunContext(tmp_path, interrupt))
+    resumed = fit(case.network, RunContext(tmp_path, lambda step, metrics: steps.append(step)))
+    assert steps == [2]
     assert all(np.array_equal(a, b) for a, b in zip(resumed.weights, case.fitted.weights, strict=True))
 
 
 @pytest.mark.parametrize("name", ["recurrent", "textcnn", "transformer"])
-def test_what_a_space_draws_are_settings_of_its_family(name: str) -> None:
-    module = load_family(name)
+def test_suggests_valid_settings_of_the_family(name: str) -> None:
+    family = load_family(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(10):
-        settings = tune.draw(module.space, study.ask(), ("schedule.seed=7",), module.Configuration())
-        assert configure(module.Configuration, settings).schedule.seed == 7  # type: ignore[attr-defined]
+        settings = tune.draw(family.space, study.ask(), ("schedule.seed=7",), family.Configuration())
+        assert configure(family.Configuration, settings).schedule.seed == 7  # type: ignore[attr-defined]
 
 
-def test_tensorflow_waits_until_its_family_is_asked_for() -> None:
+def test_importing_the_families_does_not_load_tensorflow() -> None:
     program = "import sys, training.families; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -129,7 +129,8 @@ def test_a_slow_machine_is_not_the_fault_of_a_model(
 def test_a_training_that_was_killed_goes_on_in_its_own_run(
     folder: Path, training: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = "cell=simple units=4 embedding.dimension=8 max_length=16 schedule.eval_interval=2000 schedule.batch_size=100".split()
+    quick = ["cell=simple", "units=4", "embedding.dimension=8", "max_length=16"]
+    quick += ["schedule.eval_interval=2000", "schedule.batch_size=100"]
     command = ["train", "--family", "recurrent", *(word for setting in quick for word in ("--set", setting))]
 
     def killed(step: int, figures: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""The loop that trains a Keras model: what it spends its budget on, when it slows down and stops, what it keeps."""
+"""The training loop of Keras models: its budget, its learning rate, early stopping, the weights it ends with."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,63 +11,91 @@ from training.families import RunContext
 from training.families.neural import trainer
 from training.families.neural.encoded_texts import EncodedExamples, EncodedTexts
 
-
-@pytest.mark.parametrize(("epochs", "longest"), [(2.5, 300), (0.3, 300), (1, 700), (3, 100_000), (0.0001, 10)])
-def test_the_budget_is_what_epochs_says_and_is_spent_evenly(epochs: float, longest: int) -> None:
-    schedule = trainer.Schedule(epochs=epochs, eval_interval=longest, batch_size=50)
-    parts = trainer.eval_intervals(700, schedule)
-    assert [i for part in parts for i in part] == list(range(max(1, round(700 * epochs))))
-    assert max(map(len, parts)) <= longest and max(map(len, parts)) - min(map(len, parts)) <= 1
-    lengths = np.random.default_rng(1).integers(1, 30, 700)
-    batches = [rows for part in parts for rows in trainer.interval_batches(lengths, schedule, part)]
-    assert max(map(len, batches)) <= 50
-    seen = np.bincount(np.concatenate(batches), minlength=700)
-    assert set(seen) <= {int(epochs), int(epochs) + 1} and seen.sum() == max(1, round(700 * epochs))
+N_TEXTS = 700
 
 
-class Told(NamedTuple):
-    """What a training said after a round, and the weights it had then."""
+@pytest.fixture(params=[(2.5, 300), (0.3, 300), (1, 700), (3, 100_000), (0.0001, 10)])
+def schedule(request: pytest.FixtureRequest) -> trainer.Schedule:
+    epochs, eval_interval = request.param
+    return trainer.Schedule(epochs=epochs, eval_interval=eval_interval, batch_size=50)
+
+
+def budget(schedule: trainer.Schedule) -> int:
+    return max(1, round(N_TEXTS * schedule.epochs))
+
+
+def test_intervals_divide_the_budget_evenly(schedule: trainer.Schedule) -> None:
+    intervals = trainer.eval_intervals(N_TEXTS, schedule)
+    assert [i for interval in intervals for i in interval] == list(range(budget(schedule)))
+    lengths = list(map(len, intervals))
+    assert max(lengths) <= schedule.eval_interval and max(lengths) - min(lengths) <= 1
+
+
+def test_batches_use_every_text_once_before_one_twice(schedule: trainer.Schedule) -> None:
+    lengths = np.random.default_rng(1).integers(1, 30, N_TEXTS)
+    intervals = trainer.eval_intervals(N_TEXTS, schedule)
+    batches = [rows for interval in intervals for rows in trainer.interval_batches(lengths, schedule, interval)]
+    assert max(map(len, batches)) <= schedule.batch_size
+    uses = np.bincount(np.concatenate(batches), minlength=N_TEXTS)
+    assert set(uses) <= {int(schedule.epochs), int(schedule.epochs) + 1} and uses.sum() == budget(schedule)
+
+
+class Report(NamedTuple):
+    """The metrics and the weights after an interval."""
 
     step: int
-    figures: dict[str, float]
+    metrics: dict[str, float]
     weights: list[Any]
 
 
-def trained(folder: Path, **settings: Any) -> tuple[list[Any], list[Told], list[Any]]:
-    """The weights before, after every round, and at last, of a mean of words: eight texts, a batch a round."""
+class Training(NamedTuple):
+    initial_weights: list[Any]
+    reports: list[Report]
+    final_weights: list[Any]
+
+
+def train(folder: Path, **settings: Any) -> Training:
+    """Train a mean of word vectors on eight texts, with one batch an interval."""
     trainer.set_dtype("float32")
     ids = keras.Input((None,), dtype="int32")
     mean = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(4, 1, name="embedding")(ids))
     model = keras.Model(ids, mean)
-    before = model.get_weights()
+    initial_weights = model.get_weights()
     texts = EncodedTexts(np.arange(8, dtype=np.int32) % 4, np.arange(9))
     labels = (np.arange(8) % 2).astype(np.int8)
     schedule = trainer.Schedule(
         eval_interval=8, batch_size=8, learning_rate=0.1, warmup_proportion=0, dtype="float32", **settings
     )
-    told: list[Told] = []
-    context = RunContext(folder, lambda step, figures: told.append(Told(step, figures, model.get_weights())))
-    train, validation = (EncodedExamples(texts, target) for target in (labels.astype(np.float32), labels))
-    trainer.fit(model, train, validation, schedule, context)
-    return before, told, model.get_weights()
+    reports: list[Report] = []
+    context = RunContext(folder, lambda step, metrics: reports.append(Report(step, metrics, model.get_weights())))
+    targets = EncodedExamples(texts, labels.astype(np.float32))
+    trainer.fit(model, targets, EncodedExamples(texts, labels), schedule, context)
+    return Training(initial_weights, reports, model.get_weights())
 
 
-def test_a_training_that_no_longer_gets_better_slows_down_then_stops_and_the_most_precise_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks = zip([0.5, 0.6, 0.6, 0.6], [0.6, 0.9, 0.7, 0.7], strict=True)
-    monkeypatch.setattr(
-        trainer, "evaluate_logits", lambda *_: dict(zip(("loss", "precision"), next(looks), strict=True))
-    )
-    _, told, last = trained(tmp_path, epochs=10, patience=1, max_lr_reductions=1)
-    assert [after.step for after in told] == [1, 2, 3]
-    rates = [after.figures["rate"] for after in told]
+@pytest.fixture
+def plateau(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Training:
+    """Train with losses that rise from the second interval on, in which precision is highest."""
+    losses, precisions = [0.5, 0.6, 0.6, 0.6], [0.6, 0.9, 0.7, 0.7]
+    scores = iter([{"loss": loss, "precision": p} for loss, p in zip(losses, precisions, strict=True)])
+    monkeypatch.setattr(trainer, "evaluate_logits", lambda *_: next(scores))
+    return train(tmp_path, epochs=10, patience=1, max_lr_reductions=1)
+
+
+def test_reduces_the_learning_rate_on_a_plateau_then_stops(plateau: Training) -> None:
+    assert [report.step for report in plateau.reports] == [1, 2, 3]
+    rates = [report.metrics["rate"] for report in plateau.reports]
     assert rates == pytest.approx([0.1, 0.1 * 0.9, 0.1 * 0.8 * trainer.LR_FACTOR])
-    np.testing.assert_array_equal(last[0], told[1].weights[0])
-    assert (last[0] != told[2].weights[0]).any()
 
 
-@pytest.mark.parametrize(("passes", "moves"), [(1, True), (2, False)])
-def test_weights_move_when_enough_passes_are_accumulated(tmp_path: Path, passes: int, moves: bool) -> None:
-    before, (after,), _ = trained(tmp_path, gradient_accumulation_steps=passes)
-    assert (after.weights[0] != before[0]).any() == moves
+def test_ends_with_the_most_precise_weights(plateau: Training) -> None:
+    (final,) = plateau.final_weights
+    np.testing.assert_array_equal(final, plateau.reports[1].weights[0])
+    assert (final != plateau.reports[2].weights[0]).any()
+
+
+@pytest.mark.parametrize(("steps", "changes"), [(1, True), (2, False)])
+def test_updates_weights_when_enough_gradients_are_accumulated(tmp_path: Path, steps: int, changes: bool) -> None:
+    training = train(tmp_path, gradient_accumulation_steps=steps)
+    (report,) = training.reports
+    assert (report.weights[0] != training.initial_weights[0]).any() == changes

@@ -1,6 +1,7 @@
-"""The encoder, on invented tweets and invented weights: it learns, and ONNX says what Keras says."""
+"""The transformer, with random pretrained weights and synthetic tweets, and its ONNX exports."""
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import mlflow
@@ -17,7 +18,7 @@ from tests.support.dataframes import invented
 from tests.support.tweets import hostile
 from training.families import Examples, RunContext
 from training.families.fit import Trained
-from training.families.neural import transformer
+from training.families.neural import bert, transformer
 from training.families.neural.transformer import Transformer
 from training.families.settings import configure
 from training.onnx_export.bert import BertConfig
@@ -36,51 +37,58 @@ MAX_LENGTH = 20
 
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as encoders are published: a shape, weights, a vocabulary of letters and the words of the tweets."""
+    """Write a folder as encoders are published. Its vocabulary is letters and the words of the tweets."""
     folder = tmp_path_factory.mktemp("pretrained")
     words = sorted({word for text in invented(300).text for word in text.split() if word.isalpha()})
-    letters = [f"{mark}{chr(ord('a') + i)}" for mark in ("", "##") for i in range(26)]
-    lines = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"!,.@#/:-'?", *letters, *(w for w in words if len(w) > 1)]
-    config = msgspec.structs.replace(CONFIG, vocab_size=len(lines))
-    (folder / "vocab.txt").write_text("\n".join(lines) + "\n")
+    letters = [f"{prefix}{chr(ord('a') + i)}" for prefix in ("", "##") for i in range(26)]
+    pieces = [*transformer.SPECIAL_TOKENS, *"!,.@#/:-'?", *letters, *(word for word in words if len(word) > 1)]
+    config = msgspec.structs.replace(CONFIG, vocab_size=len(pieces))
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n")
     (folder / "config.json").write_bytes(msgspec.json.encode(config))
     save_file(_weights(config), folder / "model.safetensors")
     return folder
 
 
 def _weights(config: BertConfig) -> dict[str, np.ndarray]:
+    """Return random weights under the names of Hugging Face."""
     random_ = np.random.default_rng(0)
-    d, wide = config.hidden_size, config.intermediate_size
-    sizes = {"embeddings.word_embeddings.weight": (config.vocab_size, d)}
-    sizes |= {"embeddings.position_embeddings.weight": (config.max_position_embeddings, d)}
-    sizes |= {"embeddings.token_type_embeddings.weight": (2, d)}
+    d, intermediate = config.hidden_size, config.intermediate_size
+    shapes: dict[str, tuple[int, ...]] = {"embeddings.word_embeddings.weight": (config.vocab_size, d)}
+    shapes |= {"embeddings.position_embeddings.weight": (config.max_position_embeddings, d)}
+    shapes |= {"embeddings.token_type_embeddings.weight": (2, d)}
     norms = ["embeddings.LayerNorm"]
-    dense = {}
+    dense: dict[str, tuple[int, int]] = {}
     for layer in (f"encoder.layer.{i}" for i in range(config.num_hidden_layers)):
         dense |= {f"{layer}.attention.self.{part}": (d, d) for part in ("query", "key", "value")}
         dense |= {f"{layer}.attention.output.dense": (d, d)}
-        dense |= {f"{layer}.intermediate.dense": (wide, d), f"{layer}.output.dense": (d, wide)}
+        dense |= {f"{layer}.intermediate.dense": (intermediate, d), f"{layer}.output.dense": (d, intermediate)}
         norms += [f"{layer}.attention.output.LayerNorm", f"{layer}.output.LayerNorm"]
-    for name, size in dense.items():
-        sizes |= {f"{name}.weight": size, f"{name}.bias": size[:1]}
-    found = {name: random_.normal(0, 0.2, size).astype(np.float32) for name, size in sizes.items()}
+    for name, shape in dense.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    weights = {name: random_.normal(0, 0.2, shape).astype(np.float32) for name, shape in shapes.items()}
     for name in norms:
-        found[f"{name}.weight"] = random_.normal(1, 0.1, d).astype(np.float32)
-        found[f"{name}.bias"] = random_.normal(0, 0.1, d).astype(np.float32)
-    return found
+        weights[f"{name}.weight"] = random_.normal(1, 0.1, d).astype(np.float32)
+        weights[f"{name}.bias"] = random_.normal(0, 0.1, d).astype(np.float32)
+    return weights
+
+
+def context(folder: Path) -> RunContext:
+    return RunContext(folder, lambda step, metrics: None, mlflow_tracking.load_model)
 
 
 def fit(pretrained: Path, folder: Path, *settings: str) -> Transformer:
-    quick = [
-        "schedule.epochs=4",
-        "schedule.eval_interval=1000",
-        "schedule.batch_size=20",
-        "schedule.learning_rate=0.005",
-    ]
-    chosen = [f"encoder={pretrained}", f"max_length={MAX_LENGTH}", *quick, *settings]
-    configuration = configure(transformer.Configuration, chosen)
-    parts = [(rows.text.tolist(), rows.label.to_numpy(np.float32)) for rows in (invented(500), invented(200, 1))]
-    return transformer.fit(configuration, *(Examples(*part) for part in parts), RunContext(folder, lambda *_: None))
+    fast = "schedule.epochs=4 schedule.eval_interval=1000 schedule.batch_size=20 schedule.learning_rate=0.005".split()
+    all_settings = [f"encoder={pretrained}", f"max_length={MAX_LENGTH}", *fast, *settings]
+    configuration = configure(transformer.Configuration, all_settings)
+    train, validation = (
+        Examples(rows.text.tolist(), rows.label.to_numpy(np.float32)) for rows in (invented(500), invented(200, 1))
+    )
+    return transformer.fit(configuration, train, validation, context(folder))
+
+
+def initial_weights(fitted: Transformer, folder: Path) -> Mapping[str, np.ndarray]:
+    """Return the weights that `fitted` was trained from."""
+    return transformer.initial_encoder(fitted.configuration, invented(500).text.tolist(), context(folder)).weights
 
 
 @pytest.fixture(scope="module")
@@ -90,114 +98,123 @@ def fitted(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Transf
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    found = [*invented(600, seed=5).text, *hostile(500, seed=5), "", "great " * 30]
-    random.Random(0).shuffle(found)
-    return found
+    texts = [*invented(600, seed=5).text, *hostile(500, seed=5), "", "great " * 30]
+    random.Random(0).shuffle(texts)
+    return texts
 
 
-def served(fitted: Transformer, folder: Path, *, compact: bool) -> Model:
-    trained = Trained("transformer", fitted, Calibration(), Thresholds(publish=0.9, hold=0.1), Metrics(0, "", {}))
-    return Model.load(build.write(trained, "tiny", "run", folder, compact=compact))
+def trained(fitted: Transformer) -> Trained:
+    return Trained("transformer", fitted, Calibration(), Thresholds(publish=0.9, hold=0.1), Metrics(0, "", {}))
 
 
-def test_it_learns(fitted: Transformer) -> None:
+def export(fitted: Transformer, folder: Path, *, compact: bool) -> Model:
+    return Model.load(build.write(trained(fitted), "tiny", "run", folder, compact=compact))
+
+
+def test_classifies_unseen_tweets(fitted: Transformer) -> None:
     rows = invented(300, seed=7)
     assert ((fitted.logit(rows.text.tolist()) >= 0) == (rows.label == 1)).mean() > 0.9
 
 
-def test_the_reference_is_what_keras_computes(fitted: Transformer, texts: list[str], tmp_path: Path) -> None:
-    probability = served(fitted, tmp_path, compact=False).score(texts).probability
+def test_float32_graph_gives_the_probabilities_of_keras(fitted: Transformer, texts: list[str], tmp_path: Path) -> None:
+    probability = export(fitted, tmp_path, compact=False).score(texts).probability
     np.testing.assert_allclose(probability, expit(fitted.logit(texts)), atol=1e-5)
 
 
-def test_what_ships_keeps_the_labels(fitted: Transformer, texts: list[str], tmp_path: Path) -> None:
-    model = served(fitted, tmp_path, compact=True)
+def test_compact_graph_gives_the_labels_of_keras(fitted: Transformer, texts: list[str], tmp_path: Path) -> None:
     expected = expit(fitted.logit(texts))
-    together = model.score(texts).probability
-    assert ((together >= 0.5) == (expected >= 0.5)).mean() > 0.99
-    assert np.abs(together - expected).mean() < 0.01
-    assert (tmp_path / "model.onnx").stat().st_size < sum(w.nbytes for w in fitted.weights.values())
+    probability = export(fitted, tmp_path, compact=True).score(texts).probability
+    assert ((probability >= 0.5) == (expected >= 0.5)).mean() > 0.99
+    assert np.abs(probability - expected).mean() < 0.01
+    assert (tmp_path / "model.onnx").stat().st_size < sum(weight.nbytes for weight in fitted.weights.values())
 
 
 @pytest.mark.parametrize("compact", [False, True])
-def test_a_text_scores_the_same_in_any_company(
+def test_scores_a_text_the_same_in_any_batch(
     fitted: Transformer, texts: list[str], tmp_path: Path, compact: bool
 ) -> None:
-    model = served(fitted, tmp_path, compact=compact)
-    alone = np.concatenate([model.score([text]).probability for text in texts[:50]])
-    np.testing.assert_array_equal(model.score(texts[:50]).probability, alone)
+    model = export(fitted, tmp_path, compact=compact)
+    one_by_one = np.concatenate([model.score([text]).probability for text in texts[:50]])
+    np.testing.assert_array_equal(model.score(texts[:50]).probability, one_by_one)
 
 
-def test_padding_is_not_read(fitted: Transformer, texts: list[str], tmp_path: Path) -> None:
-    """The graph itself, for those who feed it batches."""
-    model = served(fitted, tmp_path, compact=True)
-    (together,) = model._session.run(["logit"], dict(model.arrays(texts[:64])))
-    np.testing.assert_allclose(together, model.score(texts[:64]).logit, atol=1e-4)
+def test_graph_ignores_padding(fitted: Transformer, texts: list[str], tmp_path: Path) -> None:
+    """Run the graph on a padded batch: `score` runs it text by text, without padding."""
+    model = export(fitted, tmp_path, compact=True)
+    (padded,) = model._session.run(["logit"], dict(model.arrays(texts[:64])))
+    np.testing.assert_allclose(padded, model.score(texts[:64]).logit, atol=1e-4)
 
 
-def test_words_that_training_never_saw_are_unknown(fitted: Transformer, tmp_path: Path) -> None:
-    model = served(fitted, tmp_path, compact=True)
+def test_counts_words_that_training_did_not_see_as_unknown(fitted: Transformer, tmp_path: Path) -> None:
+    model = export(fitted, tmp_path, compact=True)
     assert model.score(["the crew was great", "zzyzx qwrtp blorf", ""]).unknown.tolist() == [0, 1, 1]
 
 
-def test_a_frozen_encoder_moves_nothing_but_its_head(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:
+def test_frozen_encoder_trains_the_head_alone(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:
     frozen = fit(pretrained, tmp_path, "trainable=head")
-    before = transformer.opened(frozen.configuration, invented(500).text.tolist()).weights
-    for name, value in before.items():
-        np.testing.assert_array_equal(frozen.weights[name], value)
-        assert np.abs(fitted.weights[name] - value).max() > 0
+    for name, initial in initial_weights(frozen, tmp_path).items():
+        np.testing.assert_array_equal(frozen.weights[name], initial)
+        assert np.abs(fitted.weights[name] - initial).max() > 0
     assert np.abs(frozen.weights["head/kernel"] - fitted.weights["head/kernel"]).max() > 0
 
 
-def test_it_keeps_a_share_of_what_it_started_from(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:
-    mixed = fit(pretrained, tmp_path, "initial_weight_share=0.25")
-    first = transformer.opened(mixed.configuration, invented(500).text.tolist()).weights
-    for name, last in fitted.weights.items():
-        np.testing.assert_allclose(mixed.weights[name], 0.25 * first.get(name, last) + 0.75 * last, atol=1e-6)
+def test_initial_weight_share_averages_the_weights(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:
+    averaged = fit(pretrained, tmp_path, "initial_weight_share=0.25")
+    initial = initial_weights(averaged, tmp_path)
+    for name, final in fitted.weights.items():
+        expected = 0.25 * initial.get(name, final) + 0.75 * final
+        np.testing.assert_allclose(averaged.weights[name], expected, atol=1e-6)
 
 
-def test_pieces_that_training_hardly_saw_are_spelt_in_smaller_ones(pretrained: Path, fitted: Transformer) -> None:
-    lines = fitted.vocabulary.decode().split()
-    assert lines[:4] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] and {"##q", "z", "crew"} <= set(lines)
-    few = transformer.opened(fitted.configuration, ["the crew"] * 5 + ["lovely"] * 4)
-    kept = few.vocabulary.decode().split()
-    assert {"the", "crew"} <= set(kept) and "lovely" not in kept and "##y" in kept
+def test_vocabulary_keeps_special_tokens_letters_and_frequent_pieces(fitted: Transformer) -> None:
+    pieces = fitted.vocabulary.decode().split()
+    assert pieces[:4] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] and {"##q", "z", "crew"} <= set(pieces)
+
+
+def test_drops_rare_pieces_and_their_embeddings(pretrained: Path, fitted: Transformer, tmp_path: Path) -> None:
+    texts = ["the crew"] * 5 + ["lovely"] * 4
+    reduced = transformer.initial_encoder(fitted.configuration, texts, context(tmp_path))
+    pieces = reduced.vocabulary.decode().split()
+    assert {"the", "crew"} <= set(pieces) and "lovely" not in pieces and "##y" in pieces
     published = (pretrained / "vocab.txt").read_text().split()
-    rows = few.weights["embedding/word/embeddings"]
+    embeddings = reduced.weights[bert.WORD_EMBEDDINGS]
     table = _weights(msgspec.structs.replace(CONFIG, vocab_size=len(published)))["embeddings.word_embeddings.weight"]
-    np.testing.assert_array_equal(rows[kept.index("crew")], table[published.index("crew")])
-    assert len(rows) == len(kept) and len(few.weights["embedding/place/embeddings"]) == MAX_LENGTH
+    np.testing.assert_array_equal(embeddings[pieces.index("crew")], table[published.index("crew")])
+    assert len(embeddings) == len(pieces) and len(reduced.weights[bert.POSITION_EMBEDDINGS]) == MAX_LENGTH
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own
-def test_it_goes_on_from_a_run(
+def test_continues_from_an_earlier_run(
     pretrained: Path, fitted: Transformer, runs: mlflow.MlflowClient, tmp_path: Path
 ) -> None:
     with mlflow.start_run() as run:
-        mlflow_tracking.log_model(
-            Trained("transformer", fitted, Calibration(), Thresholds(0.9, 0.1), Metrics(0, "", {}))
-        )
+        mlflow_tracking.log_model(trained(fitted))
     settings = [f"encoder=runs:/{run.info.run_id}", "schedule.learning_rate=1e-9", "schedule.dtype=float32"]
     texts = invented(50, 1).text.tolist()
     np.testing.assert_allclose(fit(pretrained, tmp_path, *settings).logit(texts), fitted.logit(texts), atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
+def test_refuses_a_run_of_another_family(runs: mlflow.MlflowClient, tmp_path: Path) -> None:
     with mlflow.start_run() as run:
         mlflow_tracking.log_model(tiny_model.train(tiny_model.synthetic_splits(), tmp_path))
     with pytest.raises(SystemExit, match="that run trained another family"):
-        transformer.pretrained(f"runs:/{run.info.run_id}")
+        transformer.load_checkpoint(f"runs:/{run.info.run_id}", context(tmp_path))
 
 
-def test_an_encoder_that_is_nowhere_is_one_clear_line() -> None:
+def test_refuses_an_encoder_that_does_not_exist() -> None:
     with pytest.raises(SystemExit, match="encoder=nowhere: neither a folder nor an installed package"):
-        transformer.pretrained("nowhere")
+        bert.load_pretrained("nowhere")
 
 
-def test_an_encoder_of_another_kind_is_refused(pretrained: Path, tmp_path: Path) -> None:
+def test_refuses_an_encoder_that_is_no_bert(pretrained: Path, tmp_path: Path) -> None:
     config = msgspec.json.decode((pretrained / "config.json").read_bytes())
     (tmp_path / "config.json").write_bytes(msgspec.json.encode(config | {"model_type": "roberta"}))
     with pytest.raises(SystemExit, match="not a BERT that can be trained here: .*roberta"):
-        transformer.pretrained(str(tmp_path))
+        bert.load_pretrained(str(tmp_path))
 
 
-def test_the_pretrained_one_is_installed() -> None:
-    shape, vocabulary, weights = transformer.pretrained(transformer.PRETRAINED)
-    assert weights["embedding/word/embeddings"].shape == (len(vocabulary.splitlines()), config.hidden_size)
+def test_default_encoder_is_installed() -> None:
+    checkpoint = bert.load_pretrained(transformer.PRETRAINED)
+    n_pieces = len(checkpoint.vocabulary.splitlines())
+    assert checkpoint.weights[bert.WORD_EMBEDDINGS].shape == (n_pieces, checkpoint.config.hidden_size)
