@@ -1,4 +1,4 @@
-"""Our graph beside the converter's: skl2onnx turns the same logistic regression, over dense rows, into the same."""
+"""The hand-written graph of a linear model, compared with what skl2onnx makes of the same classifier."""
 
 import numpy as np
 import onnxruntime as ort
@@ -14,24 +14,25 @@ from training.families.linear.linear_model import LinearModel
 from training.registry import build
 
 
-def linear(trained: Trained) -> LinearModel:
+def linear_model(trained: Trained) -> LinearModel:
     assert isinstance(trained.fitted, LinearModel)
     return trained.fitted
 
 
 @pytest.fixture(scope="module")
 def converted(trained: Trained) -> ort.InferenceSession:
-    regression = linear(trained).classifier
+    """Convert the classifier, which then takes dense rows."""
+    regression = linear_model(trained).classifier
     row = np.zeros((1, regression.coef_.shape[1]), np.float32)
     model = to_onnx(regression, row, options={id(regression): {"zipmap": False}}, target_opset=18)
     return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
-def test_two_ways_to_onnx_give_the_same_probabilities(
+def test_graph_gives_the_probabilities_of_the_converter(
     trained: Trained, converted: ort.InferenceSession, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     texts = [*invented(500, seed=5).text, *hostile(500, seed=5)]
-    features = linear(trained).features(texts).toarray()
+    features = linear_model(trained).features(texts).toarray()
     (probability,) = converted.run(["probabilities"], {"X": features})
     positive = probability[:, 1].astype(np.float64)
     expected = metrics.probability(np.log(positive / (1 - positive)), trained.calibration)

@@ -1,7 +1,7 @@
-"""Every family over n-grams, from invented tweets to the model that serves: it learns, and ONNX gives its labels."""
+"""The families over n-grams, trained on synthetic tweets, and their ONNX exports."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from training.families.linear.linear_model import LinearModel
 from training.families.settings import configure
 from training.registry import build
 
-KINDS = {
+SETTINGS = {
     "logreg": ("logreg", "max_ngrams=300"),
     "liblinear": ("logreg", "solver=liblinear"),
     "newton": ("logreg", "solver=newton-cg"),
@@ -31,23 +31,30 @@ KINDS = {
 type Data = dict[Split, pd.DataFrame]
 
 
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    return KINDS[request.param]
+@pytest.fixture(params=SETTINGS)
+def settings(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Return a family and its settings."""
+    return SETTINGS[request.param]
 
 
-def trained_on(
-    kind: tuple[str, ...], data: Data, folder: Path, target: Any = None, reported: list[Any] | None = None
-) -> Trained:
-    name, *settings = kind
-    context = RunContext(folder, lambda *told: None if reported is None else reported.append(told))
-    labels = data["train"].label.to_numpy(np.float32)
-    configuration = configure(load_family(name).Configuration, ["min_df=1", *settings])
-    return fit(name, configuration, data, labels if target is None else target, context)[0]
+def train(settings: tuple[str, ...], data: Data, context: RunContext, target: Any = None) -> Trained:
+    """Train on `target`, by default on the labels."""
+    name, *keys = settings
+    configuration = configure(load_family(name).Configuration, ["min_df=1", *keys])
+    if target is None:
+        target = data["train"].label.to_numpy(np.float32)
+    return fit(name, configuration, data, target, context)[0]
 
 
-def test_what_is_served_is_what_was_trained(kind: tuple[str, ...], data: Data, tmp_path: Path) -> None:
-    trained = trained_on(kind, data, tmp_path)
+@pytest.fixture
+def context(tmp_path: Path) -> RunContext:
+    return RunContext(tmp_path, lambda step, metrics: None)
+
+
+def test_exported_model_gives_the_labels_of_scikit_learn(
+    settings: tuple[str, ...], data: Data, context: RunContext, tmp_path: Path
+) -> None:
+    trained = train(settings, data, context)
     exported = build.export(trained, data, "Data: invented.", "mine", "run", tmp_path / "mine")
     assert exported.reference.flips == 0 and exported.reference.largest_difference < build.REFERENCE
     assert exported.manifest.metrics["test"].values["accuracy"] > 0.95
@@ -57,35 +64,50 @@ def test_what_is_served_is_what_was_trained(kind: tuple[str, ...], data: Data, t
     assert (labels == (expected >= 0.5)).mean() >= 0.995
 
 
-def test_what_a_teacher_said_is_learnt_by_degrees(kind: tuple[str, ...], data: Data, tmp_path: Path) -> None:
-    positive = data["train"].label == 1
-    unsure = np.where(positive, 0.75, 0.25).astype(np.float32)
-    logit = {
-        str(target[0]): trained_on(kind, data, tmp_path, target).fitted.logit(data["test"].text.tolist())
-        for target in (unsure, positive.to_numpy(np.float32))
-    }
-    hesitant, sure = (np.abs(found).mean() for found in logit.values())
-    assert hesitant < sure
-    assert ((next(iter(logit.values())) >= 0) == (data["test"].label == 1)).mean() > 0.95
+def test_learns_the_confidence_of_a_teacher(settings: tuple[str, ...], data: Data, context: RunContext) -> None:
+    labels = data["train"].label.to_numpy(np.float32)
+    texts = data["test"].text.tolist()
+    unsure = train(settings, data, context, 0.25 + 0.5 * labels).fitted.logit(texts)
+    sure = train(settings, data, context, labels).fitted.logit(texts)
+    assert np.abs(unsure).mean() < np.abs(sure).mean()
+    assert ((unsure >= 0) == (data["test"].label == 1)).mean() > 0.95
 
 
-@pytest.mark.parametrize("kind", ["logreg", "svm", "complement"], indirect=True)
-def test_of_several_values_the_most_precise_is_taken(kind: tuple[str, ...], data: Data, tmp_path: Path) -> None:
-    key = "alpha" if kind[0] == "naive_bayes" else "C"
-    several = (kind[0], f"{key}=[1e-4,0.1,10]", "text.stop_words=true")
+class Search(NamedTuple):
+    param: str
+    precision: dict[float, float]  # of every candidate, in cross-validation
+    trained: Trained
+
+
+def search(settings: tuple[str, ...], data: Data, folder: Path, *, teacher: bool) -> Search:
+    """Train on noisy labels with three candidates for the first parameter of the family."""
+    param = "alpha" if settings[0] == "naive_bayes" else "C"
+    reports: list[dict[str, float]] = []
+    context = RunContext(folder, lambda step, metrics: reports.append(metrics))
     labels = np.where(np.arange(1000) % 4, data["train"].label, 1 - data["train"].label).astype(np.float32)
-    found = []
-    for target in (labels, 0.5 + 0.4 * (labels - 0.5)):  # of a teacher, who is not sure, the label counts
-        reported: list[Any] = []
-        trained = trained_on(several, data, tmp_path, target, reported)
-        precision = {figures[key]: figures["cv_precision"] for _, figures in reported}
-        assert len(precision) == 3 and len(set(precision.values())) > 1
-        assert isinstance(trained.fitted, LinearModel)
-        assert trained.fitted.classifier.get_params()[key] == max(precision, key=lambda value: precision[value])
-        found.append(precision)
-    assert found[0] == found[1]
+    target = 0.5 + 0.4 * (labels - 0.5) if teacher else labels
+    trained = train((settings[0], f"{param}=[1e-4,0.1,10]", "text.stop_words=true"), data, context, target)
+    return Search(param, {report[param]: report["cv_precision"] for report in reports}, trained)
 
 
-def test_settings_that_leave_no_ngram_are_told(kind: tuple[str, ...], data: Data, tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", ["logreg", "svm", "complement"], indirect=True)
+def test_cross_validation_chooses_the_most_precise_value(settings: tuple[str, ...], data: Data, tmp_path: Path) -> None:
+    found = search(settings, data, tmp_path, teacher=False)
+    assert len(found.precision) == 3 and len(set(found.precision.values())) > 1
+    assert isinstance(found.trained.fitted, LinearModel)
+    chosen = found.trained.fitted.classifier.get_params()[found.param]
+    assert chosen == max(found.precision, key=lambda value: found.precision[value])
+
+
+@pytest.mark.parametrize("settings", ["logreg", "svm", "complement"], indirect=True)
+def test_cross_validation_uses_the_label_of_a_teacher(settings: tuple[str, ...], data: Data, tmp_path: Path) -> None:
+    labels, teacher = (search(settings, data, tmp_path, teacher=teacher) for teacher in (False, True))
+    assert labels.precision == teacher.precision
+    assert isinstance(labels.trained.fitted, LinearModel) and isinstance(teacher.trained.fitted, LinearModel)
+    chosen = (each.trained.fitted.classifier.get_params()[each.param] for each in (labels, teacher))
+    assert len(set(chosen)) == 1
+
+
+def test_refuses_settings_that_leave_no_ngram(settings: tuple[str, ...], data: Data, context: RunContext) -> None:
     with pytest.raises(Untrainable, match="min_df=9999: no n-gram is in so many of 1,000 texts"):
-        trained_on((*kind, "min_df=9999"), data, tmp_path)
+        train((*settings, "min_df=9999"), data, context)

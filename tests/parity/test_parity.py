@@ -1,4 +1,4 @@
-"""The framework a model was trained in against ONNX, in one process: the same labels, on thousands of texts."""
+"""Logistic regression in scikit-learn and in ONNX give the same labels on thousands of texts; `export` checks that."""
 
 import os
 from pathlib import Path
@@ -26,7 +26,7 @@ DATA = os.environ.get("BUZZGUARD_DATA")
 
 
 def pipeline_probability(trained: Trained, texts: list[str]) -> metrics.Floats:
-    """By scikit-learn's own predict_proba, calibrated."""
+    """Return P(positive) of scikit-learn's own predict_proba, calibrated."""
     assert isinstance(trained.fitted, LinearModel)
     probability = trained.fitted.classifier.predict_proba(trained.fitted.features(texts))[:, 1].astype(np.float64)
     return metrics.probability(np.log(probability / (1 - probability)), trained.calibration)
@@ -35,13 +35,13 @@ def pipeline_probability(trained: Trained, texts: list[str]) -> metrics.Floats:
 @pytest.fixture(scope="module")
 def trained_on_real(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     if DATA is None:
-        pytest.skip("BUZZGUARD_DATA names no folder of real tweets")
+        pytest.skip("BUZZGUARD_DATA is not set to a folder of real tweets")
     folder = tmp_path_factory.mktemp("data")
     prepare.prepare(Path(DATA) / "training.20k.processed.noemoticon.csv", folder, 0.1)
     splits: tuple[Split, ...] = ("train", "validation", "test")
     data = {split: dataset.load(split, folder) for split in splits}
     target = data["train"].label.to_numpy(np.float32)
-    context = RunContext(folder, lambda step, figures: None)
+    context = RunContext(folder, lambda step, metrics: None)
     return fit("logreg", logreg.Configuration(min_df=2, max_ngrams=30_000), data, target, context)[0]
 
 
@@ -52,7 +52,7 @@ class Case(NamedTuple):
 
 @pytest.fixture(scope="module", params=["hostile", "invented", "real"])
 def case(request: pytest.FixtureRequest, trained: Trained) -> Case:
-    """A model, and 10,000 texts."""
+    """Return a model and 10,000 texts."""
     match request.param:
         case "hostile":
             return Case(trained, hostile(10_000))
@@ -63,19 +63,19 @@ def case(request: pytest.FixtureRequest, trained: Trained) -> Case:
     return Case(trained, tweets[-10_000:].tolist())
 
 
-def test_the_reference_export_is_the_pipeline(case: Case, tmp_path: Path) -> None:
+def test_reference_export_gives_the_probabilities_of_scikit_learn(case: Case, tmp_path: Path) -> None:
     folder = build.write(case.trained, "reference", "run", tmp_path / "reference", compact=False)
     comparison = build.compare(folder, case.texts, pipeline_probability(*case))
     assert (comparison.texts, comparison.flips) == (10_000, 0)
     assert comparison.largest_difference < 1e-5
 
 
-def test_the_compact_export_keeps_the_labels(case: Case, tmp_path: Path) -> None:
+def test_compact_export_gives_the_labels_of_scikit_learn(case: Case, tmp_path: Path) -> None:
     folder = build.write(case.trained, "compact", "run", tmp_path / "compact", compact=True)
     assert build.compare(folder, case.texts, pipeline_probability(*case)).flips <= 10
 
 
-def test_what_was_exported_is_calibrated_and_measured_by_its_own_answers(
+def test_exported_model_is_calibrated_and_measured_on_its_own_scores(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path
 ) -> None:
     exported = build.export(trained, data, "Data: invented.", "mine", "run", tmp_path / "mine")
@@ -95,7 +95,7 @@ def test_what_was_exported_is_calibrated_and_measured_by_its_own_answers(
     assert exported.manifest.version in card and "| negation |" in card and "Direction" in card
 
 
-def test_an_export_that_is_not_the_model_is_refused(
+def test_refuses_a_reference_export_with_other_weights(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = linear.linear_graph
@@ -104,27 +104,31 @@ def test_an_export_that_is_not_the_model_is_refused(
         build.export(trained, data, "Data: invented.", "broken", "run", tmp_path)
 
 
-def test_a_compact_export_that_is_only_shifted_is_calibrated(
+def test_calibrates_a_compact_export_whose_logits_are_shifted(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = linear.linear_graph
 
-    def shifted(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: linear.WeightType) -> object:
-        return original(idf, weight, intercept - (3 if weights == "float16" else 0), weights)
+    def shifted(
+        idf: metrics.Floats, weight: metrics.Floats, intercept: float, weight_type: linear.WeightType
+    ) -> object:
+        return original(idf, weight, intercept - (3 if weight_type == "float16" else 0), weight_type)
 
     monkeypatch.setattr(linear, "linear_graph", shifted)
     assert build.export(trained, data, "Data: invented.", "shifted", "run", tmp_path).shipped.flips == 0
 
 
-def test_a_compact_export_that_turns_labels_is_refused(
+def test_refuses_a_compact_export_that_changes_labels(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = linear.linear_graph
 
-    def turned(idf: metrics.Floats, weight: metrics.Floats, intercept: float, weights: linear.WeightType) -> object:
-        return original(idf, weight[::-1] if weights == "float16" else weight, intercept, weights)
+    def reversed_weights(
+        idf: metrics.Floats, weight: metrics.Floats, intercept: float, weight_type: linear.WeightType
+    ) -> object:
+        return original(idf, weight[::-1] if weight_type == "float16" else weight, intercept, weight_type)
 
-    monkeypatch.setattr(linear, "linear_graph", turned)
+    monkeypatch.setattr(linear, "linear_graph", reversed_weights)
     with pytest.raises(SystemExit, match="the compact export is too far from the model that was trained"):
         build.export(trained, data, "Data: invented.", "turned", "run", tmp_path)
     exported = build.export(trained, data, "Data: invented.", "whole", "run", tmp_path / "whole", compact=False)

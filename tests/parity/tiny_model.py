@@ -28,7 +28,7 @@ def synthetic_splits() -> dict[Split, pd.DataFrame]:
 
 def train(data: Mapping[Split, pd.DataFrame], folder: Path) -> Trained:
     """Fit logistic regression on `data`, in an instant. `folder` is the run's working folder."""
-    context = RunContext(folder, lambda step, figures: None)
+    context = RunContext(folder, lambda step, metrics: None)
     configuration = logreg.Configuration(min_df=1, max_ngrams=300)
     return fit("logreg", configuration, data, data["train"].label.to_numpy(np.float32), context)[0]
 

@@ -12,6 +12,8 @@ import pytest
 from tests.support.documents import DOCUMENTS, examples
 from tests.support.paths import ROOT
 from training.__main__ import VERBS
+from training.families import load_family
+from training.families.settings import configure
 
 EXAMPLES = [example for document in DOCUMENTS for example in examples(document)]
 
@@ -23,12 +25,17 @@ def calls(code: str) -> list[str]:
 
 
 def parse(line: str) -> None:
-    """Raise unless the command accepts these arguments. A word stands for the output of a `$(command)`."""
+    """Raise unless the command accepts these arguments, and its family these settings.
+
+    A word stands for the output of a `$(command)`.
+    """
     verb, *arguments = shlex.split(re.sub(r"\$\(.*?\)", "RUN", line).partition(" >")[0])
     assert verb in VERBS
     parser = argparse.ArgumentParser(exit_on_error=False)
     import_module(f"training.commands.{verb}").add_arguments(parser)
-    parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
+    if verb in ("train", "tune"):
+        configure(load_family(parsed.family).Configuration, parsed.set)
 
 
 @pytest.mark.parametrize(
