@@ -90,22 +90,24 @@ def search(settings: tuple[str, ...], data: Data, folder: Path, *, teacher: bool
     return Search(param, {report[param]: report["cv_precision"] for report in reports}, trained)
 
 
+def best_value(found: Search) -> float:
+    """Return the value that the final model was trained with."""
+    assert isinstance(found.trained.fitted, LinearModel)
+    return float(found.trained.fitted.classifier.get_params()[found.param])
+
+
 @pytest.mark.parametrize("settings", ["logreg", "svm", "complement"], indirect=True)
 def test_cross_validation_chooses_the_most_precise_value(settings: tuple[str, ...], data: Data, tmp_path: Path) -> None:
     found = search(settings, data, tmp_path, teacher=False)
     assert len(found.precision) == 3 and len(set(found.precision.values())) > 1
-    assert isinstance(found.trained.fitted, LinearModel)
-    chosen = found.trained.fitted.classifier.get_params()[found.param]
-    assert chosen == max(found.precision, key=lambda value: found.precision[value])
+    assert best_value(found) == max(found.precision, key=lambda value: found.precision[value])
 
 
 @pytest.mark.parametrize("settings", ["logreg", "svm", "complement"], indirect=True)
 def test_cross_validation_uses_the_label_of_a_teacher(settings: tuple[str, ...], data: Data, tmp_path: Path) -> None:
     labels, teacher = (search(settings, data, tmp_path, teacher=teacher) for teacher in (False, True))
     assert labels.precision == teacher.precision
-    assert isinstance(labels.trained.fitted, LinearModel) and isinstance(teacher.trained.fitted, LinearModel)
-    chosen = (each.trained.fitted.classifier.get_params()[each.param] for each in (labels, teacher))
-    assert len(set(chosen)) == 1
+    assert best_value(labels) == best_value(teacher)
 
 
 def test_refuses_settings_that_leave_no_ngram(settings: tuple[str, ...], data: Data, context: RunContext) -> None:

@@ -1,6 +1,6 @@
-"""The graph of a BERT encoder, with the fused operators of onnxruntime.
+"""The graph of a BERT classifier, in fused operators of onnxruntime.
 
-tf2onnx would spell it out in hundreds of small operators; onnxruntime has one for attention.
+tf2onnx would write hundreds of small operators instead; onnxruntime has one for attention.
 """
 
 from collections.abc import Mapping
@@ -34,10 +34,10 @@ class BertConfig(msgspec.Struct, frozen=True):
 
 
 def bert_graph(config: BertConfig, weights: Mapping[str, NDArray[Any]], *, compact: bool) -> onnx.ModelProto:
-    """`token_ids` int32 [batch, n], `lengths` int32 [batch] -> `logit` float32 [batch].
+    """Return the graph `token_ids` int32 [batch, n], `lengths` int32 [batch] -> `logit` float32 [batch].
 
-    `weights` by the variable names of the Keras model in `training.families.neural.transformer`. Compact: int8 weights,
-    a scale for every row of the embedding and for every BLOCK_SIZE weights of a projection's column.
+    `weights` have the variable names of the Keras model in `training.families.neural.bert`. Compact: int8 weights, with
+    a scale for every row of the embedding and for every BLOCK_SIZE weights of a dense layer's column.
     """
     return _BertGraph(config, weights, compact).build()
 
@@ -59,13 +59,13 @@ class _BertGraph:
         return self.graph.model("encoder", token_ids, lengths)
 
     def embedding(self, n: str) -> str:
-        """The sum of the vectors of pieces and of positions, [batch, n, d]."""
+        """Add WordPiece and position embeddings: [batch, n, d]."""
         table = self.constant("places", self.weights["embedding/place/embeddings"])
         position = self.node("Slice", table, self.constant("first", np.array([0])), n, output="place")
         return self.node("Add", self.word_embedding(), position, output="embedded")
 
     def word_embedding(self) -> str:
-        """The vectors of the pieces, [batch, n, d]."""
+        """Look the WordPieces up: [batch, n, d]."""
         constant, node = self.constant, self.node
         table = self.weights["embedding/word/embeddings"]
         if not self.compact:
@@ -76,7 +76,7 @@ class _BertGraph:
         return node("Mul", node("Cast", gathered, output="cast", to=TensorProto.FLOAT), scales, output="word")
 
     def block(self, x: str, name: str) -> str:
-        """One layer of the encoder, [batch, n, d] -> [batch, n, d]."""
+        """Apply one layer of the encoder: [batch, n, d] -> [batch, n, d]."""
         attention = f"{name}/attention"
         qkv = self.graph.split(self.project(x, *(f"{attention}/{part}" for part in ("query", "key", "value"))), 3)
         mixed = self.node(
@@ -97,7 +97,7 @@ class _BertGraph:
         return self.node(operator, *inputs, *parameters, output=name, epsilon=self.config.layer_norm_eps, **attributes)
 
     def project(self, x: str, *names: str) -> str:
-        """`x` [batch, n, d] through the dense layers `names`, side by side."""
+        """Apply the dense layers `names` to `x` [batch, n, d] and concatenate what they return."""
         name = names[0]
         kernel = np.concatenate([self.weights[f"{each}/kernel"] for each in names], -1)
         bias = np.concatenate([self.weights[f"{each}/bias"] for each in names], -1)
@@ -108,11 +108,11 @@ class _BertGraph:
         return self.node("Add", product, self.constant(f"{name}/bias", bias), output=name)
 
     def matmul_int8(self, x: str, name: str, kernel: NDArray[np.float32]) -> str:
-        """`x` [batch, n, d] times `kernel` [d, e] in int8.
+        """Multiply `x` [batch, n, d] by `kernel` [d, e] in int8.
 
-        One scale for every BLOCK_SIZE weights of a column; activations get theirs by text and position, not one for
-        the whole batch as in DynamicQuantizeMatMul: half as slow again, a tenth of the error, and no text changes the
-        score of its neighbour.
+        Weights have a scale for every BLOCK_SIZE of a column, activations one for every text and position.
+        DynamicQuantizeMatMul has a single one for the whole batch: it takes two thirds of the time, but has ten times
+        the error, and a text changes the scores of its neighbours.
         """
         padded = np.pad(kernel.T, ((0, 0), (0, -len(kernel) % BLOCK_SIZE)))
         rounded, scale = quantize_int8(padded.reshape(kernel.shape[1], -1, BLOCK_SIZE), axis=2)
@@ -131,7 +131,7 @@ class _BertGraph:
         )
 
     def head(self, x: str, n: str) -> None:
-        """The mean of `x` [batch, n, d] over each text, through a dense layer: `logit` [batch]."""
+        """Apply a dense layer to the mean of `x` [batch, n, d] over each text: `logit` [batch]."""
         constant, node = self.constant, self.node
         zero, one, last = (constant(name, np.array(value)) for name, value in (("zero", 0), ("one", 1), ("last", [1])))
         scalar = node("Squeeze", n, output="scalar_width")

@@ -1,4 +1,4 @@
-"""The graph of a random forest: skl2onnx writes the trees, the rest fits them to ids and counts."""
+"""The graph of a random forest: the trees as skl2onnx writes them, between an adapter for sparse input and log-odds."""
 
 import numpy as np
 import onnx
@@ -12,9 +12,9 @@ ML_OPSET = 3  # of ai.onnx.ml, the domain of trees
 
 
 def forest_graph(classifier: RandomForestClassifier, epsilon: float) -> onnx.ModelProto:
-    """`ids` int32 [batch, n], `counts` float32 [batch, n] -> `logit` float32 [batch].
+    """Return the graph `ids` int32 [batch, n], `counts` float32 [batch, n] -> `logit` float32 [batch].
 
-    The log-odds of a probability that is clipped to epsilon … 1 - epsilon. The id after the last is padding.
+    The logit is that of a probability clipped to epsilon … 1 - epsilon. The id after the last is padding.
     """
     features = classifier.n_features_in_
     row = np.zeros((1, features), np.float32)
@@ -29,7 +29,7 @@ def forest_graph(classifier: RandomForestClassifier, epsilon: float) -> onnx.Mod
 
 
 def _dense_features(features: int) -> onnx.ModelProto:
-    """Scatter the counts into the dense row that skl2onnx's trees take."""
+    """Return a graph that scatters the counts into the dense row that skl2onnx's trees take."""
     return parser.parse_model(f"""
         <ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}, "ai.onnx.ml" : {ML_OPSET}]>
         front (int32[batch, n] ids, float[batch, n] counts) => (float[batch, {features}] dense) {{
@@ -47,7 +47,7 @@ def _dense_features(features: int) -> onnx.ModelProto:
 
 
 def _log_odds(epsilon: float) -> onnx.ModelProto:
-    """The log-odds of clipped probabilities."""
+    """Return a graph that clips probabilities and turns them into log-odds."""
     return parser.parse_model(f"""
         <ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}, "ai.onnx.ml" : {ML_OPSET}]>
         back (float[batch, 2] probability) => (float[batch] logit) {{

@@ -1,7 +1,4 @@
-"""Write an ONNX graph node by node.
-
-Used where a converter would be inexact or slow, see `linear` and `bert`.
-"""
+"""Write an ONNX graph node by node, where a converter would be inexact or slow: see `linear` and `bert`."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ CONTRIB = "com.microsoft"  # onnxruntime's own operators; every CPU build has th
 
 
 class GraphBuilder:
-    """Collects the nodes and constants of a graph. Every method returns the name of the tensor it adds."""
+    """Collects the nodes and constants of a graph. Methods that add a tensor return its name."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []

@@ -1,7 +1,7 @@
-"""Convert a functional Keras model to an ONNX graph, through tf2onnx.
+"""Convert a functional Keras model to an ONNX graph with tf2onnx.
 
 tf2onnx writes a masked recurrence as a Loop of many small operators, several times slower than ONNX's own LSTM, GRU
-and RNN. So every recurrent layer is traced here as one TensorFlow operator, CudnnRNNV3, which is then translated. The
+and RNN. So every recurrent layer is traced here as one TensorFlow operator, CudnnRNNV3, which is then translated. That
 operator never runs, so no GPU is needed.
 """
 
@@ -43,11 +43,11 @@ RECURRENT_TYPES = (
 def export(model: keras.Model, path: Path, *, compact: bool) -> None:
     """Write the graph of `model`, see `convert`. Compact: word vectors and recurrent weights in int8."""
     with _warnings_disabled():
-        graph = convert(model)
+        onnx_model = convert(model)
     if compact:
-        quantize_weights(graph)
-    onnx.checker.check_model(graph, full_check=True)
-    graph_builder.save_optimized(graph, path)
+        quantize_weights(onnx_model)
+    onnx.checker.check_model(onnx_model, full_check=True)
+    graph_builder.save_optimized(onnx_model, path)
 
 
 def convert(model: keras.Model) -> onnx.ModelProto:
@@ -64,18 +64,18 @@ def convert(model: keras.Model) -> onnx.ModelProto:
         return {"logit": tf.reshape(fused(token_ids * mask, training=False), [-1])}
 
     signature = [tf.TensorSpec((None, None), tf.int32, "token_ids"), tf.TensorSpec((None,), tf.int32, "lengths")]
-    graph: onnx.ModelProto
-    graph, _ = tf2onnx.convert.from_function(
+    onnx_model: onnx.ModelProto
+    onnx_model, _ = tf2onnx.convert.from_function(
         tf.function(serve, input_signature=signature),
         input_signature=signature,
         opset=graph_builder.OPSET,
         custom_op_handlers={"CudnnRNNV3": (_translate, [])},
     )
-    for value in (*graph.graph.input, *graph.graph.output):
+    for value in (*onnx_model.graph.input, *onnx_model.graph.output):
         for dimension, name in zip(value.type.tensor_type.shape.dim, ("batch", "n"), strict=False):
             dimension.dim_param = name
-    graph.ir_version = graph_builder.IR_VERSION
-    return graph
+    onnx_model.ir_version = graph_builder.IR_VERSION
+    return onnx_model
 
 
 def _fuse(layer: layers.Layer) -> layers.Layer:
@@ -118,11 +118,11 @@ class FusedRecurrent(layers.Layer):  # type: ignore[misc]
 
 
 def _onnx_weights(cell: layers.Layer, recurrent_type: RecurrentType) -> tuple[NDArray[np.float32], ...]:
-    """The weights of a Keras cell as ONNX has them: [gates * units, d], [gates * units, units], [2 * gates * units]."""
+    """Return kernel [gates * units, d], recurrent kernel [gates * units, units] and bias [2, gates * units]."""
     units, gates = cell.units, len(recurrent_type.gates)
 
     def reorder_gates(weight: Any) -> NDArray[np.float32]:
-        """[…, gates * units], from Keras's order to ONNX's."""
+        """Reorder [..., gates * units] from Keras's gates to ONNX's."""
         array = np.asarray(weight, np.float32)
         return array.reshape(-1, gates, units)[:, recurrent_type.gates].reshape(array.shape)
 
@@ -132,7 +132,7 @@ def _onnx_weights(cell: layers.Layer, recurrent_type: RecurrentType) -> tuple[ND
 
 
 def _translate(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
-    """Replace a CudnnRNNV3 node of `FusedRecurrent` by ONNX's operator."""
+    """Replace a CudnnRNNV3 node of `FusedRecurrent` with ONNX's operator. tf2onnx calls this."""
     recurrent_type = next(each for each in RECURRENT_TYPES if each.cudnn == node.get_attr_str("rnn_mode"))
     directions, _, units = graph.get_shape(node.input[1])
     parameters = node.inputs[3].get_tensor_value(as_list=False)

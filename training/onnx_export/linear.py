@@ -1,7 +1,7 @@
 """The graph of a linear model over n-grams: a Gather and a sum.
 
-skl2onnx's own TF-IDF tokenises inside the graph, differently from Python, and computes sublinear counts wrongly; its
-linear models need a dense row per text.
+skl2onnx cannot write it: its TF-IDF tokenises inside the graph, differently from Python, and computes sublinear counts
+wrongly; its linear models take a dense row per text.
 """
 
 from typing import Literal
@@ -19,17 +19,17 @@ type WeightType = Literal["float32", "float16"]
 def linear_graph(
     idf: NDArray[np.float64] | None, weight: NDArray[np.float64], intercept: float, weight_type: WeightType
 ) -> onnx.ModelProto:
-    """`ids` int32 [batch, n], `counts` float32 [batch, n] -> `logit` float32 [batch].
+    """Return the graph `ids` int32 [batch, n], `counts` float32 [batch, n] -> `logit` float32 [batch].
 
-    The logit of a linear model on sublinear, l2-normalised TF-IDF, or on the counts themselves if `idf` is None;
-    `idf` and `weight` [vocabulary]. The id after the last is padding: its idf and weight are 0. A text without a known
+    It computes a linear model on sublinear, l2-normalised TF-IDF, or on the counts themselves if `idf` is None. `idf`
+    and `weight` are [vocabulary]. The id after the last is padding: its idf and weight are 0. A text without a known
     n-gram gets the intercept.
     """
     graph = GraphBuilder()
     constant, node = graph.constant, graph.node
 
     def lookup(name: str, values: NDArray[np.float64]) -> str:
-        """The values of the ids, [batch, n] float32."""
+        """Look `values` up by id: float32 [batch, n]."""
         table = constant(f"{name}_table", np.append(values, 0.0).astype(weight_type))
         gathered = node("Gather", table, "ids", output=name)
         if weight_type == "float32":

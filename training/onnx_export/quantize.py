@@ -15,34 +15,39 @@ RECURRENT = ("RNN", "GRU", "LSTM")
 def quantize_int8(
     values: NDArray[np.float32], axis: int | tuple[int, ...]
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return `values` as int8, and the scales to multiply them by: one for all values that lie along `axis`."""
+    """Return `values` as int8, and the scales to multiply them by: one for all values along `axis`."""
     scale = np.maximum(np.abs(values).max(axis, keepdims=True), 1e-12) / 127
     return np.rint(values / scale).astype(np.int8), scale.astype(np.float32)
 
 
-def quantize_weights(graph: onnx.ModelProto) -> None:
-    """Store word vectors and recurrent weights of `graph` as int8, a scale for each channel; it computes in float32."""
-    weights = {each.name: each for each in graph.graph.initializer}
+def quantize_weights(model: onnx.ModelProto) -> None:
+    """Store word vectors and recurrent weights of `model` as int8, with a scale for each channel.
+
+    The graph still computes in float32.
+    """
+    weights = {weight.name: weight for weight in model.graph.initializer}
     nodes: list[onnx.NodeProto] = []
-    for node in graph.graph.node:
+    for node in model.graph.node:
         if node.op_type in RECURRENT:  # the weights for the input and for the state: [directions, gates * units, …]
             for i, name in enumerate(node.input[1:3], 1):
                 node.input[i] = f"{name}_float"
-                nodes.append(_dequantize(graph, weights[name], 1, name, node.input[i]))
+                scales = _quantize_in_place(model, weights[name], axis=1)
+                nodes.append(helper.make_node("DequantizeLinear", [name, scales], [node.input[i]], axis=1))
         nodes.append(node)
         if node.op_type == "Gather" and (table := weights.get(node.input[0])) and len(table.dims) == 2:
             name, node.output[0] = node.output[0], f"{node.output[0]}_int8"  # [batch, n, dimension]
-            nodes.append(_dequantize(graph, table, -1, node.output[0], name))
-    del graph.graph.node[:]
-    graph.graph.node.extend(nodes)
+            scales = _quantize_in_place(model, table, axis=-1)
+            nodes.append(helper.make_node("DequantizeLinear", [node.output[0], scales], [name], axis=-1))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
 
 
-def _dequantize(graph: onnx.ModelProto, weight: onnx.TensorProto, axis: int, int8: str, output: str) -> onnx.NodeProto:
-    """Round `weight` in place, a scale for each index of `axis`. Return the node from tensor `int8` to `output`."""
+def _quantize_in_place(model: onnx.ModelProto, weight: onnx.TensorProto, axis: int) -> str:
+    """Round `weight`, with a scale for each index of `axis`. Return the name of the scales, which are added."""
     values = numpy_helper.to_array(weight)
     others = tuple(i for i in range(values.ndim) if i != axis % values.ndim)
     rounded, scale = quantize_int8(values, others)
     weight.CopyFrom(numpy_helper.from_array(rounded, weight.name))
     scales = numpy_helper.from_array(scale.ravel(), f"{weight.name}_scale")
-    graph.graph.initializer.append(scales)
-    return helper.make_node("DequantizeLinear", [int8, scales.name], [output], axis=axis)
+    model.graph.initializer.append(scales)
+    return str(scales.name)
