@@ -21,7 +21,7 @@ from training.families.fit import Trained
 from training.families.neural.word_model import MARKS, WordModel
 from training.families.settings import configure
 from training.registry import build
-from training.tuning import study as tune
+from training.tuning.search_space import suggest_settings
 
 KINDS = {
     "simple": ("recurrent", "cell=simple", "units=8"),
@@ -153,7 +153,7 @@ def test_what_a_space_draws_are_settings_of_its_family(name: str) -> None:
     module = family(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(10):
-        settings = tune.draw(module.space, study.ask(), ("schedule.seed=7",), module.Configuration())
+        settings = suggest_settings(module.space, study.ask(), ("schedule.seed=7",), module.Configuration())
         assert configure(module.Configuration, settings).schedule.seed == 7  # type: ignore[attr-defined]
 
 

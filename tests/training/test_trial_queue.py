@@ -23,7 +23,7 @@ def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def joined(folder: Path) -> optuna.Study:
+def join_study(folder: Path) -> optuna.Study:
     """The study in `folder`, as one more process sees it."""
     storage = JournalStorage(JournalFileBackend(str(folder / "study.log")))
     return optuna.create_study(study_name="study", storage=storage, direction="maximize", load_if_exists=True)
@@ -53,20 +53,20 @@ def dead_process() -> int:
     return process.pid
 
 
-def test_there_are_as_many_trials_as_planned(tmp_path: Path) -> None:
-    one, two = joined(tmp_path), joined(tmp_path)
+def test_claims_as_many_trials_as_planned(tmp_path: Path) -> None:
+    one, two = join_study(tmp_path), join_study(tmp_path)
     for study in (one, two, one):
         trial = trial_queue.claim(study, 3, SEED)
         assert trial
         finish(study, trial)
     assert trial_queue.claim(one, 3, SEED) is trial_queue.claim(two, 3, SEED) is None
-    assert states(one) == [COMPLETE] * 3 and trial_queue.finished(one) == 3
+    assert states(one) == [COMPLETE] * 3 and trial_queue.count_finished(one) == 3
     assert trial_queue.claim(two, 4, SEED)  # now there may be more
-    assert trial_queue.finished(one) == 3
+    assert trial_queue.count_finished(one) == 3
 
 
-def test_of_two_that_come_for_the_last_trial_one_withdraws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow, quick = joined(tmp_path), joined(tmp_path)
+def test_withdraws_the_trial_that_is_one_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, quick = join_study(tmp_path), join_study(tmp_path)
     ask, taken = slow.ask, []
 
     def overtaken() -> optuna.Trial:
@@ -78,17 +78,17 @@ def test_of_two_that_come_for_the_last_trial_one_withdraws(tmp_path: Path, monke
     assert trial_queue.claim(slow, 1, SEED) is None
     assert states(slow) == [RUNNING, FAIL]
     finish(quick, taken[0])
-    assert trial_queue.finished(slow) == len(trial_queue.completed(slow)) == 1
+    assert trial_queue.count_finished(slow) == len(trial_queue.completed_trials(slow)) == 1
 
 
-def test_what_is_drawn_depends_on_the_study_alone(tmp_path: Path) -> None:
+def test_suggestions_depend_on_the_study_alone(tmp_path: Path) -> None:
     drawn = []
     for processes in (1, 3):
         folder = tmp_path / str(processes)
         folder.mkdir()
         for n in range(15):
             if n % processes == 0:
-                study = joined(folder)
+                study = join_study(folder)
             trial = trial_queue.claim(study, 15, SEED)
             assert trial
             finish(study, trial)
@@ -97,89 +97,89 @@ def test_what_is_drawn_depends_on_the_study_alone(tmp_path: Path) -> None:
     assert len(set(drawn[0])) == 15
 
 
-def test_a_trial_whose_process_died_is_run_again_with_its_settings(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_repeats_the_trial_of_a_dead_process_with_its_settings(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     first = trial_queue.claim(study, 1, SEED)
     assert first
     drawn = first.suggest_float("x", 0, 1)
     left_by(study, 0, trial_queue.MACHINE, dead_process())
-    again = trial_queue.claim(joined(tmp_path), 1, SEED)
+    again = trial_queue.claim(join_study(tmp_path), 1, SEED)
     assert again and again.suggest_float("x", 0, 1) == drawn and again.user_attrs["repeats"] == 0
-    assert states(study) == [FAIL, RUNNING] and trial_queue.finished(study) == 0
+    assert states(study) == [FAIL, RUNNING] and trial_queue.count_finished(study) == 0
     finish(study, again)
-    assert trial_queue.finished(study) == 1
+    assert trial_queue.count_finished(study) == 1
 
 
-def test_a_number_that_belongs_to_another_process_now_is_no_sign_of_life(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_recognizes_a_reused_process_id(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     trial_queue.claim(study, 1, SEED)
     left_by(study, 0, trial_queue.MACHINE, os.getpid())  # "started" differs
-    trial_queue.recover(study)
+    trial_queue.requeue_lost_trials(study)
     assert states(study) == [FAIL, WAITING]
 
 
-def test_a_trial_that_is_at_work_is_left_alone(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_leaves_running_trials_alone(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     trial_queue.claim(study, 2, SEED)
     trial_queue.claim(study, 2, SEED)
-    left_by(study, 1, "another", 1, seen=time.time() - trial_queue.SILENCE / 2)
-    trial_queue.recover(joined(tmp_path))
+    left_by(study, 1, "another", 1, seen=time.time() - trial_queue.HEARTBEAT_TIMEOUT_SECONDS / 2)
+    trial_queue.requeue_lost_trials(join_study(tmp_path))
     assert states(study) == [RUNNING, RUNNING]
 
 
-def test_a_machine_that_falls_silent_loses_its_trial(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_requeues_the_trial_of_a_machine_without_heartbeat(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     trial_queue.claim(study, 1, SEED)
-    left_by(study, 0, "another", 1, seen=time.time() - trial_queue.SILENCE - 1)
-    trial_queue.recover(study)
+    left_by(study, 0, "another", 1, seen=time.time() - trial_queue.HEARTBEAT_TIMEOUT_SECONDS - 1)
+    trial_queue.requeue_lost_trials(study)
     assert states(study) == [FAIL, WAITING]
 
 
-def test_a_trial_that_is_at_work_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial_queue, "BEAT", 0.001)
-    trial = trial_queue.claim(joined(tmp_path), 1, SEED)
+def test_running_trial_sends_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial_queue, "HEARTBEAT_INTERVAL_SECONDS", 0.001)
+    trial = trial_queue.claim(join_study(tmp_path), 1, SEED)
     heard = threading.Event()
     monkeypatch.setattr(trial, "set_user_attr", lambda name, value: name == "seen" and heard.set())
     assert trial
-    with trial_queue.alive(trial):
+    with trial_queue.heartbeat(trial):
         assert heard.wait(60)
 
 
-def test_a_trial_that_is_given_back_twice_is_repeated_once(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_trial_that_is_requeued_twice_runs_once(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     trial_queue.claim(study, 1, SEED)
     kept = study.trials[0]
-    trial_queue.give_back(study, 0)
+    trial_queue.requeue(study, 0)
     study.add_trial(optuna.create_trial(state=WAITING, params=kept.params, user_attrs={"repeats": 0}))
     again = trial_queue.claim(study, 1, SEED)
     assert again and again.user_attrs["repeats"] == 0
     assert trial_queue.claim(study, 1, SEED) is None
     finish(study, again)
-    assert states(study) == [FAIL, COMPLETE, FAIL] and trial_queue.finished(study) == 1
+    assert states(study) == [FAIL, COMPLETE, FAIL] and trial_queue.count_finished(study) == 1
 
 
-def test_a_trial_that_kills_is_not_tried_for_ever(tmp_path: Path) -> None:
-    study, dead = joined(tmp_path), dead_process()
-    for number in range(trial_queue.DEATHS):
+def test_gives_up_a_trial_after_max_crashes(tmp_path: Path) -> None:
+    study, dead = join_study(tmp_path), dead_process()
+    for number in range(trial_queue.MAX_CRASHES):
         assert trial_queue.claim(study, 1, SEED)
         left_by(study, number, trial_queue.MACHINE, dead)
     assert trial_queue.claim(study, 1, SEED) is None
-    assert states(study) == [FAIL] * trial_queue.DEATHS and trial_queue.finished(study) == 1
+    assert states(study) == [FAIL] * trial_queue.MAX_CRASHES and trial_queue.count_finished(study) == 1
 
 
-def test_a_trial_that_is_stopped_often_is_still_run(tmp_path: Path) -> None:
-    study = joined(tmp_path)
-    for _ in range(trial_queue.DEATHS + 1):
+def test_interruptions_do_not_count_as_crashes(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
+    for _ in range(trial_queue.MAX_CRASHES + 1):
         trial = trial_queue.claim(study, 1, SEED)
         assert trial
-        trial_queue.give_back(study, trial.number)
+        trial_queue.requeue(study, trial.number)
     assert trial_queue.claim(study, 1, SEED)
 
 
-def test_a_finished_trial_cannot_be_given_back(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_does_not_requeue_a_finished_trial(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     trial = trial_queue.claim(study, 1, SEED)
     assert trial
     finish(study, trial)
-    trial_queue.give_back(study, 0)
+    trial_queue.requeue(study, 0)
     assert states(study) == [COMPLETE]
