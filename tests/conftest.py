@@ -33,7 +33,7 @@ from training.data.dataset import SPLITS, Split  # noqa: E402
 from training.families import RunContext  # noqa: E402
 from training.families.fit import Trained, fit  # noqa: E402
 from training.families.linear import logreg  # noqa: E402
-from training.registry import build  # noqa: E402
+from training.registry.model_folder import write_model_folder  # noqa: E402
 
 # The same examples every time, however slow the machine is.
 settings.register_profile("buzzguard", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -68,7 +68,7 @@ def trained(data: dict[Split, pd.DataFrame], tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def model_folder(trained: Trained, tmp_path: Path) -> Path:
     """A model folder of one's own, to use or to break."""
-    return build.write(trained, "tiny", "run", tmp_path / "tiny", compact=True)
+    return write_model_folder(trained, "tiny", "run", tmp_path / "tiny", compact=True)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def start_app(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """
     folder = tmp_path_factory.mktemp("app")
     log = folder / "app.log"
-    model = build.write(trained, "tiny", "run", folder / "tiny", compact=True)
+    model = write_model_folder(trained, "tiny", "run", folder / "tiny", compact=True)
     environment = {"MODEL": str(model)}
     if package := os.environ.get("BUZZGUARD_APP"):
         folder = Path(package)

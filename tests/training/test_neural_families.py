@@ -20,7 +20,7 @@ from training.families import GRAPH, Examples, RunContext, family
 from training.families.fit import Trained
 from training.families.neural.word_model import MARKS, WordModel
 from training.families.settings import configure
-from training.registry import build
+from training.registry.model_folder import write_model_folder
 from training.tuning.search_space import suggest_settings
 
 KINDS = {
@@ -83,7 +83,7 @@ def case(request: pytest.FixtureRequest, texts: list[str], tmp_path_factory: pyt
     fitted = pickle.loads(pickle.dumps(fit(request.param, RunContext(folder / "context", silent))))
     trained = Trained("family", fitted, Calibration(), Thresholds(publish=0.9, hold=0.1), Metrics(0, "", {}))
     exported = (
-        build.write(trained, "tiny", "run", folder / str(compact), compact=compact) for compact in (False, True)
+        write_model_folder(trained, "tiny", "run", folder / str(compact), compact=compact) for compact in (False, True)
     )
     return Case(request.param, fitted, fitted.logit(texts), *exported)
 

@@ -18,10 +18,9 @@ from sentiment.model import Model
 from tests.conftest import ROOT
 from tests.support.tweets import invented
 from training.__main__ import VERBS, main
-from training.commands import promote
 from training.families.linear.logreg import Configuration
 from training.families.settings import configure
-from training.registry import mlflow_tracking
+from training.registry import mlflow_tracking, promotion
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, and those of what it stands on
 
@@ -122,8 +121,8 @@ def test_a_slow_machine_is_not_the_fault_of_a_model(
     took: float, rival: float | None, refused: bool, monkeypatch: pytest.MonkeyPatch, model: Model
 ) -> None:
     timings = [took] if rival is None else [took, rival]
-    monkeypatch.setattr(promote, "milliseconds", lambda *models: timings[: len(models)])
-    assert bool(promote.too_slow(model, model if rival else None, 5)) == refused
+    monkeypatch.setattr(promotion, "median_latency_ms", lambda *models: timings[: len(models)])
+    assert bool(promotion.check_latency(model, model if rival else None, 5).failure) == refused
 
 
 def test_a_training_that_was_killed_goes_on_in_its_own_run(
@@ -137,7 +136,7 @@ def test_a_training_that_was_killed_goes_on_in_its_own_run(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(mlflow_tracking, "report", killed)
+        patched.setattr(mlflow_tracking, "log_step", killed)
         with pytest.raises(KeyboardInterrupt):
             training(*command)
     (left,) = (folder / ".local" / "trainings").iterdir()
@@ -191,7 +190,7 @@ def test_a_training_whose_run_is_elsewhere_is_not_begun_again(folder: Path, trai
     training(*command)
     (left,) = (p for p in (folder / ".local" / "trainings").iterdir() if "min_df=9998" in _run_name(folder, p))
     (left / "run").write_text("0" * 32)
-    assert "its run is not in this MLflow; remove it to begin anew" in training(*command).error
+    assert "its run is not in this MLflow; remove it to start again" in training(*command).error
 
 
 def _run_name(folder: Path, training: Path) -> str:
@@ -220,17 +219,17 @@ def test_what_was_measured_on_other_texts_is_not_promoted(folder: Path, training
 def test_where_there_is_no_rival_what_ships_says_how_slow_the_machine_is(
     folder: Path, training: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promote, "milliseconds", lambda *models: [8.0] * len(models))
+    monkeypatch.setattr(promotion, "median_latency_ms", lambda *models: [8.0] * len(models))
     well(training("promote", "1", "--models", "elsewhere"))
     assert manifest.read_champion(folder / "elsewhere") == "mine"
-    monkeypatch.setattr(promote, "milliseconds", lambda one, *others: [8.0, *(7.0 for _ in others)])
+    monkeypatch.setattr(promotion, "median_latency_ms", lambda one, *others: [8.0, *(7.0 for _ in others)])
     assert "8.00 ms for a tweet; 7.35 are allowed" in training("promote", "1", "--models", "nowhere").error
 
 
 def test_a_model_that_is_broken_cannot_be_compared_with(folder: Path, training: Training) -> None:
     broken = folder / "broken" / "mine"
     broken.mkdir(parents=True)
-    assert "what is there cannot be compared with: " in training("promote", "1", "--models", "broken").error
+    assert "the present model cannot be loaded: " in training("promote", "1", "--models", "broken").error
 
 
 def test_a_run_that_is_none_and_a_name_that_is_none_are_refused(training: Training) -> None:

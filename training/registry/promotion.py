@@ -35,9 +35,7 @@ class GateResult(NamedTuple):
     failure: str | None
 
 
-def run_gates(
-    folder: Path, models: Path, limits: Limits, datasets: Mapping[str, pd.DataFrame]
-) -> Iterator[GateResult]:
+def run_gates(folder: Path, models: Path, limits: Limits, datasets: Mapping[str, pd.DataFrame]) -> Iterator[GateResult]:
     """Check the size and latency of the model in `folder`, and that it is not worse than the incumbent on `datasets`.
 
     Where `models` has no incumbent, there is nothing to be worse than; the shipped model then shows how fast the
