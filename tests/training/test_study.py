@@ -1,4 +1,4 @@
-"""`tune` on a family that trains in no time: `strength` says how precise it becomes, and what else it does."""
+"""`tune` on a family that trains in no time. Its setting `strength` decides how precise it becomes."""
 
 import argparse
 import itertools
@@ -35,9 +35,10 @@ from training.tuning.study import StudyConfig, get_or_create_study, load_data, o
 
 COMPLETE, FAIL, PRUNED = TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")  # MLflow's own
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")  # raised within MLflow
 
 names = (f"study{n}" for n in itertools.count())
+GUESS_ENTRY = families.FamilyEntry("guess", "the family of these tests")
 
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +48,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Guess(NamedTuple):
-    """Knows the labels, and says the opposite of one text in a few: the stronger it is, the fewer."""
+    """A fitted model that knows the labels, with noise: the stronger it is, the fewer texts it gets wrong."""
 
     strength: float
     labels: dict[str, float]
@@ -72,9 +73,9 @@ def space(trial: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def guess(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Makes the family known; a test may put a `fit` of its own in its place."""
+    """Register the family; a test may replace its `fit`."""
     module = SimpleNamespace(Configuration=Configuration, fit=fit, space=space)
-    monkeypatch.setitem(families.FAMILIES, "guess", families.FamilyEntry("guess", "what stands above"))
+    monkeypatch.setitem(families.FAMILIES, "guess", GUESS_ENTRY)
     monkeypatch.setitem(sys.modules, "training.families.guess", module)
     return module
 
@@ -94,17 +95,17 @@ type Tune = Callable[..., str]
 def tuned(
     guess: SimpleNamespace, runs: mlflow.MlflowClient, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Tune]:
-    """Runs the verb in this process; gives what it prints."""
+    """Run the command in this process and return what it prints to stdout."""
     before = signal.getsignal(signal.SIGTERM)
 
-    def tuned(*words: str) -> str:
+    def run(*words: str) -> str:
         parser = argparse.ArgumentParser()
         tune.add_arguments(parser)
         capsys.readouterr()
         tune.run(parser.parse_args(["--family", "guess", "--data", str(data), *words]))
         return capsys.readouterr().out
 
-    yield tuned
+    yield run
     signal.signal(signal.SIGTERM, before)
 
 
@@ -125,12 +126,12 @@ def study_of(name: str) -> optuna.Study:
     return open_study(config_of(name))
 
 
-def drawn(name: str) -> list[float]:
-    """What was tried, in the order of its first trial."""
+def completed_strengths(name: str) -> list[float]:
+    """Return the suggested strength of every completed trial, in order."""
     return [trial.params["strength"] for trial in study_of(name).trials if trial.state == COMPLETE]
 
 
-def nested(runs: mlflow.MlflowClient, name: str) -> list[Any]:
+def nested_runs(runs: mlflow.MlflowClient, name: str) -> list[Any]:
     parent = study_of(name).user_attrs["run"]
     experiment = runs.get_run(parent).info.experiment_id
     return runs.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
@@ -140,13 +141,13 @@ def test_nests_a_run_per_trial_in_the_run_of_the_study(tuned: Tune, runs: mlflow
     name = next(names)
     printed = tuned("--trials", "12", "--study", name)
     study = study_of(name)
-    assert len(study.trials) == 12 and study.best_params["strength"] > np.median(drawn(name))
+    assert len(study.trials) == 12 and study.best_params["strength"] > np.median(completed_strengths(name))
 
-    children = nested(runs, name)
+    children = nested_runs(runs, name)
     assert len(children) == 12 and {child.info.status for child in children} == {"FINISHED"}
     best = max(children, key=lambda child: child.data.metrics["validation_break_even"])
     assert best.data.params["strength"] == str(study.best_params["strength"])
-    assert best.data.params["text.lowercase"] == "True"  # also what was not searched
+    assert best.data.params["text.lowercase"] == "True"  # settings that were not searched are logged, too
     assert 0.5 < best.data.metrics["validation_auc"] < 1
     assert not runs.list_artifacts(best.info.run_id)
 
@@ -169,8 +170,8 @@ def test_study_in_parts_suggests_the_same_settings(tuned: Tune, runs: mlflow.Mlf
     for trials in ("4", "11", "11"):
         tuned("--trials", trials, "--study", parts)
     tuned("--trials", "11", "--study", whole)
-    assert drawn(parts) == drawn(whole) and len(drawn(whole)) == 11
-    assert len(nested(runs, parts)) == 11
+    assert completed_strengths(parts) == completed_strengths(whole) and len(completed_strengths(whole)) == 11
+    assert len(nested_runs(runs, parts)) == 11
 
 
 def test_continues_an_interrupted_study(tuned: Tune, guess: SimpleNamespace, runs: mlflow.MlflowClient) -> None:
@@ -180,10 +181,10 @@ def test_continues_an_interrupted_study(tuned: Tune, guess: SimpleNamespace, run
         calls.append(configuration.strength)
         note = context.folder / "note"
         if len(calls) == 2:
-            note.write_text("as far as it came")
+            note.write_text("unfinished")
             os.kill(os.getpid(), signal.SIGTERM)
         if len(calls) == 3:
-            assert note.read_text() == "as far as it came"
+            assert note.read_text() == "unfinished"
         return fit(configuration, train, validation, context)
 
     guess.fit = interrupted
@@ -192,10 +193,10 @@ def test_continues_an_interrupted_study(tuned: Tune, guess: SimpleNamespace, run
     tuned("--trials", "3", "--study", name)
     assert calls[1] == calls[2] and len(calls) == 4
     assert [trial.state for trial in study_of(name).trials] == [COMPLETE, FAIL, COMPLETE, COMPLETE]
-    assert {run.info.status for run in nested(runs, name)} == {"FINISHED"} and len(nested(runs, name)) == 3
+    assert {run.info.status for run in nested_runs(runs, name)} == {"FINISHED"} and len(nested_runs(runs, name)) == 3
     guess.fit = fit
     tuned("--trials", "3", "--study", whole)
-    assert drawn(name)[:2] == drawn(whole)[:2]
+    assert completed_strengths(name)[:2] == completed_strengths(whole)[:2]
 
 
 def test_prunes_trials_below_the_median(tuned: Tune, runs: mlflow.MlflowClient) -> None:
@@ -207,8 +208,10 @@ def test_prunes_trials_below_the_median(tuned: Tune, runs: mlflow.MlflowClient) 
     for trial in pruned:
         others = [t.params["strength"] for t in study.trials if t.number < trial.number]
         assert list(trial.intermediate_values) == [0, 1, 2] and trial.params["strength"] < np.median(others)
-    outcomes = [run.data.tags["outcome"] for run in nested(runs, name)]
-    assert outcomes.count("pruned") == len(pruned) and {run.info.status for run in nested(runs, name)} == {"FINISHED"}
+    outcomes = [run.data.tags["outcome"] for run in nested_runs(runs, name)]
+    assert outcomes.count("pruned") == len(pruned) and {run.info.status for run in nested_runs(runs, name)} == {
+        "FINISHED"
+    }
 
 
 def test_does_not_search_fixed_settings(tuned: Tune) -> None:
@@ -234,7 +237,7 @@ def test_trial_with_untrainable_settings_fails_alone(
     tuned("--trials", "8", "--study", name)
     states = [trial.state for trial in study_of(name).trials]
     assert len(states) == 8 and set(states) == {COMPLETE, FAIL}
-    outcomes = {run.data.tags["outcome"] for run in nested(runs, name)}
+    outcomes = {run.data.tags["outcome"] for run in nested_runs(runs, name)}
     assert "ValueError: no n-gram is left" in outcomes
 
     with pytest.raises(SystemExit, match="the first 3 trials failed, the last with ValueError: no n-gram is left"):
@@ -275,7 +278,7 @@ def test_waits_for_the_run_of_the_process_that_created_the_study(
     def sleep(seconds: float) -> None:
         waited.append(seconds)
         if len(waited) == 3:
-            with mlflow.start_run(run_name="the first one's") as run:
+            with mlflow.start_run(run_name="of the creator") as run:
                 first.set_user_attr("run", run.info.run_id)
 
     monkeypatch.setattr(study_module.time, "sleep", sleep)
@@ -306,16 +309,17 @@ def test_retries_when_another_process_creates_the_tables(tmp_path: Path, monkeyp
         open_study(shared)
 
 
-def _with_guess(config: StudyConfig, fit: Callable[..., Guess]) -> None:
-    """In a process of its own: the family, and a share of the work."""
+def _run_worker(config: StudyConfig, fit: Callable[..., Guess]) -> None:
+    """Register the family and run trials: the target of a worker process."""
     module = SimpleNamespace(Configuration=Configuration, fit=fit, space=space)
+    families.FAMILIES["guess"] = GUESS_ENTRY
     sys.modules["training.families.guess"] = module  # type: ignore[assignment]
     mlflow_tracking.connect()
     worker.run_trials(config)
 
 
-class Together:
-    """A `fit` that starts when two processes are at it."""
+class FitTogether:
+    """A `fit` that waits until two processes call it."""
 
     def __init__(self, barrier: Barrier) -> None:
         self.barrier = barrier
@@ -325,7 +329,7 @@ class Together:
         return fit(*arguments)
 
 
-def _dies(*_: Any) -> Guess:
+def _fit_that_is_killed(*_: Any) -> Guess:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
@@ -334,8 +338,8 @@ def test_processes_share_the_trials_of_a_study(tuned: Tune, data: Path, runs: ml
     shared = config_of(next(names), 6, data)
     get_or_create_study(shared, load_data(shared))
     spawn = multiprocessing.get_context("spawn")
-    together = Together(spawn.Barrier(2))
-    processes = [spawn.Process(target=_with_guess, args=(shared, together)) for _ in range(2)]
+    fit_together = FitTogether(spawn.Barrier(2))
+    processes = [spawn.Process(target=_run_worker, args=(shared, fit_together)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
@@ -346,20 +350,22 @@ def test_processes_share_the_trials_of_a_study(tuned: Tune, data: Path, runs: ml
     assert len(done) == 6 == len({trial.params["strength"] for trial in done})
     workers = [trial.user_attrs["owner"]["process"] for trial in done]
     assert [workers.count(process.pid) for process in processes] == [3, 3]
-    assert len(nested(runs, shared.name)) == 6
+    assert len(nested_runs(runs, shared.name)) == 6
 
 
 def test_repeats_the_trial_of_a_killed_process(tuned: Tune, data: Path, runs: mlflow.MlflowClient) -> None:
     name = next(names)
     tuned("--trials", "1", "--study", name)
-    process = multiprocessing.get_context("spawn").Process(target=_with_guess, args=(config_of(name, 3, data), _dies))
+    process = multiprocessing.get_context("spawn").Process(
+        target=_run_worker, args=(config_of(name, 3, data), _fit_that_is_killed)
+    )
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
     (killed,) = (trial for trial in study_of(name).trials if trial.state == TrialState.RUNNING)
     tuned("--trials", "3", "--study", name)
-    assert len(drawn(name)) == 3 and killed.params["strength"] in drawn(name)
-    assert {run.info.status for run in nested(runs, name)} == {"FINISHED"} and len(nested(runs, name)) == 3
+    assert len(completed_strengths(name)) == 3 and killed.params["strength"] in completed_strengths(name)
+    assert {run.info.status for run in nested_runs(runs, name)} == {"FINISHED"} and len(nested_runs(runs, name)) == 3
 
 
 def test_starts_several_processes(tuned: Tune, data: Path) -> None:
