@@ -22,9 +22,9 @@ from training.evaluation.latency import median_latency_ms
 from training.evaluation.metrics import Floats
 from training.families.fit import Trained
 from training.reports import model_card
-from training.reports.export_summary import ExportCheck, ExportSummary
 from training.scoring.predict import predict
 
+from .export_summary import ExportCheck, ExportSummary
 from .model_folder import calibrate_manifest, folder_bytes, write_manifest, write_model_folder
 
 MAX_CHECKED_TEXTS = 10_000  # on which an export is compared with the framework

@@ -7,13 +7,15 @@ for Model Reporting", 2019.
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sentiment.manifest import IdsCounts, Manifest, Thresholds, TokenIds, WordPieces
 from training.evaluation import metrics
 from training.evaluation.evaluation import Evaluation, Measured
 from training.families import FAMILIES
 
-from .export_summary import ExportSummary
+if TYPE_CHECKING:
+    from training.registry.export_summary import ExportSummary
 
 CARD = "MODEL_CARD.md"
 FIGURES = ("accuracy", "auc", "precision", "recall", "f1", "brier", "ece")
@@ -101,7 +103,7 @@ def read(folder: Path) -> str:
     return card.read_text()
 
 
-def render(exported: ExportSummary) -> str:
+def render(exported: "ExportSummary") -> str:
     """The card, as Markdown."""
     manifest, evaluation = exported.manifest, exported.evaluation
     before = Measured(evaluation.overall.n, evaluation.overall.positive, exported.trained_metrics, {})

@@ -1,4 +1,4 @@
-"""What `export` measures. The model card shows it, the registry keeps it."""
+"""What an export measures: MLflow keeps it, the model card shows it."""
 
 from typing import NamedTuple
 
