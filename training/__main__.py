@@ -4,6 +4,7 @@ VERB --help says more about each.
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("verb", choices=VERBS, metavar="VERB")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow writes an installation id when it is imported
     module = import_module(f"training.commands.{chosen.verb}")  # now, since MLflow takes seconds to load
     verb = argparse.ArgumentParser(f"{parser.prog} {chosen.verb}", description=module.__doc__, formatter_class=plain)
     module.add_arguments(verb)

@@ -126,7 +126,7 @@ def _keep(report: Report, arguments: argparse.Namespace) -> None:
             mlflow.log_artifact(str(arguments.out / f"{plot}.png"), "plots")
         for split in SPLITS:
             if report.splits[split]:
-                mlflow_tracking.log_input(split, load(split, arguments.out))
+                mlflow_tracking.log_dataset(split, load(split, arguments.out))
 
 
 def content(text: str) -> str:

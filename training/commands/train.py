@@ -53,14 +53,14 @@ def run(arguments: argparse.Namespace) -> None:
     name = arguments.run_name or " ".join([arguments.family, *arguments.set])
     mlflow_tracking.connect()
     folder = mlflow_tracking.HOME / "trainings" / _identity(settings, data, target)
-    with mlflow_tracking.resumed(folder, name) as run_id:
+    with mlflow_tracking.resume_run(folder, name) as run_id:
         mlflow.log_params(settings | {"texts": len(target), "teacher": str(arguments.teacher or "")})
         for split, rows in data.items():
-            mlflow_tracking.log_input(split, rows)
+            mlflow_tracking.log_dataset(split, rows)
         started = time.monotonic()
         try:
             trained, logit = fit(
-                arguments.family, configuration, data, target, RunContext(folder, mlflow_tracking.report)
+                arguments.family, configuration, data, target, RunContext(folder, mlflow_tracking.log_step)
             )
         except Untrainable as error:
             raise SystemExit(f"--set {error}") from error
@@ -115,5 +115,5 @@ def _keep(trained: Trained, labels: metrics.Labels, logit: metrics.Floats) -> No
     """Into the active run: the model, and what it looks like on validation."""
     probability = metrics.probability(logit, trained.calibration)
     plots.log(plots.diagnostic_plots(labels, probability), "plots/validation")
-    plots.log(plots.learning_curves(mlflow_tracking.history()), "plots")
+    plots.log(plots.learning_curves(mlflow_tracking.metric_history()), "plots")
     mlflow_tracking.log_model(trained)

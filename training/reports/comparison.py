@@ -8,7 +8,6 @@ Of several exports with the same name the last one stands. What docs/models.md s
 
 import argparse
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,6 @@ from pathlib import Path
 import mlflow
 import msgspec
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 from sklearn.metrics import roc_curve
@@ -25,7 +23,6 @@ from training.evaluation import bootstrap
 from training.evaluation.bootstrap import Counts, Interval
 from training.evaluation.metrics import Floats, Labels
 from training.registry import mlflow_tracking
-from training.registry.build import PREDICTIONS
 
 from . import plots
 from .model_card import table
@@ -72,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     record = arguments.docs / RECORD
     if not arguments.render:
         mlflow_tracking.connect()
-        rows = list(measured(mlflow_tracking.exported()))
+        rows = list(measured(mlflow_tracking.exported_runs()))
         if not rows:
             raise SystemExit("nothing has been exported: run `train` and `export` first")
         record.parent.mkdir(parents=True, exist_ok=True)
@@ -89,9 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
 def measured(runs: Iterable[mlflow.entities.Run]) -> Iterable[Row]:
     """A row for every run, by what `export` kept of it."""
     for run in runs:
-        with tempfile.TemporaryDirectory() as scratch:
-            path = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/{PREDICTIONS}", dst_path=scratch)
-            predictions = pd.read_parquet(path)
+        predictions = mlflow_tracking.load_predictions(run.info.run_id)
         labels, probability = predictions.label.to_numpy(), predictions.probability.to_numpy()
         fpr, tpr, _ = roc_curve(labels, probability)
         kept = np.unique(np.linspace(0, len(fpr) - 1, POINTS).astype(int))

@@ -15,7 +15,7 @@ from training.evaluation.evaluation import Evaluation, Measured
 from training.families import FAMILIES
 
 if TYPE_CHECKING:
-    from training.registry.build import Exported
+    from training.registry.export_summary import ExportSummary
 
 CARD = "MODEL_CARD.md"
 FIGURES = ("accuracy", "auc", "precision", "recall", "f1", "brier", "ece")
@@ -103,10 +103,10 @@ def read(folder: Path) -> str:
     return card.read_text()
 
 
-def render(exported: "Exported") -> str:
+def render(exported: "ExportSummary") -> str:
     """The card, as Markdown."""
     manifest, evaluation = exported.manifest, exported.evaluation
-    before = Measured(evaluation.overall.n, evaluation.overall.positive, exported.trained, {})
+    before = Measured(evaluation.overall.n, evaluation.overall.positive, exported.trained_metrics, {})
     rows = {"as trained": before, "as shipped": evaluation.overall}
     return _CARD.format(
         name=manifest.name,
@@ -117,14 +117,14 @@ def render(exported: "Exported") -> str:
         about=exported.about,
         decided=decided(manifest.thresholds),
         bytes=exported.shipped.bytes,
-        milliseconds=exported.shipped.milliseconds,
+        milliseconds=exported.shipped.latency_ms,
         n=evaluation.overall.n,
         dataset=evaluation.dataset_sha256,
         figures=_figures(rows, FIGURES),
         decisions=_figures(rows, DECISIONS),
         reference=exported.reference.largest_difference,
         texts=exported.reference.texts,
-        flips=exported.shipped.flips,
+        flips=exported.shipped.label_changes,
         slices=_slices(evaluation),
         behaviour=_behaviour(evaluation),
         run_id=manifest.run_id,
