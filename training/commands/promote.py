@@ -10,7 +10,6 @@ MLflow's alias `champion` is its.
 import argparse
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,13 +25,13 @@ from sentiment.manifest import Registry
 from sentiment.model import Model
 from training.data import readers
 from training.data.dataset import DATA, dataset_sha256, load
-from training.evaluation import bootstrap
+from training.evaluation import bootstrap, metrics
+from training.evaluation.latency import milliseconds
 from training.registry import mlflow_tracking
-from training.registry.build import FOLDER, milliseconds, size
+from training.registry.build import FOLDER, size
 from training.scoring.predict import predict
 
 MODELS = Path("models")
-STATISTICS = {"accuracy": bootstrap.accuracy, "AUC": bootstrap.auc}
 NOISE = 1.05  # between two timings of one model, taken in turns
 
 console = Console(stderr=True)
@@ -51,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     mlflow_tracking.connect()
     version = _version(arguments.version)
     test = load("test", arguments.data)
-    gated = {"the test split": test} | {str(path): readers.read(path, Counter()) for path in arguments.on}
+    gated = {"the test split": test} | {str(path): readers.read_labelled(path)[0] for path in arguments.on}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{FOLDER}", dst_path=scratch))
         challenger = Model.load(folder)
@@ -102,9 +101,9 @@ def worse(challenger: Model, rival: Model, gated: Mapping[str, pd.DataFrame]) ->
     faults = []
     for name, rows in gated.items():
         texts, labels = rows.text.tolist(), rows.label.to_numpy()
-        new, old = predict(challenger, texts).probability, predict(rival, texts).probability
-        for figure, statistic in STATISTICS.items():
-            low, high = bootstrap.difference(statistic, labels, new, old)
+        new, old = (metrics.predictions(labels, predict(model, texts).probability) for model in (challenger, rival))
+        for metric, (low, high) in bootstrap.paired_differences(metrics.PRIMARY, new, old).items():
+            figure = metrics.METRICS[metric].title
             told = f"{name}, {len(rows):,} texts: {figure} differs by {low:+.4f} to {high:+.4f}"
             console.print(told, markup=False, soft_wrap=True)
             if high < 0:

@@ -9,7 +9,6 @@ The new version is the `challenger`; `promote` puts it in its place.
 import argparse
 import hashlib
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +26,9 @@ from rich.console import Console
 from sentiment.manifest import Manifest, Metrics, read_manifest
 from sentiment.model import Model
 from training.data.dataset import DATA, SPLITS, Split, about, dataset_sha256, load
-from training.evaluation import metrics
+from training.evaluation import calibration, metrics
 from training.evaluation.evaluation import Evaluation, evaluate
+from training.evaluation.latency import LATENCY_TEXT, milliseconds
 from training.evaluation.metrics import Floats
 from training.families import GRAPH
 from training.families.fit import Trained
@@ -39,14 +39,10 @@ from training.scoring.predict import predict
 from . import mlflow_tracking
 from .model_folder import calibrate_manifest, check_name, stamp_version, write_manifest
 
-FOLDER, PREDICTIONS = "model", "predictions.parquet"  # the artefacts of a run
+FOLDER = "model"  # an artefact of a run
 TEXTS = 10_000  # held against the framework, where there are so many
 REFERENCE = 1e-4  # how far a probability of the reference may be from the framework's
 AGREEMENT = 0.995  # of the compact model with the framework, in labels
-TWEET = (  # 30 tokens
-    "so glad to be home again after two long weeks away from everyone, and thanks to the whole crew who made even a "
-    "late flight a real joy!!!"
-)
 
 console = Console(stderr=True)
 
@@ -97,10 +93,10 @@ def run(arguments: argparse.Namespace) -> None:
             version = _register(exported, built, data["test"])
     values = exported.evaluation.overall.values
     console.print(f"{mlflow_tracking.MODEL} {version} is the challenger: {exported.manifest.version}, {values}")
-    for decision in metrics.unreachable_decisions(exported.manifest.thresholds):
+    for decision in calibration.unreachable_decisions(exported.manifest.thresholds):
         console.print(
             f"it never says {decision}: {len(data['validation']):,} texts of validation are too few, or too hard, to "
-            f"be {metrics.PRECISION:.0%} right with confidence; give `prepare` more texts or a larger --holdout",
+            f"be {calibration.MIN_PRECISION:.0%} right with confidence; give `prepare` more texts or a larger --holdout",
             soft_wrap=True,
         )
     print(version)
@@ -120,7 +116,7 @@ def export(
     `folder`."""
     test = data["test"]
     texts = pd.concat([test, data["validation"], data["train"]]).text[: max(TEXTS, len(test))].tolist()
-    expected = metrics.probability(trained.fitted.logit(texts), trained.calibration)
+    expected = calibration.calibrated_probability(trained.fitted.logit(texts), trained.calibration)
     write(trained, name, run_id, folder, compact=False)
     reference = shipped = compare(folder, texts[:TEXTS], expected[:TEXTS])
     if reference.flips or reference.largest_difference > REFERENCE:
@@ -142,10 +138,21 @@ def export(
     figures = Metrics(len(test), evaluation.dataset_sha256, evaluation.overall.values)
     manifest = msgspec.structs.replace(manifest, metrics=manifest.metrics | {"test": figures})
     write_manifest(folder, manifest)
-    own = metrics.evaluate(test.label.to_numpy(), expected[: len(test)], trained.thresholds)
+    own = metrics.evaluate(metrics.predictions(test.label.to_numpy(), expected[: len(test)], trained.thresholds))
     predictions = pd.DataFrame({"label": test.label.to_numpy(), "probability": scores.probability})
     exported = Exported(manifest, about, reference, shipped, own, evaluation, predictions)
-    (folder / model_card.CARD).write_text(model_card.render(exported))
+    facts = model_card.Export(
+        manifest=manifest,
+        about=about,
+        evaluation=evaluation,
+        as_trained=own,
+        size_bytes=shipped.bytes,
+        milliseconds=shipped.milliseconds,
+        compared_texts=reference.texts,
+        max_difference=reference.largest_difference,
+        label_changes=shipped.flips,
+    )
+    (folder / model_card.CARD).write_text(model_card.render(facts))
     return exported
 
 
@@ -188,19 +195,6 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def milliseconds(*models: Model, rounds: int = 50, times: int = 10) -> list[float]:
-    """The median time that each takes for TWEET, alone, on one thread.
-
-    The lowest of many, each soon over: a busy machine only adds to it. In turns, so that it is busy for all of them.
-    """
-    seconds = np.empty((rounds, len(models), times))
-    for place in np.ndindex(seconds.shape):
-        started = time.perf_counter()
-        models[place[1]].score([TWEET])
-        seconds[place] = time.perf_counter() - started
-    return [round(1000 * float(lowest), 3) for lowest in np.median(seconds, axis=2).min(axis=0)]
-
-
 def _register(exported: Exported, folder: Path, test: pd.DataFrame) -> int:
     """Into the active run and the registry; the number of the new version."""
     mlflow_tracking.log_input("test", test)
@@ -212,10 +206,10 @@ def _register(exported: Exported, folder: Path, test: pd.DataFrame) -> int:
     mlflow.log_dict(msgspec.to_builtins(gates), "export.json")
     plots.log(plots.diagnostic_plots(predictions.label.to_numpy(), predictions.probability.to_numpy()), "plots/test")
     with tempfile.TemporaryDirectory() as scratch:
-        predictions.to_parquet(Path(scratch) / PREDICTIONS)
-        mlflow.log_artifact(str(Path(scratch) / PREDICTIONS))
+        predictions.to_parquet(Path(scratch) / mlflow_tracking.PREDICTIONS)
+        mlflow.log_artifact(str(Path(scratch) / mlflow_tracking.PREDICTIONS))
     mlflow.log_artifacts(str(folder), FOLDER)
-    arrays = dict(Model.load(folder).arrays([TWEET]))
+    arrays = dict(Model.load(folder).arrays([LATENCY_TEXT]))
     logged = mlflow.onnx.log_model(
         onnx.load(folder / GRAPH),
         name="onnx",

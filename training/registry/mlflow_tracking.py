@@ -24,6 +24,7 @@ MODEL = "buzzguard"  # in the registry
 CHALLENGER, CHAMPION = "challenger", "champion"  # its aliases
 HOME = Path(".local")
 TRAINED = "trained.joblib"
+PREDICTIONS = "predictions.parquet"
 
 
 def connect() -> None:
@@ -87,6 +88,13 @@ def exported() -> list[mlflow.entities.Run]:
     versions = client.search_model_versions(f"name = '{MODEL}'")
     runs = [client.get_run(v.run_id) for v in sorted(versions, key=lambda v: int(v.version))]
     return list({run.info.run_name: run for run in runs}.values())
+
+
+def load_predictions(run_id: str) -> pd.DataFrame:
+    """Load what `export` logged of a run: label and probability of every test text."""
+    with TemporaryDirectory() as folder:
+        path = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{PREDICTIONS}", dst_path=folder)
+        return pd.read_parquet(path)
 
 
 def log_model(trained: Any) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sentiment.manifest import BUCKETS, MANIFEST_FILE, Baseline, Calibration, Manifest
 from sentiment.model import Scores
-from training.evaluation import metrics
+from training.evaluation import calibration, metrics
 
 
 def check_name(option: str, name: str) -> None:
@@ -26,15 +26,15 @@ def calibrate_manifest(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -
     What it says of these texts, as `validation`, is measured on the very texts that were fitted on.
     """
     labels = rows.label.to_numpy()
-    old, more = manifest.calibration, metrics.calibrate(labels, scores.logit)
-    probability = metrics.probability(scores.logit, more)
-    thresholds = metrics.choose_thresholds(labels, probability)
+    old, more = manifest.calibration, calibration.fit_platt_scaling(labels, scores.logit)
+    probability = calibration.calibrated_probability(scores.logit, more)
+    thresholds = calibration.choose_thresholds(labels, probability)
     shares = np.histogram(probability, BUCKETS, (0, 1))[0] / len(probability)
     settled = msgspec.structs.replace(
         manifest,
         calibration=Calibration(more.slope * old.slope, more.slope * old.intercept + more.intercept),
         thresholds=thresholds,
-        metrics={"validation": metrics.measure(rows, probability, thresholds)},
+        metrics={"validation": metrics.manifest_metrics(rows, probability, thresholds)},
         baseline=Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown.mean()), 4)),
     )
     return stamp_version(settled)
