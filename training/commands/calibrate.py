@@ -55,8 +55,7 @@ def show(recalibrated: Recalibrated) -> None:
         [tables.title(name), tables.estimate(before, name), tables.estimate(after, name)]
         for name in model_card.CALIBRATED
     ]
-    console.print(
-        to_rich(Table([f"{before.n:,} texts, {before.positive:.0%} positive", "as it is", "calibrated"], rows))
-    )
+    head = [f"{before.n:,} texts, {before.positive:.0%} positive", "as it is", "calibrated"]
+    console.print(to_rich(Table(head, rows)))
     thresholds = model_card.describe_thresholds(manifest.thresholds)
     console.print(f"{manifest.name} {manifest.version}: {thresholds}", soft_wrap=True)

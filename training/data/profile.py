@@ -42,7 +42,7 @@ class Profile(msgspec.Struct):
 
 
 def profile_texts(rows: pd.DataFrame) -> Profile:
-    """Profile at least one text. Needs the columns text, label, content (as `cleaning.content`) and tokens (how many)."""
+    """Profile at least one text. Needs the columns text, label, content and tokens (how many)."""
     return Profile(lengths(rows), near_duplicates(rows), languages(sample(rows.text)))
 
 

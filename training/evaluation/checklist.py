@@ -2,7 +2,7 @@
 
 Three kinds, after Ribeiro, Wu, Guestrin and Singh, "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList",
 2020. Invariance: replacing a word without sentiment must not change the label. Directional expectation: adding a word
-with sentiment must move the probability in its direction. Minimum functionality: simple sentences with an obvious label.
+with sentiment must move the probability in its direction. Minimum functionality: simple sentences, obvious labels.
 """
 
 from collections.abc import Callable, Sequence

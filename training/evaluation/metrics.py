@@ -38,11 +38,11 @@ class Predictions(NamedTuple):
 
     @property
     def positive(self) -> Mask:
-        return self.labels == 1
+        return np.asarray(self.labels == 1)
 
     @property
     def predicted_positive(self) -> Mask:
-        return self.probability >= 0.5
+        return np.asarray(self.probability >= 0.5)
 
 
 def predictions(labels: Labels, probability: Floats, thresholds: Thresholds = REVIEW_ALL) -> Predictions:

@@ -96,7 +96,8 @@ def run(arguments: argparse.Namespace) -> None:
     for decision in calibration.unreachable_decisions(exported.manifest.thresholds):
         console.print(
             f"it never says {decision}: {len(data['validation']):,} texts of validation are too few, or too hard, to "
-            f"be {calibration.MIN_PRECISION:.0%} right with confidence; give `prepare` more texts or a larger --holdout",
+            f"be {calibration.MIN_PRECISION:.0%} right with confidence; give `prepare` more texts or a larger "
+            "--holdout",
             soft_wrap=True,
         )
     print(version)

@@ -48,7 +48,7 @@ would publish; the same for hold and negative.
 
 {decisions}
 
-The float32 graph differs from the model as it was trained by {max_difference:.1e} in probability at most, on {compared_texts:,}
+The float32 graph differs from the model as it was trained by {difference:.1e} in probability at most, on {compared:,}
 texts; what ships, in {label_changes} labels.
 
 ## By kind of text
@@ -129,8 +129,8 @@ def render(export: Export) -> str:
         dataset=evaluation.dataset_sha256,
         figures=to_markdown(tables.estimates(rows, FIGURES)),
         decisions=to_markdown(tables.estimates(rows, DECISIONS)),
-        max_difference=export.max_difference,
-        compared_texts=export.compared_texts,
+        difference=export.max_difference,
+        compared=export.compared_texts,
         label_changes=export.label_changes,
         slices=to_markdown(tables.slices(evaluation.slices)),
         behaviour=to_markdown(tables.behaviour(evaluation.behaviour)),
