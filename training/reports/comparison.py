@@ -78,13 +78,17 @@ def save(rows: Sequence[Row], docs: Path) -> None:
     (docs / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
 
 
-def render(docs: Path) -> int:
-    """Render models.md and models.svg from models.json; return the number of models. Raises SystemExit."""
+def load(docs: Path) -> list[Row]:
+    """Load what was measured from models.json. Raises SystemExit if it does not exist."""
     record = docs / RECORD
     if not record.is_file():
         raise SystemExit(f"{record}: there is no such file; run `compare` without --render first")
-    rows = msgspec.json.decode(record.read_bytes(), type=list[Row])
-    rows.sort(key=lambda row: -row.figures["AUC"].value)
+    return msgspec.json.decode(record.read_bytes(), type=list[Row])
+
+
+def render(docs: Path) -> int:
+    """Render models.md and models.svg from models.json; return the number of models. Raises SystemExit."""
+    rows = sorted(load(docs), key=lambda row: -row.figures["AUC"].value)
     write_between_marks(docs / DOCUMENT, markdown(rows))
     roc_curves = plots.curves({row.name: row.roc for row in rows})
     roc_curves.savefig(docs / PLOT, metadata={"Date": None})
