@@ -11,10 +11,9 @@ import pytest
 from sentiment.model import Model
 from tests.support.dataframes import invented
 from tests.support.tweets import hostile
-from training.commands import prepare
-from training.data import dataset
+from training.data import dataset, preparation
 from training.data.dataset import Split
-from training.evaluation import metrics
+from training.evaluation import calibration, metrics
 from training.families import RunContext
 from training.families.fit import Trained, fit
 from training.families.linear import logreg
@@ -30,7 +29,7 @@ def pipeline_probability(trained: Trained, texts: list[str]) -> metrics.Floats:
     """By scikit-learn's own predict_proba, calibrated."""
     assert isinstance(trained.fitted, LinearModel)
     probability = trained.fitted.classifier.predict_proba(trained.fitted.features(texts))[:, 1].astype(np.float64)
-    return metrics.probability(np.log(probability / (1 - probability)), trained.calibration)
+    return calibration.calibrated_probability(np.log(probability / (1 - probability)), trained.calibration)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,8 @@ def trained_on_real(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     if DATA is None:
         pytest.skip("BUZZGUARD_DATA names no folder of real tweets")
     folder = tmp_path_factory.mktemp("data")
-    prepare.prepare(Path(DATA) / "training.20k.processed.noemoticon.csv", folder, 0.1)
+    source = Path(DATA) / "training.20k.processed.noemoticon.csv"
+    preparation.prepare(source, folder, preparation.Options(holdout=0.1))
     splits: tuple[Split, ...] = ("train", "validation", "test")
     data = {split: dataset.load(split, folder) for split in splits}
     target = data["train"].label.to_numpy(np.float32)

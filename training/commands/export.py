@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from training.data.dataset import DATA
-from training.evaluation import metrics
+from training.evaluation import calibration
 from training.registry import mlflow_tracking
 from training.registry.export import export_run
 from training.registry.model_folder import check_name
@@ -38,10 +38,10 @@ def run(arguments: argparse.Namespace) -> None:
         f"{mlflow_tracking.REGISTERED_MODEL} {version} is the challenger: {manifest.version}, "
         f"{summary.evaluation.overall.values}"
     )
-    for decision in metrics.unreachable_decisions(manifest.thresholds):
+    for decision in calibration.unreachable_decisions(manifest.thresholds):
         console.print(
             f"it never says {decision}: {manifest.metrics['validation'].n:,} texts of validation are too few, or too "
-            f"hard, to be {metrics.PRECISION:.0%} right with confidence; give `prepare` more texts or a larger "
+            f"hard, to be {calibration.MIN_PRECISION:.0%} right with confidence; give `prepare` more texts or a larger "
             "--holdout",
             soft_wrap=True,
         )

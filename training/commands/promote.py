@@ -9,7 +9,6 @@ from now on, and gets that alias in MLflow.
 
 import argparse
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -60,4 +59,4 @@ def run(arguments: argparse.Namespace) -> None:
 
 def load_datasets(data: Path, others: list[Path]) -> dict[str, pd.DataFrame]:
     """Load the test split and other labelled files, keyed by what the output calls them."""
-    return {"the test split": load("test", data)} | {str(path): readers.read(path, Counter()) for path in others}
+    return {"the test split": load("test", data)} | {str(path): readers.read_labelled(path)[0] for path in others}

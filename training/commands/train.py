@@ -25,7 +25,7 @@ import pandas as pd
 from rich.console import Console
 
 from training.data.dataset import DATA, Split, dataset_sha256, load
-from training.evaluation import metrics
+from training.evaluation import calibration, metrics
 from training.families import FAMILIES, RunContext, Untrainable, family
 from training.families.fit import SPLITS, Trained, fit
 from training.families.settings import configure, flatten
@@ -113,7 +113,7 @@ def _identity(settings: dict[str, Any], data: Mapping[Split, pd.DataFrame], targ
 
 def _keep(trained: Trained, labels: metrics.Labels, logit: metrics.Floats) -> None:
     """Into the active run: the model, and what it looks like on validation."""
-    probability = metrics.probability(logit, trained.calibration)
+    probability = calibration.calibrated_probability(logit, trained.calibration)
     plots.log(plots.diagnostic_plots(labels, probability), "plots/validation")
     plots.log(plots.learning_curves(mlflow_tracking.metric_history()), "plots")
     mlflow_tracking.log_model(trained)

@@ -1,4 +1,4 @@
-"""A prepared data set: its splits, its digest, and what its report says of it."""
+"""A prepared data set: load its splits, its digests and its description."""
 
 import hashlib
 from pathlib import Path
@@ -9,19 +9,21 @@ import pandas as pd
 
 DATA = Path(".local/data")
 REPORT = "report.json"
+CLASSES = {0: "negative", 1: "positive"}
 
 type Split = Literal["train", "validation", "test"]
+
 SPLITS: tuple[Split, ...] = get_args(Split.__value__)
 
 
-class Described(msgspec.Struct):
-    """What `report.json` says of the data for the cards of the models that are trained on them."""
+class _Described(msgspec.Struct):
+    """The part of report.json that model cards need."""
 
     about: str
 
 
 def load(split: Split, folder: Path = DATA) -> pd.DataFrame:
-    """A prepared split: columns text (str) and label (0, 1). Raises SystemExit if `prepare` has not run."""
+    """Load a prepared split: columns text (str) and label (0, 1). Raises SystemExit if `prepare` has not run."""
     path = folder / f"{split}.parquet"
     if not path.exists():
         raise SystemExit(f"{path} is missing: run `python -m training prepare FILE --out {folder}` first")
@@ -29,15 +31,15 @@ def load(split: Split, folder: Path = DATA) -> pd.DataFrame:
 
 
 def about(folder: Path) -> str:
-    """What was said of the data in `folder` when they were prepared. Raises SystemExit if nothing was."""
+    """Return the description of a prepared data set, for model cards. Raises SystemExit if it has none."""
     try:
-        return msgspec.json.decode((folder / REPORT).read_bytes(), type=Described).about
+        return msgspec.json.decode((folder / REPORT).read_bytes(), type=_Described).about
     except (OSError, msgspec.ValidationError) as error:
         raise SystemExit(f"{folder / REPORT}: {error}; run `prepare` again") from error
 
 
 def dataset_sha256(rows: pd.DataFrame) -> str:
-    """The digest of texts and labels, in order."""
+    """Return the digest of texts and labels, in order."""
     digest = hashlib.sha256()
     for text, label in zip(rows.text, rows.label, strict=True):
         digest.update(f"{label}\t{text}\n".encode("utf-8", "surrogatepass"))

@@ -16,15 +16,15 @@ import pandas as pd
 from sentiment.manifest import Metrics, read_manifest
 from sentiment.model import Model
 from training.data.dataset import Split
-from training.evaluation import metrics
+from training.evaluation import calibration, metrics
 from training.evaluation.evaluation import evaluate
 from training.evaluation.latency import median_latency_ms
 from training.evaluation.metrics import Floats
 from training.families.fit import Trained
 from training.reports import model_card
+from training.reports.export_summary import ExportCheck, ExportSummary
 from training.scoring.predict import predict
 
-from .export_summary import ExportCheck, ExportSummary
 from .model_folder import calibrate_manifest, folder_bytes, write_manifest, write_model_folder
 
 MAX_CHECKED_TEXTS = 10_000  # on which an export is compared with the framework
@@ -68,7 +68,7 @@ def predict_in_framework(run: TrainedRun) -> Expected:
     test = run.data["test"]
     texts = pd.concat([test, run.data["validation"], run.data["train"]]).text
     texts = texts[: max(MAX_CHECKED_TEXTS, len(test))].tolist()
-    return Expected(texts, metrics.probability(run.trained.fitted.logit(texts), run.trained.calibration))
+    return Expected(texts, calibration.calibrated_probability(run.trained.fitted.logit(texts), run.trained.calibration))
 
 
 def build_reference(run: TrainedRun, expected: Expected, folder: Path) -> ExportCheck:
@@ -125,7 +125,9 @@ def evaluate_on_test(
         about=run.about,
         reference=reference,
         shipped=shipped,
-        trained_metrics=metrics.evaluate(labels, expected.probability[: len(test)], run.trained.thresholds),
+        trained_metrics=metrics.evaluate(
+            metrics.predictions(labels, expected.probability[: len(test)], run.trained.thresholds)
+        ),
         evaluation=evaluation,
         predictions=pd.DataFrame({"label": labels, "probability": scores.probability}),
     )

@@ -20,10 +20,10 @@ from training.evaluation.latency import LATENCY_TEXT
 from training.families import GRAPH
 from training.families.fit import Trained
 from training.reports import plots
+from training.reports.export_summary import ExportSummary
 
 from . import mlflow_tracking
 from .build import TrainedRun, build
-from .export_summary import ExportSummary
 
 
 class Export(NamedTuple):

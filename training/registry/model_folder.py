@@ -11,7 +11,7 @@ import pandas as pd
 
 from sentiment.manifest import BUCKETS, MANIFEST_FILE, Baseline, Calibration, Manifest
 from sentiment.model import Scores
-from training.evaluation import metrics
+from training.evaluation import calibration, metrics
 from training.families import GRAPH
 from training.families.fit import Trained
 from training.onnx_export import graph_builder
@@ -55,9 +55,9 @@ def calibrate_manifest(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -
     The thresholds are chosen on these texts, too, and its `validation` metrics are measured on them.
     """
     labels = rows.label.to_numpy()
-    current, correction = manifest.calibration, metrics.calibrate(labels, scores.logit)
-    probability = metrics.probability(scores.logit, correction)
-    thresholds = metrics.choose_thresholds(labels, probability)
+    current, correction = manifest.calibration, calibration.fit_platt_scaling(labels, scores.logit)
+    probability = calibration.calibrated_probability(scores.logit, correction)
+    thresholds = calibration.choose_thresholds(labels, probability)
     shares = np.histogram(probability, BUCKETS, (0, 1))[0] / len(probability)
     calibrated = msgspec.structs.replace(
         manifest,
@@ -66,7 +66,7 @@ def calibrate_manifest(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -
             intercept=correction.slope * current.intercept + correction.intercept,
         ),
         thresholds=thresholds,
-        metrics={"validation": metrics.measure(rows, probability, thresholds)},
+        metrics={"validation": metrics.manifest_metrics(rows, probability, thresholds)},
         baseline=Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown.mean()), 4)),
     )
     return stamp_version(calibrated)

@@ -12,14 +12,13 @@ from sentiment import manifest
 from sentiment.errors import ModelError
 from sentiment.manifest import Registry
 from sentiment.model import Model
-from training.evaluation import bootstrap
+from training.evaluation import bootstrap, metrics
 from training.evaluation.latency import median_latency_ms
 from training.scoring.predict import predict
 
 from .model_folder import folder_bytes
 
 MODELS = Path("models")
-STATISTICS = {"accuracy": bootstrap.accuracy, "AUC": bootstrap.auc}
 LATENCY_TOLERANCE = 1.05  # two measurements of the same model, taken in turns, differ by up to 5%
 
 
@@ -81,13 +80,13 @@ def check_latency(challenger: Model, incumbent: Model | None, limit: float) -> G
 
 
 def check_quality(challenger: Model, incumbent: Model, dataset: str, rows: pd.DataFrame) -> Iterator[GateResult]:
-    """Compare each of STATISTICS with the incumbent's. Worse is worse with 95% confidence (paired bootstrap)."""
+    """Compare the primary metrics with the incumbent's: worse is worse with 95% confidence (paired bootstrap)."""
     texts, labels = rows.text.tolist(), rows.label.to_numpy()
-    new, old = predict(challenger, texts).probability, predict(incumbent, texts).probability
-    for name, statistic in STATISTICS.items():
-        low, high = bootstrap.difference(statistic, labels, new, old)
-        worse = f"{dataset}: {name} is worse than {incumbent.manifest.name}'s by {-high:.4f} to {-low:.4f}"
-        measured = f"{dataset}, {len(rows):,} texts: {name} differs by {low:+.4f} to {high:+.4f}"
+    new, old = (metrics.predictions(labels, predict(model, texts).probability) for model in (challenger, incumbent))
+    for name, (low, high) in bootstrap.paired_differences(metrics.PRIMARY, new, old).items():
+        title = metrics.METRICS[name].title
+        worse = f"{dataset}: {title} is worse than {incumbent.manifest.name}'s by {-high:.4f} to {-low:.4f}"
+        measured = f"{dataset}, {len(rows):,} texts: {title} differs by {low:+.4f} to {high:+.4f}"
         yield GateResult(measured, worse if high < 0 else None)
 
 
