@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 from training.commands import compare
 from training.evaluation import metrics
 from training.evaluation.metrics import Floats, Labels

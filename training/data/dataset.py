@@ -14,6 +14,7 @@ CLASSES = {0: "negative", 1: "positive"}
 type Split = Literal["train", "validation", "test"]
 
 SPLITS: tuple[Split, ...] = get_args(Split.__value__)
+TRAINING_SPLITS: tuple[Split, ...] = ("train", "validation")
 
 
 class _Described(msgspec.Struct):
@@ -28,6 +29,22 @@ def load(split: Split, folder: Path = DATA) -> pd.DataFrame:
     if not path.exists():
         raise SystemExit(f"{path} is missing: run `python -m training prepare FILE --out {folder}` first")
     return pd.read_parquet(path)
+
+
+def load_training_splits(folder: Path, texts: int | None) -> dict[Split, pd.DataFrame]:
+    """Load train, of which only the first `texts` if given, and validation.
+
+    Raises SystemExit with one line unless each has both classes.
+    """
+    if texts is not None and texts < 1:
+        raise SystemExit(f"--texts {texts}: must be at least 1")
+    data = {split: load(split, folder) for split in TRAINING_SPLITS}
+    data["train"] = data["train"][:texts]
+    remedies = {"train": "--sample, in the place of --texts", "validation": "a larger --holdout"}
+    for split, rows in data.items():
+        if rows.label.nunique() < 2:
+            raise SystemExit(f"{folder}: {len(rows):,} texts of {split} lack a class: `prepare` with {remedies[split]}")
+    return data
 
 
 def about(folder: Path) -> str:

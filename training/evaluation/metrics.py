@@ -23,7 +23,6 @@ REVIEW_ALL = Thresholds(publish=1.0001, hold=-0.0001)  # no probability is high 
 type Floats = NDArray[np.float64]
 type Labels = NDArray[np.int8]
 type Mask = NDArray[np.bool_]
-type Targets = NDArray[np.float32]  # P(positive)
 type Weights = Floats  # [n] or [resamples, n]
 type Group = Literal["headline", "positive", "negative", "calibration", "decision"]  # "headline": what papers report
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sentiment.manifest import Calibration, Metrics, Thresholds
 from training.data.dataset import Split
+from training.data.teacher import Targets
 from training.evaluation import calibration, metrics
 from training.families import Examples, FittedModel, RunContext, family
 
@@ -27,7 +28,7 @@ class Trained:
 
 
 def fit(
-    name: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: metrics.Targets, context: RunContext
+    name: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: Targets, context: RunContext
 ) -> tuple[Trained, metrics.Floats]:
     """Fit on train, whose texts are positive with probability `target`; calibrate and measure on validation.
 

@@ -17,8 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from training.commands.train import read as load_training_data
-from training.data.dataset import Split, dataset_sha256
+from training.data.dataset import Split, dataset_sha256, load_training_splits
 from training.registry import mlflow_tracking
 
 # Processes that set up an empty database at once collide: on the tables, on the version table, on its row.
@@ -43,7 +42,7 @@ class StudyConfig(NamedTuple):
 
 def load_data(config: StudyConfig) -> Data:
     """Load train and validation. Raises SystemExit with one line."""
-    return load_training_data(config.data, config.texts)
+    return load_training_splits(config.data, config.texts)
 
 
 def get_or_create_study(config: StudyConfig, data: Data) -> optuna.Study:
