@@ -17,7 +17,7 @@ matplotlib.rcParams["svg.hashsalt"] = "buzzguard"  # equal figures give equal fi
 
 SIZE = (5, 4)  # inches
 CURVES = ("loss", "accuracy", "auc", "precision", "rate")
-LINES = cycler(linestyle=["-", "--", ":"]) * cycler(color=matplotlib.color_sequences["tab10"])  # tells thirty curves apart
+LINES = cycler(linestyle=["-", "--", ":"]) * cycler(color=matplotlib.color_sequences["tab10"])  # for thirty curves
 
 
 def diagnostic_plots(labels: Labels, probability: Floats) -> dict[str, Figure]:
