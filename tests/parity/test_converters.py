@@ -8,10 +8,10 @@ from skl2onnx import to_onnx
 from sentiment.model import Model
 from tests.support.dataframes import invented
 from tests.support.tweets import hostile
-from training.evaluation import metrics
+from training.evaluation import calibration
 from training.families.fit import Trained
 from training.families.linear.linear_model import LinearModel
-from training.registry import build
+from training.registry.model_folder import write_model_folder
 
 
 def linear_model(trained: Trained) -> LinearModel:
@@ -35,6 +35,7 @@ def test_graph_gives_the_probabilities_of_the_converter(
     features = linear_model(trained).features(texts).toarray()
     (probability,) = converted.run(["probabilities"], {"X": features})
     positive = probability[:, 1].astype(np.float64)
-    expected = metrics.probability(np.log(positive / (1 - positive)), trained.calibration)
-    model = Model.load(build.write(trained, "tiny", "run", tmp_path_factory.mktemp("skl") / "tiny", compact=False))
+    expected = calibration.calibrated_probability(np.log(positive / (1 - positive)), trained.calibration)
+    folder = tmp_path_factory.mktemp("skl") / "tiny"
+    model = Model.load(write_model_folder(trained, "tiny", "run", folder, compact=False))
     np.testing.assert_allclose(model.score(texts).probability, expected, atol=1e-5)

@@ -22,7 +22,8 @@ from training.families.neural import bert, transformer
 from training.families.neural.transformer import Transformer
 from training.families.settings import configure
 from training.onnx_export.bert import BertConfig
-from training.registry import build, mlflow_tracking
+from training.registry import mlflow_tracking
+from training.registry.model_folder import write_model_folder
 
 CONFIG = BertConfig(
     hidden_size=32,
@@ -108,7 +109,7 @@ def trained(fitted: Transformer) -> Trained:
 
 
 def export(fitted: Transformer, folder: Path, *, compact: bool) -> Model:
-    return Model.load(build.write(trained(fitted), "tiny", "run", folder, compact=compact))
+    return Model.load(write_model_folder(trained(fitted), "tiny", "run", folder, compact=compact))
 
 
 def test_classifies_unseen_tweets(fitted: Transformer) -> None:

@@ -9,12 +9,11 @@ import pandas as pd
 
 from sentiment.manifest import Calibration, Metrics, Thresholds
 from training.data.dataset import Split
-from training.evaluation import metrics
+from training.data.teacher import Targets
+from training.evaluation import calibration, metrics
 
 from . import load_family
 from .base import Examples, FittedModel, RunContext
-
-TRAINING_SPLITS: tuple[Split, ...] = ("train", "validation")  # `export` alone looks at test
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Trained:
 
 
 def fit(
-    family: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: metrics.Targets, context: RunContext
+    family: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: Targets, context: RunContext
 ) -> tuple[Trained, metrics.Floats]:
     """Train on the train split with `target`, P(positive) of each text; calibrate and measure on validation.
 
@@ -39,8 +38,8 @@ def fit(
     validation = Examples(data["validation"].text.tolist(), data["validation"].label.to_numpy(np.float32))
     fitted = load_family(family).fit(configuration, train, validation, context)
     logit = fitted.logit(validation.texts)
-    calibration = metrics.calibrate(validation.label, logit)
-    probability = metrics.probability(logit, calibration)
-    thresholds = metrics.choose_thresholds(validation.label, probability)
-    measured = metrics.measure(data["validation"], probability, thresholds)
-    return Trained(family, fitted, calibration, thresholds, measured), logit
+    platt = calibration.fit_platt_scaling(validation.label, logit)
+    probability = calibration.calibrated_probability(logit, platt)
+    thresholds = calibration.choose_thresholds(validation.label, probability)
+    measured = metrics.manifest_metrics(data["validation"], probability, thresholds)
+    return Trained(family, fitted, platt, thresholds, measured), logit
