@@ -23,7 +23,7 @@ SETTINGS = {
     "newton": ("logreg", "solver=newton-cg"),
     "complement": ("naive_bayes", "max_ngrams=300"),
     "multinomial": ("naive_bayes", "kind=multinomial"),
-    "weighed": ("naive_bayes", "kind=multinomial", "tfidf=true"),
+    "tfidf": ("naive_bayes", "kind=multinomial", "tfidf=true"),
     "svm": ("svm", "max_ngrams=300"),
     "forest": ("forest", "n_estimators=20", "max_ngrams=200"),
 }

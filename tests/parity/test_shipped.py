@@ -1,4 +1,4 @@
-"""The model that ships, on what it promises: the seed sentences, its size, the figures of its card on real tweets."""
+"""The shipped models keep their promises: seed sentences, size, and the metrics of their cards on real tweets."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from training.scoring.predict import predict
 
 DATA = os.environ.get("BUZZGUARD_DATA")
 MODELS = ROOT / "models"
-# What every model that ships must reach on the test split: accuracy, AUC, and bytes on disk at most.
+# Of every shipped model: minimum accuracy and AUC on the test split, maximum bytes on disk.
 PROMISED = {"champion": (0.860, 0.935, 25_000_000), "lite": (0.830, 0.908, 4_000_000)}
 
 
@@ -32,7 +32,7 @@ def shipped(request: pytest.FixtureRequest) -> Model:
         ("my flight was cancelled and nobody answers, worst airline ever", "negative", 0.9, "hold"),
     ],
 )
-def test_the_seed_sentences_behave(shipped: Model, text: str, label: str, at_least: float, decision: str) -> None:
+def test_decides_the_seed_sentences(shipped: Model, text: str, label: str, at_least: float, decision: str) -> None:
     scores = shipped.score([text])
     probability = float(scores.probability[0])
     read = verdict(text, probability, float(scores.unknown[0]), shipped.manifest.thresholds)
@@ -40,30 +40,33 @@ def test_the_seed_sentences_behave(shipped: Model, text: str, label: str, at_lea
     assert (probability if label == "positive" else 1 - probability) > at_least
 
 
-def test_negation_turns_the_score(shipped: Model) -> None:
+def test_negation_changes_the_label(shipped: Model) -> None:
     good, not_good, like, dislike = shipped.score(["good", "not good", "I like it", "I don't like it"]).probability
     assert good > 0.5 > not_good and like > 0.5 > dislike
 
 
-def test_it_is_small_and_what_its_card_says(shipped: Model) -> None:
-    about = shipped.manifest
-    accuracy, auc, size = PROMISED[about.name]
-    folder = MODELS / about.name
-    assert sum(path.stat().st_size for path in folder.iterdir()) <= size
-    card = (folder / "MODEL_CARD.md").read_text()
-    assert about.version in card and f"{about.metrics['test'].values['accuracy']:.4f}" in card
-    assert about.metrics["test"].values["accuracy"] >= accuracy and about.metrics["test"].values["auc"] >= auc
+def test_reaches_its_promised_metrics_and_size(shipped: Model) -> None:
+    accuracy, auc, size = PROMISED[shipped.manifest.name]
+    values = shipped.manifest.metrics["test"].values
+    assert values["accuracy"] >= accuracy and values["auc"] >= auc
+    assert sum(path.stat().st_size for path in (MODELS / shipped.manifest.name).iterdir()) <= size
 
 
-def test_the_best_of_them_is_served() -> None:
-    described = [manifest.read_manifest(MODELS / name) for name in PROMISED]
-    best = max(described, key=lambda about: about.metrics["test"].values["auc"])
+def test_card_names_version_and_accuracy(shipped: Model) -> None:
+    card = (MODELS / shipped.manifest.name / "MODEL_CARD.md").read_text()
+    accuracy = shipped.manifest.metrics["test"].values["accuracy"]
+    assert shipped.manifest.version in card and f"{accuracy:.4f}" in card
+
+
+def test_champion_has_the_highest_auc() -> None:
+    manifests = [manifest.read_manifest(MODELS / name) for name in PROMISED]
+    best = max(manifests, key=lambda about: about.metrics["test"].values["auc"])
     assert manifest.read_champion(MODELS) == best.name
 
 
-@pytest.mark.skipif(DATA is None, reason="BUZZGUARD_DATA names no folder of real tweets")
-def test_its_figures_are_what_its_card_says(shipped: Model) -> None:
-    """On the part of the test split that a tenth of the tweets holds: within three standard errors of the card."""
+@pytest.mark.skipif(DATA is None, reason="BUZZGUARD_DATA is not set to a folder of real tweets")
+def test_metrics_on_real_tweets_are_those_of_the_card(shipped: Model) -> None:
+    """The accuracy on a tenth of the test split is within three standard errors of the card's."""
     tweets = pd.read_parquet(Path(str(DATA)) / "sentiment140.parquet")[::10]
     held_out = tweets[[split_of(content(text), 0.02) == "test" for text in tweets.text]]
     probability = predict(shipped, held_out.text.tolist()).probability

@@ -98,8 +98,8 @@ def linear_weights(classifier: Any) -> tuple[NDArray[np.float64], float]:
 
 
 @dataclass(frozen=True)
-class Pipeline:
-    """The part of a linear family that is fitted to n-gram counts."""
+class LinearPipeline:
+    """What a linear family fits to n-gram counts: TF-IDF or not, then a classifier, tuned by cross-validation."""
 
     classifier: BaseEstimator
     param_grid: Mapping[str, Sequence[float]]  # of the classifier, as in GridSearchCV
@@ -132,13 +132,13 @@ class Pipeline:
         search = GridSearchCV(self.classifier, param_grid, scoring=scoring, refit=False, cv=folds)
         results = search.fit(features, (target >= 0.5).astype(np.int8)).cv_results_
         for step, params in enumerate(results["params"]):
-            scores = {f"cv_{name}": float(results[f"mean_test_{name}"][step]) for name in scoring}
-            context.report(step, params | scores)
-            console.print(params, scores)
+            values = {f"cv_{name}": float(results[f"mean_test_{name}"][step]) for name in scoring}
+            context.report(step, params | values)
+            console.print(params, values)
         return dict(results["params"][int(np.argmax(results["mean_test_precision"]))])
 
 
-def fit(configuration: Configuration, pipeline: Pipeline, train: Examples, context: RunContext) -> LinearModel:
+def fit(configuration: Configuration, pipeline: LinearPipeline, train: Examples, context: RunContext) -> LinearModel:
     """Fit `pipeline` to all n-grams of `train`, and again to those that matter."""
     counts = NgramCounts(configuration.text, configuration.max_ngram, configuration.min_df).fit(train.texts)
     features = counts.transform(train.texts)

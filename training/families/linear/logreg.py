@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from training.families.base import Examples, RunContext
 
 from . import linear_model
-from .linear_model import Candidates, LinearModel, Pipeline
+from .linear_model import Candidates, LinearModel, LinearPipeline
 
 
 class Configuration(linear_model.Configuration, frozen=True):
@@ -24,7 +24,8 @@ def fit(configuration: Configuration, train: Examples, _: Examples, context: Run
     classifier = LogisticRegression(
         solver=configuration.solver, max_iter=configuration.max_iter, tol=1e-5, random_state=0
     )
-    return linear_model.fit(configuration, Pipeline(classifier, {"C": configuration.C}, tfidf=True), train, context)
+    pipeline = LinearPipeline(classifier, {"C": configuration.C}, tfidf=True)
+    return linear_model.fit(configuration, pipeline, train, context)
 
 
 def space(trial: Any) -> dict[str, Any]:

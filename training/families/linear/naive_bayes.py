@@ -11,7 +11,7 @@ from sklearn.naive_bayes import ComplementNB, MultinomialNB
 from training.families.base import Examples, RunContext
 
 from . import linear_model
-from .linear_model import Candidates, LinearModel, Pipeline
+from .linear_model import Candidates, LinearModel, LinearPipeline
 
 KINDS = {"multinomial": MultinomialNB, "complement": ComplementNB}
 
@@ -24,7 +24,7 @@ class Configuration(linear_model.Configuration, frozen=True):
 
 def fit(configuration: Configuration, train: Examples, _: Examples, context: RunContext) -> LinearModel:
     classifier = KINDS[configuration.kind]()
-    pipeline = Pipeline(classifier, {"alpha": configuration.alpha}, tfidf=configuration.tfidf)
+    pipeline = LinearPipeline(classifier, {"alpha": configuration.alpha}, tfidf=configuration.tfidf)
     return linear_model.fit(configuration, pipeline, train, context)
 
 

@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 from training.families.base import Examples, RunContext
 
 from . import linear_model
-from .linear_model import Candidates, LinearModel, Pipeline
+from .linear_model import Candidates, LinearModel, LinearPipeline
 
 
 class Configuration(linear_model.Configuration, frozen=True):
@@ -22,7 +22,8 @@ class Configuration(linear_model.Configuration, frozen=True):
 
 def fit(configuration: Configuration, train: Examples, _: Examples, context: RunContext) -> LinearModel:
     classifier = LinearSVC(max_iter=configuration.max_iter, random_state=0)
-    return linear_model.fit(configuration, Pipeline(classifier, {"C": configuration.C}, tfidf=True), train, context)
+    pipeline = LinearPipeline(classifier, {"C": configuration.C}, tfidf=True)
+    return linear_model.fit(configuration, pipeline, train, context)
 
 
 def space(trial: Any) -> dict[str, Any]:

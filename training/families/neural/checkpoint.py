@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 LAST_FILE, BEST_FILE = "last.npz", "best.npz"
 
 
-class TrainingState(msgspec.Struct):
+class TrainingState(msgspec.Struct, forbid_unknown_fields=True):
     """What the training loop knows between two intervals."""
 
     intervals: int = 0  # done

@@ -19,12 +19,15 @@ import numpy as np
 from gensim.models import FastText, Word2Vec
 from msgspec import Meta
 from numpy.typing import NDArray
+from rich.console import Console
 
-from .encoded_texts import EncodedTexts, console
+from .encoded_texts import EncodedTexts
 
 EPOCHS = 5  # over the training texts
 BUCKETS = 2**18  # of fastText's hashed character n-grams; more would only take memory, the vocabulary has fewer
 VECTORS_FILE = "vectors.npy"
+
+console = Console(stderr=True)
 
 type Vectors = Mapping[str, NDArray[np.float32]]
 

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
@@ -26,10 +27,12 @@ from training.families.base import RunContext
 
 from . import checkpoint
 from .checkpoint import TrainingState
-from .encoded_texts import EncodedExamples, EncodedTexts, console
+from .encoded_texts import EncodedExamples, EncodedTexts
 
 LR_FACTOR = 0.3  # by which the learning rate is reduced on a plateau
-CLIP_NORM = 1.0  # of the gradients, all together
+CLIP_NORM = 1.0  # of all gradients together
+
+console = Console(stderr=True)
 
 type DType = Literal["auto", "float32", "bfloat16"]
 
@@ -56,17 +59,16 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight_decay: Annotated[float, Meta(ge=0)] = 0.01
     patience: Annotated[int, Meta(ge=1)] = 4  # intervals without a lower loss until the learning rate is reduced
     max_lr_reductions: Annotated[int, Meta(ge=0)] = 2  # then training stops
-    dtype: DType = "auto"  # bfloat16 (mixed precision) on processors that multiply it
+    dtype: DType = "auto"  # auto: mixed precision in bfloat16 if the processor supports it
     seed: int = 20
 
 
-def set_dtype(dtype: DType) -> str:
-    """Set the Keras dtype policy of the layers that are built from now on, and return it."""
+def set_dtype(dtype: DType) -> None:
+    """Set the Keras dtype policy of the layers that are built from now on."""
     policy = "mixed_bfloat16" if dtype == "bfloat16" or (dtype == "auto" and _has_bfloat16()) else "float32"
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns whenever a batch is longer than those before
     keras.utils.clear_session()  # frees earlier models
     keras.config.set_dtype_policy(policy)
-    return policy
 
 
 def _has_bfloat16() -> bool:
@@ -85,9 +87,9 @@ def fit(
     schedule: Schedule,
     context: RunContext,
 ) -> None:
-    """Train `model`, which maps ids [batch, n] to logits [batch, 1]; it ends with its most precise weights.
+    """Train `model`, which maps ids [batch, n] to logits [batch, 1]. It ends with its most precise weights.
 
-    Resumes from the checkpoint in the context's folder, if there is one.
+    If there is a checkpoint in the context's folder, training resumes from it.
     """
     compile_model(model, schedule)
     context.folder.mkdir(parents=True, exist_ok=True)
@@ -97,16 +99,16 @@ def fit(
     intervals = eval_intervals(len(train.target), schedule)
     while state.intervals < len(intervals) and state.lr_reductions <= schedule.max_lr_reductions:
         train_loss = train_interval(model, train, schedule, state)
-        scores = evaluate_logits(validation.target, predict_logits(model, validation.texts))
-        reduce_lr_on_plateau(state, scores["loss"], schedule.patience)
-        if scores["precision"] > state.highest_precision:
-            state.highest_precision = scores["precision"]
+        values = evaluate_logits(validation.target, predict_logits(model, validation.texts))
+        reduce_lr_on_plateau(state, values["loss"], schedule.patience)
+        if values["precision"] > state.highest_precision:
+            state.highest_precision = values["precision"]
             checkpoint.save_best(model, context.folder)
         state.intervals += 1
         checkpoint.save(model, context.folder, state)
-        scores |= {"train_loss": train_loss, "rate": float(model.optimizer.learning_rate.numpy())}
-        context.report(state.intervals, scores | {"seconds": state.seconds})
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+        values |= {"train_loss": train_loss, "rate": float(model.optimizer.learning_rate.numpy())}
+        context.report(state.intervals, values | {"seconds": state.seconds})
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         progress = f"interval {state.intervals} of {len(intervals)}, {state.seconds:.0f} s"
         console.print(f"{progress}: {shown}", highlight=False, soft_wrap=True)
     checkpoint.restore_best(model, context.folder)

@@ -12,6 +12,7 @@ import numpy as np
 from keras import layers
 from msgspec import Meta
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 
 from sentiment.manifest import TokenIds
@@ -21,11 +22,13 @@ from training.onnx_export import keras_converter
 
 from . import embeddings, trainer
 from .embeddings import EmbeddingConfig
-from .encoded_texts import CHUNK_TEXTS, EncodedExamples, EncodedTexts, console, encode_texts
+from .encoded_texts import CHUNK_TEXTS, EncodedExamples, EncodedTexts, encode_texts
 
 VOCABULARY_FILE = "words.txt"
 SPECIAL_TOKENS = ("[ padding ]", "[ unknown ]")  # the ids 0 and 1; with spaces, so that no text can contain them
 UNKNOWN_ID = 1
+
+console = Console(stderr=True)
 
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
