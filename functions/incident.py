@@ -1,18 +1,20 @@
-"""POST /api/incidents: an alert of Azure Monitor fired; the team is to have a report of it."""
+"""POST /api/incidents: an alert of Azure Monitor fired; report it to the team by mail."""
 
-import logging
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 import azure.functions as func
 from msgspec import Struct
 
+from cloud import telemetry
 from feedback.incident import Alert, report
 from sentiment.errors import MailUnavailable
 
-from .shared.http import Answer, Secret, endpoint
-from .shared.service import in_thread, service
+from .shared.api import INCIDENT_KEY, Api, Operation
+from .shared.http import ApiResponse, Secret
+from .shared.problems import INCIDENT_IN_PROGRESS, MAIL_UNAVAILABLE, STORE_UNAVAILABLE, WRONG_KEY
+from .shared.service import Service, run_in_thread
 
 
 class IncidentResponse(Struct, frozen=True):
@@ -23,31 +25,29 @@ class IncidentResponse(Struct, frozen=True):
     reports: int
 
 
-blueprint = func.Blueprint()
-watch = logging.getLogger("buzzguard.watch")
-
-# A mail server that hangs takes none of the threads that predict or store feedback.
-_THREADS = ThreadPoolExecutor(4, "incident")
-
-
-@endpoint(
-    blueprint,
-    "POST",
-    "/api/incidents",
+INCIDENT = Operation(
+    name="incident",
+    method="POST",
+    path="/api/incidents",
     summary="Report an alert by mail, once",
-    auth_level="anonymous",
-    secret=Secret("incidentKey", service.incident_keys),  # whoever may ask for predictions may not have mail sent
+    security=INCIDENT_KEY,  # a caller of /api/predict must not be able to send mail
     body=Alert,
-    answers={200: IncidentResponse},
-    problems=("Key missing or wrong", "Feedback store unavailable", "Mail unavailable", "Incident in progress"),
+    responses={200: IncidentResponse},
+    problems=(WRONG_KEY, STORE_UNAVAILABLE, MAIL_UNAVAILABLE, INCIDENT_IN_PROGRESS),
 )
-async def incident(_: func.HttpRequest, alert: Alert) -> Answer:
+
+
+def register(api: Api, service: Service) -> None:
+    api.add(INCIDENT, partial(incident, service), Secret(service.incident_keys))
+
+
+async def incident(service: Service, _: func.HttpRequest, alert: Alert) -> ApiResponse:
     if not alert.fired:
-        return Answer(200, IncidentResponse("ignored", 0))
+        return ApiResponse(200, IncidentResponse("ignored", 0))
     if service.mailer is None:
         raise MailUnavailable("No mail server is set: SMTP_HOST, MAIL_FROM and MAIL_TO say which.", retry_after=60)
-    outcome = await in_thread(
-        _THREADS,
+    outcome = await run_in_thread(
+        service.incident_threads,
         report,
         alert,
         service.store,
@@ -58,5 +58,5 @@ async def incident(_: func.HttpRequest, alert: Alert) -> Answer:
     )
     if outcome.status == "sent":
         essentials = alert.data.essentials
-        watch.info("incident_reported", extra={"alert": essentials.alert_id, "reports": outcome.reports})
-    return Answer(200, IncidentResponse(outcome.status, outcome.reports))
+        telemetry.event("incident_reported", alert=essentials.alert_id, reports=outcome.reports)
+    return ApiResponse(200, IncidentResponse(outcome.status, outcome.reports))

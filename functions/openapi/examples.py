@@ -9,12 +9,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from feedback.receipt import Receipts
 from functions.feedback import FeedbackResponse
 from functions.health import Live, Ready
 from functions.incident import IncidentResponse
 from functions.models import Description, ModelsResponse
-from functions.predict import Explanation, ModelName, Prediction, PredictResponse
-from functions.shared.service import service
+from functions.predict import Explanation, Prediction, PredictResponse
+from functions.schemas import ModelName
 from sentiment.manifest import Metrics, Thresholds
 
 ABOUT = """\
@@ -63,9 +64,9 @@ class Entry(Struct, frozen=True):
     parameters: dict[str, str] = {}  # of the path; name -> value
 
 
-def entries() -> dict[tuple[str, str], Entry]:
-    """By method and path."""
-    first, second = _receipt(), _receipt()
+def entries(receipts: Receipts) -> dict[tuple[str, str], Entry]:
+    """Return the entry of each operation, by method and path."""
+    first, second = (receipts.sign("example@1", 0.9974, "positive", TEXT) for _ in range(2))
     return {
         ("POST", "/api/predict"): _predict(first),
         ("GET", "/api/models"): MODELS,
@@ -76,10 +77,6 @@ def entries() -> dict[tuple[str, str], Entry]:
         ("GET", "/api/health/ready"): READY,
         ("GET", "/api/openapi.json"): DOCUMENT,
     }
-
-
-def _receipt() -> str:
-    return service.receipts.sign("example@1", 0.9974, "positive", TEXT)
 
 
 MODEL = ModelName("champion", "20261122-4449c2a6")

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from .http import Answer, Problem
+from .http import ApiResponse
+from .problems import NOT_FOUND, Problem
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -60,7 +61,7 @@ class Folder:
         name, version = request.route_params["name"], request.route_params["version"]
         found = self.files.get(name)
         if found is None or name.endswith(".html") or version != self.version:
-            raise Problem(404, "Not found", f"There is nothing at {urlsplit(request.url).path}.")
+            raise Problem(NOT_FOUND, f"There is nothing at {urlsplit(request.url).path}.")
         return found
 
 
@@ -86,16 +87,16 @@ def page_headers(policy: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def answer(request: func.HttpRequest, found: File, headers: Mapping[str, str]) -> Answer:
+def response(request: func.HttpRequest, found: File, headers: Mapping[str, str]) -> ApiResponse:
     """The file as the request accepts it, or 304 if the browser has it already."""
     headers = {**headers, "ETag": found.etag, "Vary": "Accept-Encoding"}
     known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
     if known & {found.etag.removeprefix("W/"), "*"}:
-        return Answer(304, headers=headers)
+        return ApiResponse(304, headers=headers)
     headers["Content-Type"] = found.media_type
     if accepts_gzip(request.headers.get("accept-encoding", "")):
-        return Answer(200, found.compressed, {**headers, "Content-Encoding": "gzip"})
-    return Answer(200, found.content, headers)
+        return ApiResponse(200, found.compressed, {**headers, "Content-Encoding": "gzip"})
+    return ApiResponse(200, found.content, headers)
 
 
 def accepts_gzip(accepted: str) -> bool:

@@ -7,18 +7,18 @@ from contextvars import ContextVar
 
 import pytest
 
-from cloud.telemetry import Desk
+from cloud.telemetry import BufferingHandler
 
 request: ContextVar[int] = ContextVar("request", default=0)
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def desk() -> BufferingHandler:
+    return BufferingHandler()
 
 
 @pytest.fixture
-def log(desk: Desk) -> Iterator[logging.Logger]:
+def log(desk: BufferingHandler) -> Iterator[logging.Logger]:
     logger = logging.getLogger("buzzguard.watch.desk")
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -27,7 +27,7 @@ def log(desk: Desk) -> Iterator[logging.Logger]:
     logger.removeHandler(desk)
 
 
-def test_a_record_comes_with_the_context_that_it_was_logged_in(desk: Desk, log: logging.Logger) -> None:
+def test_a_record_comes_with_the_context_that_it_was_logged_in(desk: BufferingHandler, log: logging.Logger) -> None:
     told = []
     for n in range(3):
         request.set(n)
@@ -38,7 +38,7 @@ def test_a_record_comes_with_the_context_that_it_was_logged_in(desk: Desk, log: 
     assert told == [("0", 0), ("1", 1), ("2", 2), ("3", 3)]
 
 
-def test_none_is_lost_and_none_comes_twice_while_it_opens(desk: Desk, log: logging.Logger) -> None:
+def test_none_is_lost_and_none_comes_twice_while_it_opens(desk: BufferingHandler, log: logging.Logger) -> None:
     told, ready = [], threading.Barrier(9)
 
     def write(thread: int) -> None:
@@ -56,7 +56,7 @@ def test_none_is_lost_and_none_comes_twice_while_it_opens(desk: Desk, log: loggi
     assert sorted(told) == list(range(1600))
 
 
-def test_what_waits_is_bounded_and_the_newest_stay(desk: Desk, log: logging.Logger) -> None:
+def test_what_waits_is_bounded_and_the_newest_stay(desk: BufferingHandler, log: logging.Logger) -> None:
     told = []
     for n in range(10_000):
         log.info("%d", n)
@@ -66,7 +66,7 @@ def test_what_waits_is_bounded_and_the_newest_stay(desk: Desk, log: logging.Logg
 
 @pytest.mark.parametrize("opened", [False, True])
 def test_nobody_suffers_from_what_cannot_be_passed_on(
-    desk: Desk, log: logging.Logger, opened: bool, capsys: pytest.CaptureFixture[str]
+    desk: BufferingHandler, log: logging.Logger, opened: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def receive(record: logging.LogRecord) -> None:
         told.append(record.getMessage())
@@ -90,7 +90,7 @@ def test_nobody_suffers_from_what_cannot_be_passed_on(
         ("buzzguard.http", logging.WARNING, True),
     ],
 )
-def test_ops_are_told_records_and_failures(desk: Desk, name: str, level: int, kept: bool) -> None:
+def test_ops_are_told_records_and_failures(desk: BufferingHandler, name: str, level: int, kept: bool) -> None:
     told: list[str] = []
     desk.open(lambda record: told.append(record.name))
     desk.handle(logging.LogRecord(name, level, "", 0, "", None, None))

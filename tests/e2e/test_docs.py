@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from functions.openapi import viewer
-from functions.shared.http import Problem
+from functions.shared.problems import Problem
 from infra import package
 from tests.conftest import ROOT, App
 
@@ -19,7 +19,8 @@ IMPORTED = """
 import os, sys
 os.environ |= {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 import function_app
-print(sorted({f"functions.{name}" for name in ("assets", "document", "problems", "reference")} & set(sys.modules)))
+lazy = ("openapi.document", "openapi.examples", "shared.static_files")
+print(sorted({f"functions.{name}" for name in lazy} & set(sys.modules)))
 """
 
 
@@ -86,7 +87,7 @@ def test_a_viewer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(viewer, "INSTALLED", tmp_path / "b")
     with pytest.raises(Problem, match="The viewer is not installed: npm ci") as raised:
         viewer._folder.__wrapped__()
-    assert raised.value.status == 404
+    assert raised.value.problem_type.status == 404
 
 
 def test_the_package_brings_the_viewer_and_its_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

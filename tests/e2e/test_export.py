@@ -192,6 +192,7 @@ def test_a_night_without_a_container_is_a_failure_that_is_told(start_app: StartA
 RECORDS = """
 import asyncio, logging, sys
 from types import SimpleNamespace
+import function_app
 from functions import export
 
 class Shown(logging.Handler):
@@ -202,9 +203,10 @@ class Shown(logging.Handler):
 
 logging.getLogger("buzzguard").addHandler(Shown())
 logging.getLogger("buzzguard.watch").setLevel(logging.INFO)
-export.SECONDS = float(sys.argv[1])
+export.TIME_LIMIT_SECONDS = float(sys.argv[1])
 context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=""))
-asyncio.run(export.export(None, context))
+functions = {f.get_function_name(): f.get_user_function() for f in function_app.app.get_functions()}
+asyncio.run(functions["export"](None, context))
 """
 
 

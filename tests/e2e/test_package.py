@@ -120,12 +120,11 @@ def test_it_needs_nothing_but_itself(unpacked: Path) -> None:
 
 
 TELL = """
-import logging
 from cloud import telemetry
 telemetry.start(input())
-with telemetry.invocation(""):
-    logging.getLogger("buzzguard.watch").info("feedback_erased", extra={"receipt": "r"})
-    logging.getLogger("buzzguard.watch.meter").info("predict.duration", extra={"value": 2.1, "by": {}})
+with telemetry.trace_context(""):
+    telemetry.event("feedback_erased", receipt="r")
+    telemetry.record("predict.duration", 2.1)
 input()
 """
 

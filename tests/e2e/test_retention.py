@@ -76,6 +76,7 @@ def test_a_night_without_a_store_is_a_failure_that_is_told(start_app: StartApp) 
 RECORDS = """
 import asyncio, logging, sys
 from types import SimpleNamespace
+import function_app
 from functions import retention
 
 class Shown(logging.Handler):
@@ -86,9 +87,10 @@ class Shown(logging.Handler):
 
 logging.getLogger("buzzguard").addHandler(Shown())
 logging.getLogger("buzzguard.watch").setLevel(logging.INFO)
-retention.SECONDS = float(sys.argv[1])
+retention.TIME_LIMIT_SECONDS = float(sys.argv[1])
 context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=""))
-asyncio.run(retention.retention(None, context))
+functions = {f.get_function_name(): f.get_user_function() for f in function_app.app.get_functions()}
+asyncio.run(functions["retention"](None, context))
 """
 
 

@@ -303,13 +303,13 @@ import logging
 from cloud import telemetry
 
 logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-log, watch = logging.getLogger("buzzguard"), logging.getLogger("buzzguard.watch")
+log = logging.getLogger("buzzguard")
 telemetry.start({connection_string!r})
 log.error("before there was a request")
 log.info("nothing for ops")
 logging.getLogger("a.library").error("nothing of ours")
-with telemetry.invocation("00-{trace}-00f067aa0ba902b7-01"):
-    watch.info("feedback_erased", extra={{"receipt": "r"}})
+with telemetry.trace_context("00-{trace}-00f067aa0ba902b7-01"):
+    telemetry.event("feedback_erased", receipt="r")
     try:
         1 / 0
     except ZeroDivisionError:
@@ -383,12 +383,12 @@ from cloud import telemetry
 
 logging.basicConfig(format="%(message)s")
 telemetry.start("InstrumentationKey=mistyped")
-with telemetry.invocation(""):
-    logging.getLogger("buzzguard.watch").info("feedback_erased", extra={"receipt": "r"})
+with telemetry.trace_context(""):
+    telemetry.event("feedback_erased", receipt="r")
 for thread in threading.enumerate():
     if thread.name == "telemetry":
         thread.join()
-logging.getLogger("buzzguard.watch").info("feedback_erased", extra={"receipt": "r"})
+telemetry.event("feedback_erased", receipt="r")
 """
 
 

@@ -10,7 +10,7 @@ import azure.functions as func
 import msgspec
 import pytest
 
-from functions.shared import http
+from functions.shared import http, problems
 from sentiment import errors
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -20,15 +20,15 @@ def call(
     handler: http.Handler, traceparent: str = f"00-{TRACE}-b7ad6b7169203331-01", **headers: str
 ) -> func.HttpResponse:
     context: Any = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=traceparent))
-    return asyncio.run(http.trigger(handler)(func.HttpRequest("GET", "/", headers=headers, body=b""), context))
+    return asyncio.run(http.as_azure_function("tested", handler)(func.HttpRequest("GET", "/", headers=headers, body=b""), context))
 
 
-async def fails(*_: object) -> http.Answer:
+async def fails(*_: object) -> http.ApiResponse:
     raise RuntimeError("the secret")
 
 
-async def works(*_: object) -> http.Answer:
-    return http.Answer(200, {"a": 1})
+async def works(*_: object) -> http.ApiResponse:
+    return http.ApiResponse(200, {"a": 1})
 
 
 class NewKind(errors.BuzzguardError):
@@ -41,7 +41,7 @@ class NewKind(errors.BuzzguardError):
 def test_what_is_ours_to_mend_is_logged_and_not_shown(
     error: Exception, logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def raises(*_: object) -> http.Answer:
+    async def raises(*_: object) -> http.ApiResponse:
         raise error
 
     response = call(raises)
@@ -63,7 +63,7 @@ TWEET = "Zebulon was late again"
 def quoting() -> None:
     """What libraries do with a text that they choke on."""
     try:
-        msgspec.json.decode(json.dumps({TWEET: 1}), type=http.FieldError)
+        msgspec.json.decode(json.dumps({TWEET: 1}), type=problems.FieldError)
     except msgspec.ValidationError as error:
         error.add_note(TWEET)
         raise Talkative(TWEET) from error
@@ -80,7 +80,7 @@ def failing() -> None:
 def test_an_error_is_logged_with_its_place_and_without_its_words(
     wrapped: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def raises(*_: object) -> http.Answer:
+    async def raises(*_: object) -> http.ApiResponse:
         try:
             failing()
         except ExceptionGroup as error:
@@ -101,11 +101,11 @@ def test_an_error_is_logged_with_its_place_and_without_its_words(
         (errors.FeedbackConflict("why"), 409),
         (errors.ExpiredReceipt("why"), 410),
         (errors.InvalidReceipt("why"), 422),
-        (http.Problem(418, "Teapot", "why"), 418),
+        (problems.Problem(problems.ProblemType(418, "Teapot", "", ""), "why"), 418),
     ],
 )
 def test_what_the_caller_can_mend_is_told(error: Exception, status: int, caplog: pytest.LogCaptureFixture) -> None:
-    async def raises(*_: object) -> http.Answer:
+    async def raises(*_: object) -> http.ApiResponse:
         raise error
 
     response = call(raises)
@@ -114,7 +114,7 @@ def test_what_the_caller_can_mend_is_told(error: Exception, status: int, caplog:
 
 
 def test_a_store_that_is_down_says_when_to_come_again(caplog: pytest.LogCaptureFixture) -> None:
-    async def raises(*_: object) -> http.Answer:
+    async def raises(*_: object) -> http.ApiResponse:
         raise errors.StoreUnavailable("down", retry_after=7)
 
     with caplog.at_level(logging.ERROR):

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ type Index = Callable[[str], dict[str, str]]
 
 
 @pytest.fixture
-def headers_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+def headers_of(tmp_path: Path) -> Index:
     """The headers of a page that names an address of the API."""
 
     def headers_of(api: str) -> dict[str, str]:
@@ -25,15 +25,9 @@ def headers_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inde
         index = folder / "index.html"
         meta = '<meta name="buzzguard-api" content="{}">'
         index.write_text(index.read_text().replace(meta.format(""), meta.format(api)))
-        monkeypatch.setattr(page, "WEB", folder)
-        return page._index()[1]
+        return page.Site(folder).index[1]
 
-    caches = (page._web, page._index)
-    for cache in caches:
-        cache.cache_clear()
-    yield headers_of
-    for cache in caches:
-        cache.cache_clear()
+    return headers_of
 
 
 @pytest.mark.parametrize(
