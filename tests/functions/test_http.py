@@ -20,7 +20,9 @@ def call(
     handler: http.Handler, traceparent: str = f"00-{TRACE}-b7ad6b7169203331-01", **headers: str
 ) -> func.HttpResponse:
     context: Any = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=traceparent))
-    return asyncio.run(http.as_azure_function("tested", handler)(func.HttpRequest("GET", "/", headers=headers, body=b""), context))
+    return asyncio.run(
+        http.as_azure_function("tested", handler)(func.HttpRequest("GET", "/", headers=headers, body=b""), context)
+    )
 
 
 async def fails(*_: object) -> http.ApiResponse:
