@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import azure.functions as func
 import pytest
+from msgspec import Struct
 
 from feedback.receipt import Receipts
 from functions import feedback, health, incident, models, not_found, page, predict
@@ -54,7 +55,7 @@ def raising(error: Exception, *methods: str) -> Any:
     return SimpleNamespace(**dict.fromkeys(methods, method))
 
 
-class Case(NamedTuple):
+class Case(Struct, frozen=True):
     """A request, and the parts of the service that make it fail."""
 
     function: str
