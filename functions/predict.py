@@ -87,7 +87,7 @@ def _predict(service: Service, model: Model, body: PredictRequest, started: floa
     scores = model.score(body.all_texts)
     about = model.manifest
     predictions = []
-    for text, score, unknown in zip(body.all_texts, scores.probability, scores.unknown, strict=True):
+    for text, score, unknown in zip(body.all_texts, scores.probability, scores.unknown_share, strict=True):
         probability = round(float(score), 4)  # the response, the decision, the receipt and feedback use the same
         label, decision, warnings = verdict(text, probability, float(unknown), about.thresholds)
         receipt = service.receipts.sign(about.release, probability, label, text)
@@ -106,11 +106,14 @@ def _emit_telemetry(
     about: Manifest, texts: list[str], predictions: list[Prediction], scores: Scores, milliseconds: float
 ) -> None:
     telemetry.record("predict.duration", milliseconds)
-    for text, prediction, unknown in zip(texts, predictions, scores.unknown.tolist(), strict=True):
+    for text, prediction, unknown in zip(texts, predictions, scores.unknown_share.tolist(), strict=True):
         bucket = min(int(prediction.probability * BUCKETS), BUCKETS - 1)
         expected = {}
         if about.baseline is not None:
-            expected = {"expected": about.baseline.probability[bucket], "unknown_expected": about.baseline.unknown}
+            expected = {
+                "expected": about.baseline.probability[bucket],
+                "unknown_expected": about.baseline.unknown_share,
+            }
         telemetry.event(
             "prediction",
             model=about.name,
