@@ -1,6 +1,6 @@
-"""Everything that can go wrong on purpose. One tree, so that a caller can catch as widely as it needs.
+"""The root of the app's own exceptions, and the errors of scoring.
 
-A message is written for the person who caused it; it may be shown to them. Nothing here carries a stack or a text.
+A message may be shown to the person who caused the error. It never quotes a text that was scored.
 """
 
 
