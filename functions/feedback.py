@@ -19,14 +19,12 @@ from .shared.service import Service, run_in_thread
 
 
 class FeedbackRequest(Struct, forbid_unknown_fields=True):
-    """Whether a prediction was right. The text is stored only with `share_text`, and masked before."""
+    """Whether a prediction was right. The text is stored only with `share_text`, after masking."""
 
-    prediction_id: Annotated[str, Meta(min_length=1, max_length=512, description="As POST /api/predict gave it.")]
+    prediction_id: Annotated[str, Meta(min_length=1, max_length=512, description="As returned by POST /api/predict.")]
     correct: Annotated[bool, Meta(description="Whether the label was right.")]
-    text: Annotated[Text, Meta(description="The text that was predicted; it must be the very same.")] | UnsetType = (
-        UNSET
-    )
-    share_text: Annotated[bool, Meta(description="The person agrees that the masked text is kept.")] = False
+    text: Annotated[Text, Meta(description="The text of the prediction, unchanged.")] | UnsetType = UNSET
+    share_text: Annotated[bool, Meta(description="The person agrees that the masked text is stored.")] = False
     comment: Text | UnsetType = UNSET
 
     def __post_init__(self) -> None:

@@ -18,8 +18,8 @@ from .shared.service import Service, run_in_thread
 
 
 class IncidentResponse(Struct, frozen=True):
-    """`replayed`: nothing is left to report; it was mailed before, or erased since. `ignored`: the alert has not fired
-    but resolved. `reports` is how many predictions this call has mailed."""
+    """`replayed`: nothing is left to report; it was mailed before or erased since. `ignored`: the alert was resolved.
+    `reports` is the number of predictions in the mail of this call."""
 
     status: Literal["sent", "replayed", "ignored"]
     reports: int

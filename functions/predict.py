@@ -26,7 +26,7 @@ class PredictRequest(Struct, forbid_unknown_fields=True):
 
     text: Text | UnsetType = UNSET
     texts: Annotated[list[Text], Meta(min_length=1, max_length=64)] | UnsetType = UNSET
-    explain: Annotated[bool, Meta(description="Also say which words moved the score.")] = False
+    explain: Annotated[bool, Meta(description="Also return how much each word moved the score.")] = False
 
     def __post_init__(self) -> None:
         if (self.text is UNSET) == (self.texts is UNSET):
@@ -38,14 +38,16 @@ class PredictRequest(Struct, forbid_unknown_fields=True):
 
 
 class Explanation(Struct, frozen=True):
-    start: Annotated[int, Meta(description="First code point of the token in the text that was sent.")]
-    end: Annotated[int, Meta(description="Code point after its last.")]
+    start: Annotated[int, Meta(description="Index of the first code point of the token in the text that was sent.")]
+    end: Annotated[int, Meta(description="Index after its last code point.")]
     token: Annotated[str, Meta(description="The token as the model reads it.")]
-    weight: Annotated[float, Meta(description="Log-odds it adds: above 0 towards positive, below towards negative.")]
+    weight: Annotated[
+        float, Meta(description="Its share of the log-odds: above 0 towards positive, below towards negative.")
+    ]
 
 
 class Prediction(Struct, frozen=True):
-    prediction_id: Annotated[str, Meta(description="A signed receipt; feedback and erasure ask for it.")]
+    prediction_id: Annotated[str, Meta(description="A signed receipt, which feedback and erasure require.")]
     label: Label
     probability: Annotated[float, Meta(ge=0, le=1, description="Calibrated P(positive).")]
     decision: Decision
@@ -54,7 +56,7 @@ class Prediction(Struct, frozen=True):
 
 
 class PredictResponse(Struct, frozen=True):
-    predictions: Annotated[list[Prediction], Meta(description="One a text, in the order of the texts.")]
+    predictions: Annotated[list[Prediction], Meta(description="One for each text, in the order of the texts.")]
     model: ModelName
 
 

@@ -10,7 +10,7 @@ type Text = Annotated[
         min_length=1,
         max_length=1000,
         pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
-        description="What you are about to publish. Links, mentions, hashtags and emoji are understood.",
+        description="The text that you are about to publish. The model reads links, mentions, hashtags and emoji.",
         examples=["I love this company the experience was great !"],
     ),
 ]

@@ -17,8 +17,13 @@ _SECURITY_SCHEMES = {
     FUNCTION_KEY: {"type": "apiKey", "in": "header", "name": "x-functions-key"},
     INCIDENT_KEY: {"type": "apiKey", "in": "query", "name": "key"},
 }
-_REQUEST_ID = {"x-request-id": {"description": "Names this request in the logs", "schema": {"type": "string"}}}
-_RETRY_AFTER = {"Retry-After": {"description": "When to come again, in seconds", "schema": {"type": "integer"}}}
+_REQUEST_ID = {"x-request-id": {"description": "The id of this request in the logs", "schema": {"type": "string"}}}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait before the same request is sent again",
+        "schema": {"type": "integer"},
+    }
+}
 
 
 def document(operations: Iterable[Operation], receipts: Receipts) -> bytes:
@@ -56,7 +61,7 @@ def _problem_table() -> str:
 
 
 def _describe(operation: Operation, entry: Entry, schema_of: dict[str, Any]) -> dict[str, Any]:
-    """An operation object: https://spec.openapis.org/oas/v3.1.0#operation-object"""
+    """Return an operation object: https://spec.openapis.org/oas/v3.1.0#operation-object"""
     described: dict[str, Any] = {
         "operationId": f"{operation.method.lower()}_{re.sub(r'\W+', '_', operation.path).strip('_')}",
         "tags": [entry.group],
@@ -86,7 +91,7 @@ def _responses(operation: Operation, entry: Entry, schema_of: dict[str, Any]) ->
         if payload is not None:
             schema = schema_of[repr(payload)]
             responses[str(status)]["content"] = _content("application/json", schema, reply.examples)
-    if operation.security == FUNCTION_KEY:  # answered by the host, in its own way, before the app is asked
+    if operation.security == FUNCTION_KEY:  # the host answers it before the app is called, without problem details
         responses["401"] = {"description": "The function key is missing or wrong."}
     problems = (*BODY_PROBLEMS, *operation.problems) if operation.body is not None else operation.problems
     for status in sorted({problem.status for problem in problems}):
@@ -111,5 +116,5 @@ def _problem_example(problem: ProblemType) -> ProblemDetails:
 
 
 def _content(media_type: str, schema: Any, examples: dict[str, Any]) -> dict[str, Any]:
-    """A media type object, in an object with its name."""
+    """Return a content map with one media type object."""
     return {media_type: {"schema": schema, "examples": {name: {"value": value} for name, value in examples.items()}}}

@@ -27,10 +27,12 @@ class ApiResponse(NamedTuple):
 
 
 class Secret(NamedTuple):
-    """A key that the app itself asks for as `?key=`: an action group cannot send headers. A key of the host would not
-    do: it opens every function, and callers of /api/predict may have one."""
+    """A key that the app itself requires as `?key=`, because an action group cannot send headers.
 
-    keys: tuple[str, ...]  # each of them is accepted; without any, every request is refused
+    A function key would not do: it opens every function, and callers of /api/predict have one.
+    """
+
+    keys: tuple[str, ...]  # each is accepted; without any, every request is rejected
 
     def check(self, request: func.HttpRequest) -> None:
         """Raise Problem unless the request has one of the keys."""

@@ -25,35 +25,35 @@ class ProblemType(NamedTuple):
         return f"urn:buzzguard:problem:{self.slug}"
 
 
-_RETRY = "Wait as long as `Retry-After` says, in seconds; then send the same again."
+_RETRY = "Wait for the number of seconds in `Retry-After`, then send the same request again."
 
 NOT_JSON = ProblemType(
-    400, "Not JSON", "The body is not JSON in UTF-8.", "Mend the body; `detail` says where it breaks."
+    400, "Not JSON", "The body is not JSON in UTF-8.", "Correct the body. `detail` says where it is wrong."
 )
 INVALID_INPUT = ProblemType(
     400,
     "Invalid input",
-    "The body is JSON, but not what the schema asks for.",
-    "Mend the field at the `pointer` in `errors`.",
+    "The body is JSON, but does not match the schema.",
+    "Correct the field at the `pointer` in `errors`.",
     field_errors=True,
 )
 WRONG_KEY = ProblemType(
     401,
     "Key missing or wrong",
-    "The URL has no `?key=`, or not the one that this operation has to itself.",
-    "Send that: a function key does not open it.",
+    "The URL has no `?key=`, or a wrong one.",
+    "Send the key of this operation. A function key is not accepted.",
 )
 NOT_FOUND = ProblemType(
-    404, "Not found", "There is nothing at this path.", "Compare it with the paths of the OpenAPI document."
+    404, "Not found", "There is nothing at this path.", "Check the path against the OpenAPI document."
 )
 METHOD_NOT_ALLOWED = ProblemType(
-    405, "Method not allowed", "The path does not take this method.", "Use one that `Allow` names."
+    405, "Method not allowed", "The path does not support this method.", "Use a method that the `Allow` header lists."
 )
 FEEDBACK_CONFLICT = ProblemType(
     409,
     "Feedback conflict",
-    "Another feedback is stored for this prediction.",
-    "Keep that, or erase it and send yours.",
+    "Different feedback is already stored for this prediction.",
+    "Keep it, or erase it and send yours.",
 )
 RECEIPT_EXPIRED = ProblemType(
     410,
@@ -61,7 +61,7 @@ RECEIPT_EXPIRED = ProblemType(
     "The prediction is older than the setting `RECEIPT_DAYS` allows.",
     "Predict again. Erasing still works.",
 )
-BODY_TOO_LARGE = ProblemType(413, "Body too large", "The body has more than 128 KB.", "Send fewer texts a call.")
+BODY_TOO_LARGE = ProblemType(413, "Body too large", "The body is larger than 128 KB.", "Send fewer texts in a call.")
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     415,
     "Unsupported media type",
@@ -71,30 +71,34 @@ UNSUPPORTED_MEDIA_TYPE = ProblemType(
 INVALID_RECEIPT = ProblemType(
     422,
     "Receipt not ours",
-    "This service did not issue the `prediction_id`, or not for this text.",
-    "Send both exactly as they were. If the signing key was changed, predict again.",
+    "This service did not issue the `prediction_id`, or issued it for another text.",
+    "Send both exactly as they were. If the signing key was replaced, predict again.",
 )
 INTERNAL_ERROR = ProblemType(
-    500, "Internal error", "The service failed, and has logged why.", "Report the `x-request-id`."
+    500, "Internal error", "The service failed and logged the error.", "Report the `x-request-id`."
 )
 STORE_UNAVAILABLE = ProblemType(
     503,
     "Feedback store unavailable",
-    "The tables, or the container of the export, do not answer in time.",
+    "The tables, or the container of the export, did not respond in time.",
     _RETRY,
     retry_after=True,
 )
 MAIL_UNAVAILABLE = ProblemType(
-    503, "Mail unavailable", "No mail server is set, or it does not take the mail.", _RETRY, retry_after=True
+    503, "Mail unavailable", "No mail server is configured, or it did not accept the mail.", _RETRY, retry_after=True
 )
 INCIDENT_IN_PROGRESS = ProblemType(
-    503, "Incident in progress", "Another call is reporting the same at this moment.", _RETRY, retry_after=True
+    503,
+    "Incident in progress",
+    "Another call is reporting the same predictions at this moment.",
+    _RETRY,
+    retry_after=True,
 )
 MODEL_UNAVAILABLE = ProblemType(
     503,
     "Model unavailable",
-    "A model is missing or broken, until somebody mends the deployment.",
-    "Tell whoever runs the service; its log says what is wrong.",
+    "A model is missing or invalid. This lasts until the deployment is fixed.",
+    "Tell the operator of the service. Its log has the reason.",
 )
 
 PROBLEMS = {
@@ -118,7 +122,7 @@ PROBLEMS = {
     )
 }
 
-# Every operation that takes a body may answer with these.
+# Every operation with a body may answer with these.
 BODY_PROBLEMS = (NOT_JSON, INVALID_INPUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
 
 
