@@ -16,7 +16,6 @@ import azure.functions as func  # noqa: E402
 
 import functions  # noqa: E402
 from cloud import settings, telemetry  # noqa: E402
-from cloud.smtp import SmtpMailer  # noqa: E402
 from cloud.table_storage import TableFeedbackStore, TableIncidentStore  # noqa: E402
 from feedback.receipt import Receipts  # noqa: E402
 from functions import export, feedback, health, incident, models, not_found, page, predict, retention  # noqa: E402
@@ -29,6 +28,7 @@ from sentiment.model import Model  # noqa: E402
 
 if TYPE_CHECKING:
     from feedback.export import FeedbackExport
+    from feedback.incident import IncidentReporter
 
 ROOT = Path(functions.__file__).parents[1]  # of the checkout or the package, wherever this file is run from
 MAX_CONCURRENT_REQUESTS = 32  # host.json's maxConcurrentRequests
@@ -69,7 +69,7 @@ def _service(configuration: settings.Settings) -> Service:
         export=_feedback_export(configuration),
         incidents=TableIncidentStore(configuration),
         incident_keys=configuration.incident_keys,
-        mailer=SmtpMailer(configuration.mail) if configuration.mail else None,
+        reporter=_incident_reporter(configuration),
         # One thread for each request that may run: none waits for another while the store hangs.
         feedback_threads=ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS, "feedback"),
         # A pool of its own: a mail server that hangs must not block predictions or feedback.
@@ -95,13 +95,22 @@ def _feedback_export(configuration: settings.Settings) -> "FeedbackExport | None
     return BlobFeedbackExport(configuration)
 
 
+def _incident_reporter(configuration: settings.Settings) -> "IncidentReporter | None":
+    if not configuration.mail:
+        return None
+    from cloud.report_email import EmailReporter  # imported lazily: few deployments have a mail server
+    from cloud.smtp import SmtpMailer
+
+    return EmailReporter(SmtpMailer(configuration.mail))
+
+
 def _build() -> str | None:
     """Return the id that infra/package.py gave this package; None in a checkout."""
     file = ROOT / "build.json"
     return json.loads(file.read_bytes())["build"] if file.exists() else None
 
 
-app = create_app(settings.read(os.environ))
+app = create_app(settings.read_settings(os.environ))
 
 gc.freeze()
 gc.enable()

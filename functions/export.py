@@ -13,7 +13,7 @@ from cloud import telemetry
 from .shared.service import Service
 
 if TYPE_CHECKING:
-    from feedback.export import Exported, FeedbackExport
+    from feedback.export import ExportResult, FeedbackExport
 
 TIME_LIMIT_SECONDS = 40  # of the 60 that host.json's functionTimeout allows; the rest goes first the next night
 
@@ -41,8 +41,8 @@ async def export_feedback(service: Service, archive: "FeedbackExport") -> None:
         log.warning("Time ran out: %d days of feedback are left to the next night.", exported.left)
 
 
-def _export(service: Service, archive: "FeedbackExport", now: datetime) -> "Exported":
-    from feedback.export import export
+def _export(service: Service, archive: "FeedbackExport", now: datetime) -> "ExportResult":
+    from feedback.export import export_feedback as copy_feedback
 
     end = time.monotonic() + TIME_LIMIT_SECONDS
-    return export(service.store, archive, now - service.retention, now, lambda: time.monotonic() > end)
+    return copy_feedback(service.store, archive, now - service.retention, now, lambda: time.monotonic() > end)

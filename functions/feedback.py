@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cloud import telemetry
 from feedback.receipt import Receipt
-from feedback.record import hour_of, record
+from feedback.record import build_feedback
 
 from .schemas import Text
 from .shared.api import Api, Operation
@@ -65,7 +65,9 @@ async def feedback(service: Service, _: func.HttpRequest, body: FeedbackRequest)
     text = body.text or None
     if text is not None:
         service.receipts.verify_text(receipt, text)
-    row = record(receipt, body.correct, datetime.now(UTC), text if body.share_text else None, body.comment or None)
+    row = build_feedback(
+        receipt, body.correct, datetime.now(UTC), text if body.share_text else None, body.comment or None
+    )
     status = await run_in_thread(service.feedback_threads, service.store.add, row)
     # Emitted for a replay too: the app may have died between the first row and its event. The alert counts receipts.
     telemetry.event(
@@ -86,7 +88,6 @@ async def erase(service: Service, request: func.HttpRequest, _: None) -> ApiResp
 
 
 def _erase(service: Service, receipt: Receipt) -> None:
-    hour = hour_of(receipt)
     if service.export is not None:  # first: if the rest fails, no restore may bring the row back
-        service.export.note_erasure(hour, receipt.digest, datetime.now(UTC))
-    service.store.erase(hour, receipt.digest)
+        service.export.note_erasure(receipt, datetime.now(UTC))
+    service.store.erase(receipt)

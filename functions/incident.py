@@ -8,8 +8,9 @@ import azure.functions as func
 from msgspec import Struct
 
 from cloud import telemetry
-from feedback.incident import Alert, report
-from sentiment.errors import MailUnavailable
+from cloud.azure_monitor import Alert, to_incident
+from feedback.errors import MailUnavailable
+from feedback.incident import report_incident
 
 from .shared.api import INCIDENT_KEY, Api, Operation
 from .shared.http import ApiResponse, Secret
@@ -42,21 +43,21 @@ def register(api: Api, service: Service) -> None:
 
 
 async def incident(service: Service, _: func.HttpRequest, alert: Alert) -> ApiResponse:
-    if not alert.fired:
+    fired = to_incident(alert)
+    if not fired.is_fired:
         return ApiResponse(200, IncidentResponse("ignored", 0))
-    if service.mailer is None:
+    if service.reporter is None:
         raise MailUnavailable("No mail server is set: SMTP_HOST, MAIL_FROM and MAIL_TO say which.", retry_after=60)
     outcome = await run_in_thread(
         service.incident_threads,
-        report,
-        alert,
+        report_incident,
+        fired,
         service.store,
         service.incidents,
-        service.mailer,
+        service.reporter,
         service.receipt_age,
         datetime.now(UTC),
     )
     if outcome.status == "sent":
-        essentials = alert.data.essentials
-        telemetry.event("incident_reported", alert=essentials.alert_id, reports=outcome.reports)
-    return ApiResponse(200, IncidentResponse(outcome.status, outcome.reports))
+        telemetry.event("incident_reported", alert=fired.alert_id, reports=outcome.predictions)
+    return ApiResponse(200, IncidentResponse(outcome.status, outcome.predictions))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 from cloud import telemetry
-from feedback.record import Purged, hour_at, purge
+from feedback.stores import PurgeResult, purge_feedback
 
 from .shared.service import Service
 
@@ -31,14 +31,15 @@ async def purge_expired(service: Service) -> None:
     except Exception:
         log.exception("Expired feedback was not purged; the next night tries again.")
         raise
-    telemetry.event("feedback_purged", rows=purged.rows, partitions=purged.hours)
+    telemetry.event("feedback_purged", rows=purged.rows, partitions=purged.periods)
     if purged.reached is not None:
-        log.warning("Time ran out: feedback on predictions since %s is left to the next night.", purged.reached)
+        reached = f"{purged.reached:%Y-%m-%dT%H}"
+        log.warning("Time ran out: feedback on predictions since %s is left to the next night.", reached)
 
 
-def _purge(service: Service, before: datetime) -> Purged:
+def _purge(service: Service, before: datetime) -> PurgeResult:
     end = time.monotonic() + TIME_LIMIT_SECONDS
-    purged = purge(service.store, hour_at(before), lambda: time.monotonic() > end)
+    purged = purge_feedback(service.store, before, lambda: time.monotonic() > end)
     if purged.reached is None:
         for _ in service.incidents.purge(before):
             if time.monotonic() > end:

@@ -2,7 +2,8 @@
 
 import logging
 
-from sentiment import errors
+from feedback import errors
+from sentiment.errors import ModelError
 
 from . import problems
 from .problems import Problem
@@ -30,7 +31,7 @@ def to_problem(error: Exception, request_id: str) -> Problem:
             return Problem(problems.MAIL_UNAVAILABLE, str(error), headers=_retry_after(error))
         case errors.IncidentInProgress():
             return Problem(problems.INCIDENT_IN_PROGRESS, str(error), headers=_retry_after(error))
-        case errors.ModelError():
+        case ModelError():
             log.error("request %s: %s", request_id, error)
             return Problem(problems.MODEL_UNAVAILABLE, "A model is missing or broken; the fault is logged.")
     log.error("request %s failed", request_id, exc_info=_redact_exception(error))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from feedback.incident import IncidentStore, Mailer
+from feedback.incident import IncidentReporter
 from feedback.receipt import Receipts
-from feedback.record import FeedbackStore
+from feedback.stores import FeedbackStore, IncidentStore
 from sentiment.errors import ModelError
 from sentiment.model import Model
 
@@ -31,7 +31,7 @@ class Service(Struct, frozen=True, kw_only=True):
     export: "FeedbackExport | None"  # None: feedback is not exported
     incidents: IncidentStore
     incident_keys: tuple[str, ...]
-    mailer: Mailer | None  # None: no incident is reported
+    reporter: IncidentReporter | None  # None: no incident is reported
     feedback_threads: ThreadPoolExecutor
     incident_threads: ThreadPoolExecutor
 

@@ -13,14 +13,15 @@ import azure.functions as func
 import numpy as np
 import pytest
 
+from feedback.errors import ExpiredReceipt, InvalidReceipt
 from feedback.receipt import Receipts
 from feedback.record import Feedback
+from feedback.stores import PredictionKey
 from functions.feedback import FeedbackRequest, FeedbackResponse, erase, feedback
 from functions.predict import PredictRequest, PredictResponse, predict
-from sentiment.errors import ExpiredReceipt, InvalidReceipt
 from sentiment.manifest import Thresholds
 from sentiment.model import Scores
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 TEXT = "the crew was great"
 REQUEST = func.HttpRequest("POST", "/", body=b"")
@@ -50,8 +51,8 @@ class FakeStore:
     def add(self, row: Feedback) -> str:
         return "replayed" if self.rows.setdefault(row.digest, row) is not row else "created"
 
-    def erase(self, hour: str, digest: str) -> None:
-        self.rows.pop(digest, None)
+    def erase(self, prediction: PredictionKey) -> None:
+        self.rows.pop(prediction.digest, None)
 
 
 @pytest.fixture
@@ -119,9 +120,9 @@ def test_feedback_rejects_an_expired_receipt_that_erase_accepts(service: Any) ->
 def test_erase_notes_the_erasure_in_the_export_first(service: Any) -> None:
     noted = []
 
-    def note_erasure(hour: str, digest: str, at: datetime) -> None:
-        assert at <= datetime.now(UTC)
-        noted.append((digest, digest in service.store.rows))
+    def note_erasure(prediction: PredictionKey, erased_at: datetime) -> None:
+        assert erased_at <= datetime.now(UTC)
+        noted.append((prediction.digest, prediction.digest in service.store.rows))
 
     service.export = SimpleNamespace(note_erasure=note_erasure)
     prediction_id = receipt(service)
@@ -142,7 +143,7 @@ def refuse(*_, **__):
 import onnxruntime
 from cloud import settings, telemetry
 
-ThreadPoolExecutor.__init__ = onnxruntime.InferenceSession.__init__ = settings.read = telemetry.start = refuse
+ThreadPoolExecutor.__init__ = onnxruntime.InferenceSession.__init__ = settings.read_settings = telemetry.start = refuse
 import functions
 
 for module in pkgutil.walk_packages(functions.__path__, "functions."):

@@ -12,6 +12,7 @@ import azure.functions as func
 import pytest
 from msgspec import Struct
 
+from feedback import errors
 from feedback.receipt import Receipts
 from functions import feedback, health, incident, models, not_found, page, predict
 from functions.openapi import route, viewer
@@ -19,18 +20,18 @@ from functions.shared import problems
 from functions.shared.api import Api
 from functions.shared.problems import BODY_PROBLEMS, PROBLEMS, ProblemType
 from functions.shared.service import Service
-from sentiment import errors
-from tests.support.alerts import alert
+from sentiment.errors import ModelError
+from tests.support.alerts import build_alert
 
 INCIDENT_KEY = "i" * 32
 RECEIPTS = Receipts(["k" * 32], timedelta(days=30))
 RECEIPT = RECEIPTS.sign("fake@1", 0.9, "positive", "the crew was great")
 FEEDBACK = json.dumps({"prediction_id": RECEIPT, "correct": True}).encode()
-ALERT = json.dumps(alert(datetime(2026, 11, 22, 13, tzinfo=UTC), datetime(2026, 11, 22, 14, tzinfo=UTC))).encode()
+ALERT = json.dumps(build_alert(datetime(2026, 11, 22, 13, tzinfo=UTC), datetime(2026, 11, 22, 14, tzinfo=UTC))).encode()
 DOWN = errors.StoreUnavailable("down", retry_after=7)
 
 FAKES: dict[str, Any] = {
-    "loaded_model": errors.ModelError("no model here"),
+    "loaded_model": ModelError("no model here"),
     "models_folder": Path("nowhere"),
     "build": None,
     "receipts": RECEIPTS,
@@ -40,7 +41,7 @@ FAKES: dict[str, Any] = {
     "export": None,
     "incidents": None,
     "incident_keys": (INCIDENT_KEY,),
-    "mailer": None,
+    "reporter": None,
     "feedback_threads": ThreadPoolExecutor(1),
     "incident_threads": ThreadPoolExecutor(1),
 }
@@ -124,14 +125,14 @@ CASES = [
         "incident",
         problems.STORE_UNAVAILABLE,
         {"body": ALERT},
-        {"mailer": object(), "incidents": raising(DOWN, "claim")},
+        {"reporter": object(), "incidents": raising(DOWN, "claim")},
     ),
     Case("incident", problems.MAIL_UNAVAILABLE, {"body": ALERT}),
     Case(
         "incident",
         problems.INCIDENT_IN_PROGRESS,
         {"body": ALERT},
-        {"mailer": object(), "incidents": raising(errors.IncidentInProgress("busy", retry_after=7), "claim")},
+        {"reporter": object(), "incidents": raising(errors.IncidentInProgress("busy", retry_after=7), "claim")},
     ),
 ]
 # Any request may have these; they belong to no operation.
