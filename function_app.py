@@ -4,49 +4,54 @@ import gc
 
 gc.disable()  # what is imported stays in memory: collecting garbage would only lengthen a cold start
 
-import json  # noqa: E402
-import logging  # noqa: E402
-import os  # noqa: E402
-from concurrent.futures import ThreadPoolExecutor  # noqa: E402
-from datetime import timedelta  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING  # noqa: E402
+import json
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import azure.functions as func  # noqa: E402
+import azure.functions as func
 
-import functions  # noqa: E402
-from cloud import settings, telemetry  # noqa: E402
-from cloud.table_storage import TableFeedbackStore, TableIncidentStore  # noqa: E402
-from feedback.receipt import Receipts  # noqa: E402
-from functions import export, feedback, health, incident, models, not_found, page, predict, retention  # noqa: E402
-from functions.openapi import route, viewer  # noqa: E402
-from functions.shared.api import Api  # noqa: E402
-from functions.shared.service import Service  # noqa: E402
-from sentiment import manifest  # noqa: E402
-from sentiment.errors import ModelError  # noqa: E402
-from sentiment.model import Model  # noqa: E402
+import functions
+from cloud import telemetry
+from cloud.settings import MailSettings, Settings, read_settings
+from cloud.table_storage import TableFeedbackStore, TableIncidentStore
+from feedback.receipt import Receipts
+from functions import feedback, health, incident, models, not_found, page, predict, retention
+from functions.openapi import route, viewer
+from functions.shared.api import Api
+from functions.shared.service import Service
+from sentiment.errors import ModelError
+from sentiment.manifest import read_champion
+from sentiment.model import Model
 
 if TYPE_CHECKING:
     from feedback.export import FeedbackExport
     from feedback.incident import IncidentReporter
 
-ROOT = Path(functions.__file__).parents[1]  # of the checkout or the package, wherever this file is run from
+ROOT = Path(functions.__file__).parents[1]  # of the checkout or the package; this file may run from a copy elsewhere
+MODELS = ROOT / "models"
 MAX_CONCURRENT_REQUESTS = 32  # host.json's maxConcurrentRequests
 
 log = logging.getLogger("buzzguard")
 
 
-def create_app(configuration: settings.Settings) -> func.FunctionApp:
-    telemetry.start(configuration.applicationinsights_connection_string)
-    service = _service(configuration)
+def create_app(settings: Settings) -> func.FunctionApp:
+    """Return the function app with all triggers. Starts telemetry, so call it once per process."""
+    telemetry.start(settings.applicationinsights_connection_string)
+    service = _create_service(settings)
     app = func.FunctionApp()
-    api = Api(app, configuration.auth_level)
+    api = Api(app, settings.auth_level)
     predict.register(api, service)
     feedback.register(api, service)
     health.register(api, service)
     incident.register(api, service)
     retention.register(app, service)
     if service.export is not None:
+        from functions import export  # imported lazily: few deployments have an export
+
         export.register(app, service, service.export)
     models.register(api, service)
     route.register(api, service)
@@ -56,20 +61,20 @@ def create_app(configuration: settings.Settings) -> func.FunctionApp:
     return app
 
 
-def _service(configuration: settings.Settings) -> Service:
-    receipt_age = timedelta(days=configuration.receipt_days)
+def _create_service(settings: Settings) -> Service:
+    receipt_age = timedelta(days=settings.receipt_days)
     return Service(
-        loaded_model=_load_model(configuration.model),
-        models_folder=ROOT / "models",
-        build=_build(),
-        receipts=Receipts(configuration.receipt_keys, receipt_age),
+        loaded_model=_load_model(settings.model),
+        models_folder=MODELS,
+        build=_read_build(),
+        receipts=Receipts(settings.receipt_keys, receipt_age),
         receipt_age=receipt_age,
-        store=TableFeedbackStore(configuration),
-        retention=timedelta(days=configuration.feedback_retention_days),
-        export=_feedback_export(configuration),
-        incidents=TableIncidentStore(configuration),
-        incident_keys=configuration.incident_keys,
-        reporter=_incident_reporter(configuration),
+        store=TableFeedbackStore(settings),
+        retention=timedelta(days=settings.feedback_retention_days),
+        export=_create_export(settings),
+        incidents=TableIncidentStore(settings),
+        incident_keys=settings.incident_keys,
+        reporter=_create_reporter(settings.mail),
         # One thread for each request that may run: none waits for another while the store hangs.
         feedback_threads=ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS, "feedback"),
         # A pool of its own: a mail server that hangs must not block predictions or feedback.
@@ -78,39 +83,41 @@ def _service(configuration: settings.Settings) -> Service:
 
 
 def _load_model(name: str | None) -> Model | ModelError:
-    """Load the model folder `name`, else the champion. Return the error, so that feedback and erasure go on working."""
-    folder = ROOT / "models"
+    """Load the model folder `name`, by default the champion.
+
+    Return the error if that fails: feedback and erasure must work without a model.
+    """
     try:
-        return Model.load(folder / (name or manifest.read_champion(folder)))
+        return Model.load(MODELS / (name or read_champion(MODELS)))
     except ModelError as error:
         log.error("No model is served: %s", error)
         return error
 
 
-def _feedback_export(configuration: settings.Settings) -> "FeedbackExport | None":
-    if not configuration.export_container_url:
+def _create_export(settings: Settings) -> "FeedbackExport | None":
+    if not settings.export_container_url:
         return None
     from cloud.blob_storage import BlobFeedbackExport  # imported lazily: few deployments have an export
 
-    return BlobFeedbackExport(configuration)
+    return BlobFeedbackExport(settings)
 
 
-def _incident_reporter(configuration: settings.Settings) -> "IncidentReporter | None":
-    if not configuration.mail:
+def _create_reporter(mail: MailSettings | None) -> "IncidentReporter | None":
+    if mail is None:
         return None
     from cloud.report_email import EmailReporter  # imported lazily: few deployments have a mail server
     from cloud.smtp import SmtpMailer
 
-    return EmailReporter(SmtpMailer(configuration.mail))
+    return EmailReporter(SmtpMailer(mail))
 
 
-def _build() -> str | None:
+def _read_build() -> str | None:
     """Return the id that infra/package.py gave this package; None in a checkout."""
     file = ROOT / "build.json"
     return json.loads(file.read_bytes())["build"] if file.exists() else None
 
 
-app = create_app(settings.read_settings(os.environ))
+app = create_app(read_settings(os.environ))
 
 gc.freeze()
 gc.enable()

@@ -38,7 +38,6 @@ STAGES = {
         "functions.health",
         "functions.incident",
         "functions.retention",
-        "functions.export",
         "functions.models",
         "functions.openapi.route",
         "functions.openapi.viewer",
