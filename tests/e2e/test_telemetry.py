@@ -171,7 +171,10 @@ def test_exports_events_and_warnings_in_their_trace_and_leaves_the_console_alone
 
 
 def test_host_json_leaves_sampling_to_opentelemetry() -> None:
-    """With OpenTelemetry the host takes its sampler from the environment: github.com/Azure/azure-functions-host/issues/10770"""
+    """The host then takes its sampler from the environment.
+
+    https://github.com/Azure/azure-functions-host/issues/10770
+    """
     host = json.loads((ROOT / "host.json").read_text())
     assert host["telemetryMode"] == "OpenTelemetry"
     assert "applicationInsights" not in host.get("logging", {})

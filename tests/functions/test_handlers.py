@@ -1,4 +1,4 @@
-"""Handlers called alone, with fakes in place of the service's parts: no settings, no model folder, no table."""
+"""Handlers alone, with fakes for the parts of the service: no settings, no model folder, no table."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ REQUEST = func.HttpRequest("POST", "/", body=b"")
 
 
 class FakeModel:
-    """Gives every text the same score."""
+    """Gives every text the same score, which the test chooses."""
 
     is_sequence_model = False
     manifest = SimpleNamespace(

@@ -1,4 +1,4 @@
-"""Each operation answers with the problems that it lists, and no problem type is left that nothing raises."""
+"""Each operation answers with exactly the problems that it lists, and every problem type can occur."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ FAKES: dict[str, Any] = {
 
 
 def raising(error: Exception, *methods: str) -> Any:
-    """An object whose methods all raise the error."""
+    """Return an object whose methods all raise the error."""
 
     def method(*_: object) -> None:
         raise error
@@ -66,7 +66,7 @@ class Case(Struct, frozen=True):
 
 
 def api(**parts: Any) -> Api:
-    """The API with fakes for all parts of the service."""
+    """Return the API, with fakes for all parts of the service that `parts` does not replace."""
     found, service = Api(func.FunctionApp(), "function"), Service(**FAKES | parts)
     for trigger in (predict, feedback, incident, health, models, route):
         trigger.register(found, service)
