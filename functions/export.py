@@ -1,4 +1,4 @@
-"""Every night, where a container is set for it: copy the feedback, in case the table is lost."""
+"""Every night, if a container is set: copy the feedback, so that a lost table can be restored."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from .shared.service import Service
 if TYPE_CHECKING:
     from feedback.export import ExportResult, FeedbackExport
 
-TIME_LIMIT_SECONDS = 40  # of the 60 that host.json's functionTimeout allows; the rest goes first the next night
+TIME_LIMIT_SECONDS = 40  # of the 60 that host.json's functionTimeout allows; the next night starts with the rest
 
 log = logging.getLogger("buzzguard.export")
 
@@ -23,12 +23,12 @@ log = logging.getLogger("buzzguard.export")
 def register(app: func.FunctionApp, service: Service, archive: "FeedbackExport") -> None:
     async def export(timer: func.TimerRequest, context: func.Context) -> None:
         with telemetry.trace_context(context.trace_context.trace_parent):
-            await export_feedback(service, archive)
+            await run_export(service, archive)
 
     app.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")(export)  # 03:30 UTC, after retention
 
 
-async def export_feedback(service: Service, archive: "FeedbackExport") -> None:
+async def run_export(service: Service, archive: "FeedbackExport") -> None:
     try:
         exported = await asyncio.to_thread(_export, service, archive, datetime.now(UTC))
     except Exception:
@@ -42,7 +42,7 @@ async def export_feedback(service: Service, archive: "FeedbackExport") -> None:
 
 
 def _export(service: Service, archive: "FeedbackExport", now: datetime) -> "ExportResult":
-    from feedback.export import export_feedback as copy_feedback
+    from feedback.export import export_feedback
 
     end = time.monotonic() + TIME_LIMIT_SECONDS
-    return copy_feedback(service.store, archive, now - service.retention, now, lambda: time.monotonic() > end)
+    return export_feedback(service.store, archive, now - service.retention, now, lambda: time.monotonic() > end)

@@ -1,4 +1,4 @@
-"""POST /api/incidents: an alert of Azure Monitor fired; report it to the team by mail."""
+"""POST /api/incidents: report an alert of Azure Monitor to the team, by mail."""
 
 from datetime import UTC, datetime
 from functools import partial

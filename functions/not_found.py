@@ -1,6 +1,6 @@
-"""Every other request: 404, or 405 with the methods that the path does take.
+"""The catch-all: 404, or 405 with the methods that the path supports.
 
-The host matches functions in the order of their names. This one matches every path, so its name must be the last.
+The host matches functions in the order of their names. This one matches every path, so its name must come last.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""POST /api/predict: how texts will be read, and whether to publish them."""
+"""POST /api/predict: predict how texts will be read, and whether to publish them."""
 
 import asyncio
 import time

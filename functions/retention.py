@@ -1,4 +1,4 @@
-"""Every night: delete feedback, and what is known of incidents, that is older than the retention."""
+"""Every night: delete feedback and the records of incidents that are older than the retention."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from feedback.stores import PurgeResult, purge_feedback
 
 from .shared.service import Service
 
-TIME_LIMIT_SECONDS = 40  # of the 60 that host.json's functionTimeout allows; the rest is left to the next night
+TIME_LIMIT_SECONDS = 40  # of the 60 that host.json's functionTimeout allows; the next night deletes the rest
 
 log = logging.getLogger("buzzguard.retention")
 
@@ -20,12 +20,12 @@ log = logging.getLogger("buzzguard.retention")
 def register(app: func.FunctionApp, service: Service) -> None:
     async def retention(timer: func.TimerRequest, context: func.Context) -> None:
         with telemetry.trace_context(context.trace_context.trace_parent):
-            await purge_expired(service)
+            await run_purge(service)
 
     app.timer_trigger(schedule="0 0 3 * * *", arg_name="timer")(retention)  # 03:00 UTC
 
 
-async def purge_expired(service: Service) -> None:
+async def run_purge(service: Service) -> None:
     try:
         purged = await asyncio.to_thread(_purge, service, datetime.now(UTC) - service.retention)
     except Exception:

@@ -43,13 +43,13 @@ class Api:
     """Registers operations on a function app, and knows them all."""
 
     def __init__(self, app: func.FunctionApp, auth_level: str) -> None:
-        """`auth_level`: what the host asks of callers, "function" for a key or "anonymous"."""
+        """`auth_level`: what the host asks of callers, "function" for a function key, or "anonymous"."""
         self.app = app
         self.operations: list[Operation] = []
         self._auth_level = auth_level
 
     def add(self, operation: Operation, handler: Handler, secret: Secret | None = None) -> None:
-        """Register `handler` as the function that answers the operation. `secret` is what the app itself asks for."""
+        """Register `handler` as the function that answers the operation. `secret` is a key that the app itself requires."""
         auth_level = self._auth_level if operation.security == FUNCTION_KEY else "anonymous"
         if operation.security == FUNCTION_KEY and auth_level == "anonymous":
             operation = replace(operation, security=None)

@@ -1,4 +1,4 @@
-"""What the triggers work with: model, receipts, stores, mail. `function_app.create_app` makes it."""
+"""The parts that the triggers share: model, receipts, stores, mail. `function_app.create_app` puts them together."""
 
 import asyncio
 import contextvars
