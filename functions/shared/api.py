@@ -49,7 +49,7 @@ class Api:
         self._auth_level = auth_level
 
     def add(self, operation: Operation, handler: Handler, secret: Secret | None = None) -> None:
-        """Register `handler` as the function that answers the operation. `secret` is a key that the app itself requires."""
+        """Register `handler` as the function of an operation. `secret` is a key that the app itself requires."""
         auth_level = self._auth_level if operation.security == FUNCTION_KEY else "anonymous"
         if operation.security == FUNCTION_KEY and auth_level == "anonymous":
             operation = replace(operation, security=None)
