@@ -134,7 +134,7 @@ def test_erase_notes_the_erasure_in_the_export_first(service: Any) -> None:
 
 
 IMPORT = """
-import pkgutil, threading
+import pkgutil
 from concurrent.futures import ThreadPoolExecutor
 
 def refuse(*_, **__):
@@ -144,10 +144,11 @@ import onnxruntime
 from cloud import settings, telemetry
 
 ThreadPoolExecutor.__init__ = onnxruntime.InferenceSession.__init__ = settings.read_settings = telemetry.start = refuse
-import functions
+import feedback, functions, sentiment, cloud
 
-for module in pkgutil.walk_packages(functions.__path__, "functions."):
-    __import__(module.name)
+for package in (sentiment, feedback, cloud, functions):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        __import__(module.name)
 """
 
 
