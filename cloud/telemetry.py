@@ -3,7 +3,7 @@
     telemetry.event("feedback_erased", receipt=digest)
     telemetry.record("predict.duration", milliseconds)
 
-None of it may hold what a person wrote.
+Never put into it what a person wrote.
 
 OpenTelemetry takes half a second and 42 MB to import. It is set up in a background thread after the first response;
 until then records are buffered, each with its own time and trace.
@@ -77,7 +77,7 @@ def is_enabled() -> bool:
 
 
 def start(connection_string: str | None) -> None:
-    """Buffer telemetry from now on, and export it from the first response on. To be called once.
+    """Buffer telemetry from now on, and export it from the first response on. Call it once per process.
 
     Without a connection string nothing is recorded and nothing is imported.
     """
@@ -99,7 +99,7 @@ def start(connection_string: str | None) -> None:
 
 @contextmanager
 def trace_context(traceparent: str) -> Iterator[None]:
-    """Assign all telemetry within to this trace (W3C Trace Context). Every function does its work in one."""
+    """Assign the telemetry of this block to a trace (W3C Trace Context). Every function of the app runs in one."""
     token = _traceparent.set(traceparent)
     try:
         yield
@@ -109,7 +109,7 @@ def trace_context(traceparent: str) -> Iterator[None]:
 
 
 class _Once:
-    """A callback that runs once. Not locked: functions are async, so they end one after the other."""
+    """A callback that runs once. It needs no lock: functions are async, so they end one after the other."""
 
     def __init__(self) -> None:
         self._callback: Callable[[], None] | None = None
@@ -127,7 +127,7 @@ _after_first_response = _Once()
 
 
 class BufferingHandler(logging.Handler):
-    """Keeps records until `open` gives it a receiver; then passes all on, each in the context it was logged in."""
+    """Buffers records until `open` gives it a receiver, then passes on all, each in the context it was logged in."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class BufferingHandler(logging.Handler):
 
 
 def _export(connection_string: str, buffer: BufferingHandler, end: threading.Event) -> None:
-    """Set OpenTelemetry up, empty the buffer into it, wait for the end of the process and export the rest."""
+    """Set OpenTelemetry up, pass it the buffered records, wait for the end of the process and export the rest."""
     end.wait(SETUP_DELAY_SECONDS)
     try:
         receive, providers = _set_up(connection_string)
@@ -175,7 +175,7 @@ def _shut_down(thread: threading.Thread, end: threading.Event) -> None:
 
 
 def _set_up(connection_string: str) -> tuple[Receive, list[Any]]:
-    """Return what takes records to Application Insights, and the providers to shut down in the end.
+    """Return the function that sends a record to Application Insights, and the providers to shut down at the end.
 
     Managed identity: the exporters themselves read APPLICATIONINSIGHTS_AUTHENTICATION_STRING.
     """
@@ -216,7 +216,7 @@ def _set_up(connection_string: str) -> tuple[Receive, list[Any]]:
 
 
 def _instruments() -> dict[str, Callable[..., None]]:
-    """Return what adds a value, with attributes, to each metric."""
+    """Return for each metric the function that adds a value with attributes."""
     from opentelemetry.metrics import get_meter
 
     meter = get_meter("buzzguard")

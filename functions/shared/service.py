@@ -25,7 +25,7 @@ class Service(Struct, frozen=True, kw_only=True):
     models_folder: Path  # all shipped models
     build: str | None  # id of the deployed package; None in a checkout
     receipts: Receipts
-    receipt_age: timedelta  # how long a prediction takes feedback
+    receipt_age: timedelta  # how long a prediction accepts feedback
     store: FeedbackStore
     retention: timedelta  # how long feedback is kept
     export: "FeedbackExport | None"  # None: feedback is not exported
