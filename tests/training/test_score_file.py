@@ -62,7 +62,7 @@ def test_adds_three_columns_to_parquet_and_keeps_the_rest(tmp_path: Path, small_
     assert found.probability.to_numpy() == pytest.approx(expected.probability, abs=1e-6)
     assert set(found.decision) == {"publish", "review", "hold"}
     thresholds = MODEL.manifest.thresholds
-    for p, unknown, row in zip(found.probability, expected.unknown, found.itertuples(), strict=True):
+    for p, unknown, row in zip(found.probability, expected.unknown_share, found.itertuples(), strict=True):
         assert (row.predicted, row.decision) == verdict(row.text, p, unknown, thresholds)[:2]
 
 

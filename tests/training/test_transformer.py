@@ -148,7 +148,7 @@ def test_graph_ignores_padding(fitted: Transformer, texts: list[str], tmp_path: 
 
 def test_counts_words_that_training_did_not_see_as_unknown(fitted: Transformer, tmp_path: Path) -> None:
     model = export(fitted, tmp_path, compact=True)
-    assert model.score(["the crew was great", "zzyzx qwrtp blorf", ""]).unknown.tolist() == [0, 1, 1]
+    assert model.score(["the crew was great", "zzyzx qwrtp blorf", ""]).unknown_share.tolist() == [0, 1, 1]
 
 
 def test_frozen_encoder_trains_the_head_alone(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:

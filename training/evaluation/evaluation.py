@@ -45,7 +45,7 @@ def evaluate(model: Model, rows: pd.DataFrame, scores: Scores | None = None) -> 
     """
     texts, labels = rows.text.tolist(), rows.label.to_numpy()
     scores = scores or predict(model, texts)
-    unknown_shares = scores.unknown.tolist()
+    unknown_shares = scores.unknown_share.tolist()
     features = [slices.extract(text, share) for text, share in zip(texts, unknown_shares, strict=True)]
 
     def on(belongs: Callable[[Features], bool]) -> Estimates | None:

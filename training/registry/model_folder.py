@@ -67,7 +67,7 @@ def calibrate_manifest(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -
         ),
         thresholds=thresholds,
         metrics={"validation": metrics.manifest_metrics(rows, probability, thresholds)},
-        baseline=Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown.mean()), 4)),
+        baseline=Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown_share.mean()), 4)),
     )
     return stamp_version(calibrated)
 

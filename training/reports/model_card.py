@@ -152,8 +152,8 @@ def describe_thresholds(thresholds: Thresholds) -> str:
 
 def _describe_input(manifest: Manifest) -> str:
     match manifest.input:
-        case IdsCounts(longest=longest):
-            return f"Reads n-grams of {longest} tokens at most, in any order."
+        case IdsCounts(max_ngram=max_ngram):
+            return f"Reads n-grams of {max_ngram} tokens at most, in any order."
         case TokenIds(max_length=length):
             return f"Reads the first {length} tokens, in order."
         case WordPieces(max_length=length):

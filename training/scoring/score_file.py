@@ -76,7 +76,9 @@ def _count_valid_rows(file: File[Any], source: Path) -> int:
 def _to_columns(texts: Sequence[str], scores: Scores, thresholds: Thresholds) -> Added:
     verdicts = [
         verdict(text, probability, unknown, thresholds)
-        for text, probability, unknown in zip(texts, scores.probability.tolist(), scores.unknown.tolist(), strict=True)
+        for text, probability, unknown in zip(
+            texts, scores.probability.tolist(), scores.unknown_share.tolist(), strict=True
+        )
     ]
     return {
         "probability": scores.probability.tolist(),

@@ -91,7 +91,7 @@ def _engine(session: SparkSession, folder: Path) -> Engine:
             scores = [model.score(texts)._asdict() for texts in batches.to_pylist()]
             yield pa.array(scores, pa.struct({name: pa.list_(pa.float64()) for name in Scores._fields}))
 
-    udf = arrow_udf(score_partition, "probability array<double>, logit array<double>, unknown array<double>")
+    udf = arrow_udf(score_partition, "probability array<double>, logit array<double>, unknown_share array<double>")
 
     def score(batches: Iterable[Sequence[str]]) -> Iterator[Scores]:
         # One row per batch of texts, one record batch per row: Spark can give each to another core.
