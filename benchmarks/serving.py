@@ -238,14 +238,14 @@ def dictionary(model: Model) -> Callable[[str], float]:
     assert isinstance(contract, IdsCounts)
     size = (LITE / contract.vocabulary).stat().st_size * 8 // contract.bits
     choose = random.Random(0)  # noqa: S311
-    known = (gram for text in probes.tweets(BATCH) for gram in ngrams(model.tokens(text), contract.longest))
+    known = (gram for text in probes.tweets(BATCH) for gram in ngrams(model.tokens(text), contract.max_ngram))
     weights: dict[object, float] = dict.fromkeys(known, 0.0)
     weights |= {("invented", str(i)): 0.0 for i in range(size - len(weights))}
     weights = {gram: choose.gauss(0, 0.1) for gram in weights}
     gc.freeze()  # the collector would walk through half a million tuples, now and then, on either side
 
     def probability(text: str) -> float:
-        logit = sum([weights.get(gram, 0.0) for gram in ngrams(model.tokens(text), contract.longest)])
+        logit = sum([weights.get(gram, 0.0) for gram in ngrams(model.tokens(text), contract.max_ngram)])
         return 1 / (1 + math.exp(-logit))
 
     return probability

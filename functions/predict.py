@@ -99,7 +99,7 @@ def _predict(model: Model, request: PredictRequest, started: float) -> PredictRe
     scores = model.score(request.all_texts)
     about = model.manifest
     predictions = []
-    for text, score, unknown in zip(request.all_texts, scores.probability, scores.unknown, strict=True):
+    for text, score, unknown in zip(request.all_texts, scores.probability, scores.unknown_share, strict=True):
         probability = round(float(score), 4)  # what is shown is what is decided on, signed and later reported
         label, decision, warnings = verdict(text, probability, float(unknown), about.thresholds)
         receipt = service.receipts.sign(about.release, probability, label, text)
@@ -113,7 +113,7 @@ def _predict(model: Model, request: PredictRequest, started: float) -> PredictRe
 def _watch(about: Manifest, texts: list[str], predictions: list[Prediction], scores: Scores, latency: float) -> None:
     """Tell telemetry what was predicted, and how usual the texts are. `latency` in milliseconds."""
     meter.info("predict.duration", extra={"value": latency, "by": {}})
-    for text, prediction, unknown in zip(texts, predictions, scores.unknown.tolist(), strict=True):
+    for text, prediction, unknown in zip(texts, predictions, scores.unknown_share.tolist(), strict=True):
         bucket = min(int(prediction.probability * BUCKETS), BUCKETS - 1)
         record = {
             "model": about.name,
@@ -126,7 +126,7 @@ def _watch(about: Manifest, texts: list[str], predictions: list[Prediction], sco
             "unknown": round(unknown, 2),
         }
         if about.baseline is not None:
-            record |= {"expected": about.baseline.probability[bucket], "unknown_expected": about.baseline.unknown}
+            record |= {"expected": about.baseline.probability[bucket], "unknown_expected": about.baseline.unknown_share}
         watch.info("prediction", extra=record)
         meter.info("predictions", extra={"value": 1, "by": {"decision": prediction.decision, "model": about.release}})
         meter.info("unknown_words", extra={"value": unknown, "by": {}})

@@ -17,7 +17,9 @@ type Tokens = list[str]
 
 class Encoded(NamedTuple):
     arrays: Mapping[str, NDArray[Any]]  # by input name of the graph, batch first
-    unknown: NDArray[np.float64]  # [batch]: the share of a text's tokens that the vocabulary lacks; 1 if it has none
+    unknown_share: NDArray[
+        np.float64
+    ]  # [batch]: the share of a text's tokens that the vocabulary lacks; 1 if it has none
 
 
 class Encoder(Protocol):
@@ -57,8 +59,8 @@ class HashedNgrams(NamedTuple):
     words: int
 
 
-def hash_ngrams(batch: Sequence[Tokens], longest: int) -> HashedNgrams:
-    """Every n-gram of 1 … longest tokens of every text, repeated as often as it occurs; O(characters + n-grams)."""
+def hash_ngrams(batch: Sequence[Tokens], max_ngram: int) -> HashedNgrams:
+    """Every n-gram of 1 … max_ngram tokens of every text, repeated as often as it occurs; O(characters + n-grams)."""
     text = "".join(f" {_START} {' '.join(tokens)} {_END}" if tokens else f" {_START} {_END}" for tokens in batch) + " "
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     spaces = np.flatnonzero(codes == ord(" "))
@@ -76,7 +78,7 @@ def hash_ngrams(batch: Sequence[Tokens], longest: int) -> HashedNgrams:
     last = np.cumsum(sizes) - 1
     words = np.delete(np.arange(len(starts)), [last - sizes + 1, last])
     documents, found = [document[words]], [hashes(words, words)]
-    for n in range(2, longest + 1):
+    for n in range(2, max_ngram + 1):
         first = np.flatnonzero(document[: 1 - n] == document[n - 1 :])
         documents.append(document[first])
         found.append(hashes(first, first + n - 1))
@@ -98,14 +100,14 @@ class IdsCountsEncoder:
     def __init__(self, contract: IdsCounts, vocabulary: bytes) -> None:
         if not vocabulary or len(vocabulary) % (contract.bits // 8):
             raise ModelError(f"{contract.vocabulary}: not a table of {contract.bits}-bit hashes")
-        self.longest = contract.longest
+        self.max_ngram = contract.max_ngram
         self.hashes = np.frombuffer(vocabulary, f"<u{contract.bits // 8}")
         self._shift = np.uint64(64 - contract.bits)  # the high bits of a product are its well-mixed ones
         if not (self.hashes[1:] > self.hashes[:-1]).all():
             raise ModelError(f"{contract.vocabulary}: the hashes are not sorted and distinct")
 
     def __call__(self, batch: Sequence[Tokens]) -> Encoded:
-        hashed = hash_ngrams(batch, self.longest)
+        hashed = hash_ngrams(batch, self.max_ngram)
         ids, known = self.lookup(hashed.hash)
         unknown = _share(~known[: hashed.words], hashed.document[: hashed.words], len(batch))
         padding = len(self.hashes)

@@ -21,7 +21,7 @@ class IdsCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
     vocabulary: str
     bits: Literal[32, 64]
-    longest: Annotated[int, msgspec.Meta(ge=1)]  # n-grams have 1 … longest tokens
+    max_ngram: Annotated[int, msgspec.Meta(ge=1)] = msgspec.field(name="longest")  # n-grams have 1 … max_ngram tokens
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the validation texts looked to the model: what is seen live is held against it."""
 
     probability: tuple[float, ...]  # [10]: the share of texts in each tenth of P(positive)
-    unknown: float  # the mean share of unknown tokens
+    unknown_share: float = msgspec.field(name="unknown")  # mean share of unknown tokens
 
     def __post_init__(self) -> None:
         if len(self.probability) != BUCKETS:

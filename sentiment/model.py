@@ -17,7 +17,7 @@ from .manifest import IdsCounts, Manifest
 class Scores(NamedTuple):
     probability: NDArray[np.float64]  # [batch]: calibrated P(positive), 0 … 1
     logit: NDArray[np.float64]  # [batch]: its log-odds
-    unknown: NDArray[np.float64]  # [batch]: the share of the text's tokens that the model has never seen
+    unknown_share: NDArray[np.float64]  # [batch]: the share of the text's tokens that the model has never seen
 
 
 class Model:
@@ -74,8 +74,8 @@ class Model:
         raw = np.concatenate([self._session.run(["logit"], part.arrays)[0] for part in encoded])
         calibration = self.manifest.calibration
         logit = calibration.slope * raw.astype(np.float64) + calibration.intercept
-        unknown = np.concatenate([part.unknown for part in encoded])
-        return Scores(1 / (1 + np.exp(-np.clip(logit, -500, 500))), logit, unknown)
+        unknown_share = np.concatenate([part.unknown_share for part in encoded])
+        return Scores(1 / (1 + np.exp(-np.clip(logit, -500, 500))), logit, unknown_share)
 
 
 def session_options() -> ort.SessionOptions:

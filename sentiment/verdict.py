@@ -18,13 +18,13 @@ class Verdict(NamedTuple):
     warnings: list[WarningCode]
 
 
-def verdict(text: str, probability: float, unknown: float, thresholds: Thresholds) -> Verdict:
+def verdict(text: str, probability: float, unknown_share: float, thresholds: Thresholds) -> Verdict:
     """What a calibrated P(positive) means for a text, given the share of its tokens that the model does not know.
 
     Publish only where "positive" is precise, hold where "negative" is, review between: a bad tweet let through is
     what costs, so a text the model cannot read is never waved through.
     """
-    warnings: list[WarningCode] = ["mostly_unknown_words"] if unknown > UNKNOWN_WORDS_LIMIT else []
+    warnings: list[WarningCode] = ["mostly_unknown_words"] if unknown_share > UNKNOWN_WORDS_LIMIT else []
     if is_probably_not_english(text):
         warnings.append("probably_not_english")
     decision: Decision

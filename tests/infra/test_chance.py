@@ -50,7 +50,7 @@ def test_chance_is_no_drift_of_words(baseline: Baseline) -> None:
     """Even if a text's words are all known or all unknown, which is when a mean varies most."""
     at_least, more = limits("unknown_words_drift")
     texts = at_least // RESCORED
-    assert binomial_above(texts, baseline.unknown, texts * (baseline.unknown + more)) < RARELY
+    assert binomial_above(texts, baseline.unknown_share, texts * (baseline.unknown_share + more)) < RARELY
 
 
 def test_chance_is_no_disagreement() -> None:

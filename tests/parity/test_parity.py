@@ -90,7 +90,7 @@ def test_what_was_exported_is_calibrated_and_measured_by_its_own_answers(
     shares = [float((np.floor(validation.probability * 10) == tenth).mean()) for tenth in range(10)]
     assert model.manifest.baseline is not None
     assert model.manifest.baseline.probability == pytest.approx(shares, abs=1e-4)
-    assert model.manifest.baseline.unknown == pytest.approx(validation.unknown.mean(), abs=1e-4)
+    assert model.manifest.baseline.unknown_share == pytest.approx(validation.unknown_share.mean(), abs=1e-4)
     assert "\n\nData: invented.\n\n" in card
     assert exported.manifest.version in card and "| negation |" in card and "Direction" in card
 

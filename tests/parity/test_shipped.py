@@ -35,7 +35,7 @@ def shipped(request: pytest.FixtureRequest) -> Model:
 def test_the_seed_sentences_behave(shipped: Model, text: str, label: str, at_least: float, decision: str) -> None:
     scores = shipped.score([text])
     probability = float(scores.probability[0])
-    read = verdict(text, probability, float(scores.unknown[0]), shipped.manifest.thresholds)
+    read = verdict(text, probability, float(scores.unknown_share[0]), shipped.manifest.thresholds)
     assert (read.label, read.decision, read.warnings) == (label, decision, [])
     assert (probability if label == "positive" else 1 - probability) > at_least
 

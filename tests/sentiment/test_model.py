@@ -30,7 +30,7 @@ def test_good_news_scores_above_bad_news(model: Model) -> None:
 
 
 def test_a_text_of_unknown_words_is_said_to_be_one(model: Model) -> None:
-    assert model.score(["the crew", "zzz crew", "xxx yyy"]).unknown.tolist() == [0, 0.5, 1]
+    assert model.score(["the crew", "zzz crew", "xxx yyy"]).unknown_share.tolist() == [0, 0.5, 1]
 
 
 def test_probability_is_the_calibrated_logit(model: Model, model_folder: Path, edit_manifest) -> None:

@@ -59,7 +59,7 @@ def test_a_parquet_file_gets_three_columns_and_loses_nothing(tmp_path: Path, sma
     assert found.probability.to_numpy() == pytest.approx(expected.probability, abs=1e-6)
     assert set(found.decision) == {"publish", "review", "hold"}
     thresholds = MODEL.manifest.thresholds
-    for p, unknown, row in zip(found.probability, expected.unknown, found.itertuples(), strict=True):
+    for p, unknown, row in zip(found.probability, expected.unknown_share, found.itertuples(), strict=True):
         assert (row.predicted, row.decision) == verdict(row.text, p, unknown, thresholds)[:2]
 
 

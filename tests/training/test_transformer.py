@@ -124,7 +124,7 @@ def test_padding_is_not_read(fitted: Transformer, texts: list[str], tmp_path: Pa
 
 def test_words_that_training_never_saw_are_unknown(fitted: Transformer, tmp_path: Path) -> None:
     model = served(fitted, tmp_path, compact=True)
-    assert model.score(["the crew was great", "zzyzx qwrtp blorf", ""]).unknown.tolist() == [0, 1, 1]
+    assert model.score(["the crew was great", "zzyzx qwrtp blorf", ""]).unknown_share.tolist() == [0, 1, 1]
 
 
 def test_a_frozen_encoder_moves_nothing_but_its_head(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:

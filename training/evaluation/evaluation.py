@@ -98,7 +98,7 @@ def evaluate(model: Model, rows: pd.DataFrame, scores: Scores | None = None) -> 
     texts, labels = rows.text.tolist(), rows.label.to_numpy()
     thresholds = model.manifest.thresholds
     scores = scores or predict(model, texts)
-    readings = [slices.read(text, unknown) for text, unknown in zip(texts, scores.unknown.tolist(), strict=True)]
+    readings = [slices.read(text, unknown) for text, unknown in zip(texts, scores.unknown_share.tolist(), strict=True)]
 
     def measured(fit: Callable[[Reading], bool]) -> Measured | None:
         fits = np.array([fit(reading) for reading in readings])

@@ -35,7 +35,7 @@ def calibrate_manifest(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -
         calibration=Calibration(more.slope * old.slope, more.slope * old.intercept + more.intercept),
         thresholds=thresholds,
         metrics={"validation": metrics.measure(rows, probability, thresholds)},
-        baseline=Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown.mean()), 4)),
+        baseline=Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown_share.mean()), 4)),
     )
     return stamp_version(settled)
 

@@ -165,7 +165,7 @@ def figure(measured: Measured, name: str) -> str:
 
 def _reads(manifest: Manifest) -> str:
     match manifest.input:
-        case IdsCounts(longest=longest):
+        case IdsCounts(max_ngram=longest):
             return f"Reads n-grams of {longest} tokens at most, in any order."
         case TokenIds(max_length=longest):
             return f"Reads the first {longest} tokens, in order."

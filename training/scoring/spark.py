@@ -92,7 +92,7 @@ def _scorer(session: SparkSession, folder: Path) -> Engine:
             scored = [model.score(texts)._asdict() for texts in several.to_pylist()]
             yield pa.array(scored, pa.struct({name: pa.list_(pa.float64()) for name in Scores._fields}))
 
-    scores = arrow_udf(score, "probability array<double>, logit array<double>, unknown array<double>")
+    scores = arrow_udf(score, "probability array<double>, logit array<double>, unknown_share array<double>")
 
     def run(batches: Iterable[Sequence[str]]) -> Iterator[Scores]:
         # A row of the table is a batch, a record batch of its own, so that Spark can give each to another core.
