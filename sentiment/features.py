@@ -1,4 +1,4 @@
-"""Tokens become the arrays an ONNX graph takes, by the input contract of the manifest."""
+"""Encode tokens as the arrays that an ONNX graph takes. The manifest says which encoding a model uses."""
 
 import re
 import unicodedata
@@ -19,7 +19,7 @@ class Encoded(NamedTuple):
     arrays: Mapping[str, NDArray[Any]]  # by input name of the graph, batch first
     unknown_share: NDArray[
         np.float64
-    ]  # [batch]: the share of a text's tokens that the vocabulary lacks; 1 if it has none
+    ]  # [batch]: share of a text's tokens that are not in the vocabulary; 1 without tokens
 
 
 class Encoder(Protocol):
@@ -27,7 +27,7 @@ class Encoder(Protocol):
 
 
 def encoder(contract: Input, files: Mapping[str, bytes]) -> Encoder:
-    """The encoder of a contract. `files` holds the vocabulary. Raises ModelError if it is not one."""
+    """Return the encoder of an input contract. Raises ModelError if the vocabulary in `files` is invalid."""
     vocabulary = files[contract.vocabulary]
     match contract:
         case IdsCounts():
@@ -40,28 +40,28 @@ def encoder(contract: Input, files: Mapping[str, bytes]) -> Encoder:
 
 # --- n-grams ---------------------------------------------------------------------------------------------------------
 #
-# A batch reads " ␂ token token … ␃ ␂ token … ␃ " here: that a text starts or ends with a word is worth knowing. Every
-# n-gram is a stretch of it, so one pass of prefix sums hashes them all: with H[k] = Σ c[i]·Pⁱ for i < k, the stretch
-# [s, e) has the hash (H[e] - H[s])·P⁻ˢ mod 2⁶⁴, wherever it stands (Karp and Rabin, "Efficient randomized
-# pattern-matching algorithms", 1987). No string is built and no dictionary is loaded at a cold start.
+# A batch is joined to " ␂ token token … ␃ ␂ token … ␃ ": the markers tell words at the start and end of a text from
+# others. Every n-gram is a substring of it, so one pass of prefix sums hashes them all: with H[k] = Σ c[i]·Pⁱ for
+# i < k, the substring [s, e) has the hash (H[e] - H[s])·P⁻ˢ mod 2⁶⁴, wherever it stands (Karp and Rabin, "Efficient
+# randomized pattern-matching algorithms", 1987). So no string is built, and a cold start loads no dictionary.
 
-_BASE = 0x9E3779B97F4A7C15  # any large odd number: odd numbers have an inverse mod 2⁶⁴
+_BASE = 0x9E3779B97F4A7C15  # any large odd number: only odd numbers have an inverse mod 2⁶⁴
 _INVERSE = pow(_BASE, -1, 2**64)
-_SPREAD = np.uint64(0xD6E8FEB86659FD93)  # odd too: carries what the hash knows into its high half
-_START, _END = "\2", "\3"
+_SPREAD = np.uint64(0xD6E8FEB86659FD93)  # odd too: mixes the low bits of a hash into its high bits
+_START_MARKER, _END_MARKER = "\2", "\3"
 
 
 class HashedNgrams(NamedTuple):
-    """The n-grams of a batch; the first `words` of them are the single tokens."""
+    """The n-grams of a batch. The single tokens come first."""
 
-    document: NDArray[np.int64]  # [n]: which text of the batch
+    document: NDArray[np.int64]  # [n]: index of the text in the batch
     hash: NDArray[np.uint64]  # [n]
-    words: int
+    n_unigrams: int
 
 
 def hash_ngrams(batch: Sequence[Tokens], max_ngram: int) -> HashedNgrams:
-    """Every n-gram of 1 … max_ngram tokens of every text, repeated as often as it occurs; O(characters + n-grams)."""
-    text = "".join(f" {_START} {' '.join(tokens)} {_END}" if tokens else f" {_START} {_END}" for tokens in batch) + " "
+    """Hash every n-gram of 1 … max_ngram tokens, each as often as it occurs. Takes O(characters + n-grams)."""
+    text = "".join(" ".join(("", _START_MARKER, *tokens, _END_MARKER)) for tokens in batch) + " "
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     spaces = np.flatnonzero(codes == ord(" "))
     starts, ends = spaces[:-1] + 1, spaces[1:]
@@ -92,9 +92,9 @@ def _powers(base: int, n: int) -> NDArray[np.uint64]:
 
 
 class IdsCountsEncoder:
-    """n-gram lookup: `ids` int32 and `counts` float32, both [batch, n], n the most known n-grams of a text, at least 1.
+    """Counts of known n-grams: `ids` int32 and `counts` float32, both [batch, n]; n is the largest number of a text.
 
-    A hash that is not in the vocabulary is no feature; the id after the last one is padding, with count 0.
+    Hashes that are not in the vocabulary are left out. Padding has the id after the last one, and count 0; n ≥ 1.
     """
 
     def __init__(self, contract: IdsCounts, vocabulary: bytes) -> None:
@@ -102,16 +102,18 @@ class IdsCountsEncoder:
             raise ModelError(f"{contract.vocabulary}: not a table of {contract.bits}-bit hashes")
         self.max_ngram = contract.max_ngram
         self.hashes = np.frombuffer(vocabulary, f"<u{contract.bits // 8}")
-        self._shift = np.uint64(64 - contract.bits)  # the high bits of a product are its well-mixed ones
+        self._shift = np.uint64(64 - contract.bits)  # a product is mixed best in its high bits
         if not (self.hashes[1:] > self.hashes[:-1]).all():
             raise ModelError(f"{contract.vocabulary}: the hashes are not sorted and distinct")
 
     def __call__(self, batch: Sequence[Tokens]) -> Encoded:
         hashed = hash_ngrams(batch, self.max_ngram)
         ids, known = self.lookup(hashed.hash)
-        unknown = _share(~known[: hashed.words], hashed.document[: hashed.words], len(batch))
+        unknown_share = _share_by_document(
+            ~known[: hashed.n_unigrams], hashed.document[: hashed.n_unigrams], len(batch)
+        )
         padding = len(self.hashes)
-        # A feature of a document is one number, so that one sort counts them all.
+        # Combine document and id into one number, so that one sort counts them all.
         keys, counts = np.unique(hashed.document[known] * padding + ids[known], return_counts=True)
         document, ids = np.divmod(keys, padding)
         column = np.arange(len(keys)) - np.searchsorted(document, document)
@@ -119,17 +121,17 @@ class IdsCountsEncoder:
         arrays = {"ids": np.full(shape, padding, np.int32), "counts": np.zeros(shape, np.float32)}
         arrays["ids"][document, column] = ids
         arrays["counts"][document, column] = counts
-        return Encoded(arrays, unknown)
+        return Encoded(arrays, unknown_share)
 
     def lookup(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The id of each hash, and whether the vocabulary has it (else the id means nothing)."""
+        """Return the id of each hash, and whether it is in the vocabulary. If not, the id is meaningless."""
         keys = (hashes >> self._shift).astype(self.hashes.dtype)
         ids = np.minimum(np.searchsorted(self.hashes, keys), len(self.hashes) - 1)
         return ids, self.hashes[ids] == keys
 
 
 class TokenIdsEncoder:
-    """`token_ids` int32 [batch, n], n the longest text (1 … `max_length`), and `lengths` int32 [batch]."""
+    """`token_ids` int32 [batch, n], n the length of the longest text (1 … `max_length`), `lengths` int32 [batch]."""
 
     def __init__(self, contract: TokenIds, vocabulary: bytes) -> None:
         self.contract = contract
@@ -141,19 +143,19 @@ class TokenIdsEncoder:
         arrays = _padded(texts, contract.padding)
         inside = np.arange(arrays["token_ids"].shape[1]) < arrays["lengths"][:, None]
         document = np.repeat(np.arange(len(batch)), arrays["lengths"])
-        unknown = _share(arrays["token_ids"][inside] == contract.unknown, document, len(batch))
-        return Encoded(arrays, unknown)
+        unknown_share = _share_by_document(arrays["token_ids"][inside] == contract.unknown, document, len(batch))
+        return Encoded(arrays, unknown_share)
 
 
-_PART = re.compile(r"[^\W_]+|[^\w\s]|_")  # what BERT calls a word: punctuation stands alone
-_LONGEST_WORD = 100  # characters; what is longer is no word
+_BERT_WORD = re.compile(r"[^\W_]+|[^\w\s]|_")  # BERT splits off punctuation
+_MAX_WORD_LENGTH = 100  # characters; a longer word is unknown
 
 
 class WordPiecesEncoder:
-    """As `TokenIdsEncoder`, with every token cut into the longest pieces that the vocabulary has.
+    """Like `TokenIdsEncoder`, but splits every token into the longest pieces that the vocabulary has.
 
-    WordPiece as in Devlin et al., "BERT", 2019: pieces that continue a word are written with ## in the vocabulary;
-    `start` and `end` frame a text. A token like <red_apple> is read as its words.
+    WordPiece as in Devlin et al., "BERT", 2019: pieces that continue a word start with ## in the vocabulary, and a text
+    stands between the ids `start` and `end`. A token like <red_apple> is split into its words.
     """
 
     def __init__(self, contract: WordPieces, vocabulary: bytes, words: bytes) -> None:
@@ -167,11 +169,11 @@ class WordPiecesEncoder:
         _, known = self._words.lookup(hashed.hash)
         return Encoded(
             _padded([self.text(tokens) for tokens in batch], self.contract.padding),
-            _share(~known, hashed.document, len(batch)),
+            _share_by_document(~known, hashed.document, len(batch)),
         )
 
     def text(self, tokens: Tokens) -> list[int]:
-        """The ids of one text, framed, at most `max_length`."""
+        """Return the ids of one text, `start` and `end` included; at most `max_length`."""
         ids = [self.contract.start]
         for token in tokens:
             ids += self.pieces(token)
@@ -185,10 +187,10 @@ class WordPiecesEncoder:
         if not token.isascii():
             decomposed = unicodedata.normalize("NFD", token)
             token = "".join(character for character in decomposed if unicodedata.category(character) != "Mn")
-        return [piece for part in _PART.findall(token) for piece in self._longest_first(part)]
+        return [piece for part in _BERT_WORD.findall(token) for piece in self._longest_first(part)]
 
     def _longest_first(self, word: str) -> list[int]:
-        if len(word) > _LONGEST_WORD:
+        if len(word) > _MAX_WORD_LENGTH:
             return [self.contract.unknown]
         found: list[int] = []
         start, end = 0, len(word)
@@ -203,7 +205,7 @@ class WordPiecesEncoder:
 
 
 def _lines(file: str, vocabulary: bytes, *needed: int) -> dict[str, int]:
-    """The id of every line. Raises ModelError if it is no text or has no line for a needed id."""
+    """Return the id of every line. Raises ModelError if a needed id has no line, or the file is not UTF-8."""
     try:
         lines = vocabulary.decode().removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
@@ -214,15 +216,15 @@ def _lines(file: str, vocabulary: bytes, *needed: int) -> dict[str, int]:
 
 
 def _padded(texts: Sequence[Sequence[int]], padding: int) -> dict[str, NDArray[np.int32]]:
-    """`token_ids` [batch, n], n the longest text or 1, and `lengths` [batch]."""
+    """Return `token_ids` [batch, n], n the length of the longest text, at least 1, and `lengths` [batch]."""
     lengths = np.array([len(ids) for ids in texts], np.int32)
     token_ids = np.full((len(texts), max(1, int(lengths.max(initial=0)))), padding, np.int32)
     token_ids[np.arange(token_ids.shape[1]) < lengths[:, None]] = [i for ids in texts for i in ids]
     return {"token_ids": token_ids, "lengths": lengths}
 
 
-def _share(of: NDArray[np.bool_], document: NDArray[np.int64], documents: int) -> NDArray[np.float64]:
-    """For each document the share of its tokens that are `of`; 1 where it has no token."""
-    total = np.bincount(document, minlength=documents)
-    counted = np.bincount(document, weights=of, minlength=documents)
-    return np.divide(counted, total, out=np.ones(documents), where=total > 0)
+def _share_by_document(mask: NDArray[np.bool_], document: NDArray[np.int64], n_documents: int) -> NDArray[np.float64]:
+    """Return the share of tokens in `mask` for each document; 1 for a document without tokens."""
+    total = np.bincount(document, minlength=n_documents)
+    counted = np.bincount(document, weights=mask, minlength=n_documents)
+    return np.divide(counted, total, out=np.ones(n_documents), where=total > 0)

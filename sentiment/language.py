@@ -1,14 +1,14 @@
-"""Is a text probably not English? The models learnt from English alone, and give a score to anything.
+"""Detect texts that are probably not English. The models are trained on English only, but score any text.
 
-Told by function words, as people do at a glance: every language needs its own small words in almost every sentence, and
-lists of them tell the language of a text about as well as its letters do (Grefenstette, "Comparing two language
-identification schemes", 1995). One pass over the words, no model to load.
+Detection uses function words: almost every sentence has some, each language has its own, and lists of them identify a
+language about as well as letter trigrams do (Grefenstette, "Comparing two language identification schemes", 1995). It
+takes one pass over the words, and no model has to be loaded.
 """
 
 import re
 import unicodedata
 
-# Words that English shares with one of the others (a, me, no, on, was, die, son) are in no list.
+# Words that English shares with one of the other languages (a, me, no, on, was, die, son) are in neither list.
 ENGLISH = frozenset(
     "the and to of for from with are were been being it its this that these those you your my our us him "
     "his she her they them their there here does did have had will would could should not but if can all "
@@ -54,18 +54,21 @@ FOREIGN = frozenset(
     "yang ini itu tidak ada saya aku kamu dengan untuk dari sudah juga banget terima kasih sangat".split()
 )
 
-_NO_WORDS = re.compile(r"https?://\S+|www\.\S+|[@#]\w+")
+_NOT_A_WORD = re.compile(r"https?://\S+|www\.\S+|[@#]\w+")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _ELISION = re.compile(r"(?:[cdjlmnst]|qu|dell|nell|un)'[aeiouyhàâéèêëîïôœùû]")
 
 
 def is_probably_not_english(text: str) -> bool:
-    """Whether `text` is probably not English: for the greater part in another script, or with more small words of
-    other languages than of English. In doubt it is English: names and unknown words raise nothing."""
-    plain = _NO_WORDS.sub(" ", unicodedata.normalize("NFC", text)).replace("’", "'").lower()
+    """Return whether `text` is probably not English.
+
+    So it is if most letters are not Latin, or if function words of other languages outnumber the English ones. In doubt
+    a text counts as English: names and unknown words alone do not cause a warning.
+    """
+    plain = _NOT_A_WORD.sub(" ", unicodedata.normalize("NFC", text)).replace("’", "'").lower()
     words = _WORD.findall(plain)
     letters = "" if plain.isascii() else "".join(words)
-    if 2 * sum(not _latin(letter) for letter in letters) > len(letters):
+    if 2 * sum(not _is_latin(letter) for letter in letters) > len(letters):
         return True
     english = sum(word in ENGLISH for word in words)
     foreign = sum(word in FOREIGN or _ELISION.match(word) is not None for word in words)
@@ -73,5 +76,5 @@ def is_probably_not_english(text: str) -> bool:
     return foreign > 0 and foreign + accented > english
 
 
-def _latin(letter: str) -> bool:
+def _is_latin(letter: str) -> bool:
     return letter < "\u0250" or "\u1e00" <= letter < "\u1f00" or letter == "'"

@@ -1,4 +1,4 @@
-"""What a model folder says about itself: `manifest.json`, written by training, believed by nobody until checked."""
+"""The manifest of a model folder, `manifest.json`: written by training, verified by hash before use."""
 
 import hashlib
 from pathlib import Path
@@ -10,13 +10,14 @@ from .errors import ModelError
 from .text import TextSpec
 
 MANIFEST_FILE = "manifest.json"
-BUCKETS = 10
+BUCKETS = 10  # of P(positive), equally wide, in the baseline and in telemetry
 
 
 class IdsCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="ids_counts"):
     """The graph takes `ids` int32 [batch, n] and `counts` float32 [batch, n]; `ids` is padded with the vocabulary size.
 
-    `vocabulary` holds the sorted hashes of the n-grams, `bits` (32 or 64) wide, little-endian; an id is a position.
+    `vocabulary` holds the sorted hashes of the n-grams, little-endian, `bits` (32 or 64) wide. An id is the position
+    of a hash.
     """
 
     vocabulary: str
@@ -31,13 +32,13 @@ class IdsCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 class TokenIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="token_ids"):
     """The graph takes `token_ids` int32 [batch, n], padded with `padding`, and `lengths` int32 [batch].
 
-    `vocabulary` is a UTF-8 text file; the token of line i (from 0) has id i. Texts are cut at `max_length` tokens.
+    `vocabulary` is a UTF-8 text file; the token in line i (from 0) has id i. Texts are cut to `max_length` tokens.
     """
 
     vocabulary: str
     max_length: int
-    padding: int = 0
-    unknown: int = 1
+    padding: int = 0  # id of padding
+    unknown: int = 1  # id of a token that is not in the vocabulary
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -45,10 +46,10 @@ class TokenIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 class WordPieces(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="word_pieces"):
-    """As `TokenIds`; the lines of `vocabulary` are WordPieces and every text stands between `start` and `end`.
+    """Like `TokenIds`, but the lines of `vocabulary` are WordPieces, and a text stands between `start` and `end`.
 
-    `words` holds the sorted 32-bit hashes of the tokens that training data knew: pieces can spell anything, so they
-    cannot say which words are unknown.
+    `words` holds the sorted 32-bit hashes of the tokens in the training data. It tells which words are unknown: pieces
+    cannot, since they can spell any word.
     """
 
     vocabulary: str
@@ -82,20 +83,20 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Probabilities at which a decision changes, chosen on validation data. `hold` < 0.5 ≤ `publish`."""
+    """Values of P(positive) at which the decision changes, chosen on validation data. `hold` < 0.5 ≤ `publish`."""
 
     publish: float  # at or above: publish
     hold: float  # at or below: hold
 
     def __post_init__(self) -> None:
         if not self.hold < 0.5 <= self.publish:
-            raise ValueError("hold must be below 0.5, publish not")
+            raise ValueError("hold must be below 0.5, and publish at least 0.5")
 
 
 class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the validation texts looked to the model: what is seen live is held against it."""
+    """Statistics of the model on validation texts. Drift alerts compare live traffic with them."""
 
-    probability: tuple[float, ...]  # [10]: the share of texts in each tenth of P(positive)
+    probability: tuple[float, ...]  # [BUCKETS]: share of texts in each bucket of P(positive)
     unknown_share: float = msgspec.field(name="unknown")  # mean share of unknown tokens
 
     def __post_init__(self) -> None:
@@ -104,9 +105,9 @@ class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was measured once, on which data: figures by name, the number of texts, the digest of the data set."""
+    """Metrics of the model on one data set."""
 
-    n: int
+    n: int  # texts
     dataset_sha256: str
     values: dict[str, float]
 
@@ -117,34 +118,34 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     family: str
     text: TextSpec
     input: Input
-    graph: str  # the file of the ONNX graph; its output `logit` is float32 [batch]
+    graph: str  # file name of the ONNX graph, whose output `logit` is float32 [batch]
     opset: int
     files: dict[str, str]  # file name -> sha256, hexadecimal
     calibration: Calibration
     thresholds: Thresholds
     metrics: dict[str, Metrics]
-    baseline: Baseline | None = None  # None until the model was measured on validation data
-    run_id: str  # of MLflow
+    baseline: Baseline | None = None  # None until the model was evaluated on validation data
+    run_id: str  # of the MLflow run
     created: str  # ISO 8601, UTC
 
     @property
     def release(self) -> str:
-        """name@version: what receipts and telemetry call the model."""
+        """name@version, as in receipts and telemetry."""
         return f"{self.name}@{self.version}"
 
     def __post_init__(self) -> None:
-        if strange := [name for name in self.files if Path(name).name != name]:
-            raise ValueError(f"files must be names within the folder, not {strange}")
+        if paths := [name for name in self.files if Path(name).name != name]:
+            raise ValueError(f"files must be names within the folder, not {paths}")
 
 
 class Registry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`registry.json` beside the model folders: which of them is served unless a setting overrules it."""
+    """`registry.json` beside the model folders. It names the model that is served, unless the setting MODEL does."""
 
     champion: str
 
 
 def read_champion(models: Path) -> str:
-    """The name of the model to serve. Raises ModelError."""
+    """Return the name of the model to serve. Raises ModelError if `registry.json` is missing or invalid."""
     path = models / "registry.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Registry).champion
@@ -153,7 +154,7 @@ def read_champion(models: Path) -> str:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a model folder. Raises ModelError if it cannot be read or is none."""
+    """Return the manifest of a model folder, not verified. Raises ModelError if it is missing or invalid."""
     try:
         return msgspec.json.decode((folder / MANIFEST_FILE).read_bytes(), type=Manifest)
     except OSError as error:
@@ -163,9 +164,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def load_verified_manifest(folder: Path) -> Manifest:
-    """The manifest of a model folder, once every file it names was found to be the one that was released.
+    """Return the manifest of a model folder after verifying the hash of every file that it names.
 
-    Raises ModelError, which names the file: unreadable, not a manifest, not the bytes of its sha256.
+    Raises ModelError if the manifest or a file is missing or invalid. The message names the file.
     """
     manifest = read_manifest(folder)
     for name, sha256 in manifest.files.items():

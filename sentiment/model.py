@@ -1,4 +1,4 @@
-"""A verified model folder, ready to score. Loading is all or nothing: there is no fallback model."""
+"""Load a verified model folder and score texts with it. A folder that fails verification is not loaded at all."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +16,8 @@ from .manifest import IdsCounts, Manifest
 
 class Scores(NamedTuple):
     probability: NDArray[np.float64]  # [batch]: calibrated P(positive), 0 … 1
-    logit: NDArray[np.float64]  # [batch]: its log-odds
-    unknown_share: NDArray[np.float64]  # [batch]: the share of the text's tokens that the model has never seen
+    logit: NDArray[np.float64]  # [batch]: log-odds of `probability`
+    unknown_share: NDArray[np.float64]  # [batch]: share of the text's tokens that the model does not know
 
 
 class Model:
@@ -30,17 +30,17 @@ class Model:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read, verify and open a model folder. Raises ModelError and says which file is at fault."""
-        description = manifest.load_verified_manifest(folder)
-        graph = folder / description.graph
-        try:  # by its path: the bytes of a graph in memory would cost time and stay resident beside the open session
+        """Load a model folder. Raises ModelError, which names the invalid file."""
+        about = manifest.load_verified_manifest(folder)
+        graph = folder / about.graph
+        try:  # from the path: from bytes it is slower, and they stay in memory beside the session
             session = ort.InferenceSession(graph, session_options(), providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has no exception tree of its own
+        except Exception as error:  # onnxruntime raises many types without a common base
             raise ModelError(f"{graph}: {error}") from error
         if [output.name for output in session.get_outputs()] != ["logit"]:
             raise ModelError(f"{graph}: must have one output, named logit")
-        files = {name: (folder / name).read_bytes() for name in description.input.files}
-        model = cls(description, encoder(description.input, files), session)
+        files = {name: (folder / name).read_bytes() for name in about.input.files}
+        model = cls(about, encoder(about.input, files), session)
         try:
             model.score_tokens([[]])
         except Exception as error:
@@ -49,39 +49,39 @@ class Model:
 
     @property
     def is_sequence_model(self) -> bool:
-        """Whether the graph reads tokens in order: milliseconds a text, not a fraction of one."""
+        """Whether the graph reads tokens in order. Such a graph takes milliseconds for a text, others less than one."""
         return not isinstance(self.manifest.input, IdsCounts)
 
     def tokens(self, text: str) -> Tokens:
         return self.manifest.text.tokens(text)
 
     def arrays(self, texts: Sequence[str]) -> Mapping[str, NDArray[Any]]:
-        """What the graph takes for these texts."""
+        """Return the inputs of the graph for these texts."""
         return self._encode([self.tokens(text) for text in texts]).arrays
 
     def score(self, texts: Sequence[str]) -> Scores:
-        """The scores of any number of texts, at least one."""
+        """Score one or more texts."""
         return self.score_tokens([self.tokens(text) for text in texts])
 
     def score_tokens(self, batch: Sequence[Tokens]) -> Scores:
-        """As `score`, for texts already cut into tokens.
+        """Score texts that are already tokenised.
 
-        A graph that reads sequences gets them one by one: on one thread a batch is no faster, it costs padding and
-        memory, and where activations are quantised a text's score would depend on its neighbours.
+        A sequence model scores them one by one: on one thread a batch is not faster, padding costs memory, and with
+        quantised activations the score of a text would depend on the others in its batch.
         """
-        parts = [[tokens] for tokens in batch] if self.is_sequence_model else [batch]
-        encoded = [self._encode(part) for part in parts]
-        raw = np.concatenate([self._session.run(["logit"], part.arrays)[0] for part in encoded])
+        batches = [[tokens] for tokens in batch] if self.is_sequence_model else [batch]
+        encoded = [self._encode(each) for each in batches]
+        raw = np.concatenate([self._session.run(["logit"], each.arrays)[0] for each in encoded])
         calibration = self.manifest.calibration
         logit = calibration.slope * raw.astype(np.float64) + calibration.intercept
-        unknown_share = np.concatenate([part.unknown_share for part in encoded])
+        unknown_share = np.concatenate([each.unknown_share for each in encoded])
         return Scores(1 / (1 + np.exp(-np.clip(logit, -500, 500))), logit, unknown_share)
 
 
 def session_options() -> ort.SessionOptions:
-    """One thread that does not spin: a call is a fraction of a millisecond, and an idle core costs money.
+    """Return options for one thread that does not spin: a call takes under a millisecond, and idle cores cost money.
 
-    The graph was optimised when it was exported; doing it again would only lengthen a cold start.
+    Graph optimisation is off because the export has already done it. Repeating it would lengthen a cold start.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

@@ -1,10 +1,10 @@
-"""A tweet becomes tokens: the only copy, used by training and by serving alike.
+"""Tokenise tweets. Training and serving share this code.
 
-`TextSpec` names every step as a switch, because training tunes them and the manifest records them.
-The way of a text: `clean` (entities, control characters, NFC) → one regular expression that cuts it into
-tokens, linear in its length → each token folded (case, elongation, names for emoji).
+Every step is a switch of `TextSpec`: training tunes the switches, the manifest records them. The steps are `clean`
+(entities, control characters, NFC), then one regular expression that splits the text into tokens in linear time, then
+normalising each token (case, elongation, names for emoji).
 
-Joined with single spaces, the tokens of a text tokenise to themselves: no pattern crosses a space.
+Joined with single spaces, the tokens of a text tokenise to themselves, because no pattern matches across a space.
 """
 
 import html
@@ -19,7 +19,7 @@ import msgspec
 URL = "<url>"
 MENTION = "<mention>"
 
-# English function words that carry no mood. Negations and intensity ("not", "never", "too", "but") stay out of it.
+# English function words without sentiment. Negations and intensifiers ("not", "never", "too", "but") are not listed.
 STOP_WORDS = frozenset(
     "a an the and or of to in on at by for from with as is am are was were be been being it its this that these those "
     "i me my we us our you your he him his she her they them their there here do does did has have had will".split()
@@ -29,7 +29,7 @@ _ENTITY = re.compile(r"&(?:(?:amp|#38|#x26);)*(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][
 _ELONGATION = re.compile(r"(\D)\1{2,}")
 _CAMEL = re.compile(r"[A-ZÀ-ÖØ-Þ]+(?![^\W\d_A-ZÀ-ÖØ-Þ])|[A-ZÀ-ÖØ-Þ]?[^\W\d_A-ZÀ-ÖØ-Þ]+|\d+")
 
-# The order is the meaning: what stands first wins. Every repetition is possessive or bounded, so the whole is O(n).
+# The order matters: the first alternative that matches wins. Every repetition is possessive or bounded, so it is O(n).
 _TOKEN = re.compile(
     r"""
     (?P<special>  <[a-z][a-z0-9_-]{0,79}> )
@@ -49,7 +49,7 @@ _TOKEN = re.compile(
 
 
 class Span(NamedTuple):
-    """A token and where it stands in the caller's text: `text[start:end]`, in code points."""
+    """A token and its position in the original text: `text[start:end]`, in code points."""
 
     token: str
     start: int
@@ -57,51 +57,51 @@ class Span(NamedTuple):
 
 
 class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a text is cut into tokens. Equal specs give equal tokens on every machine with the same Python."""
+    """How a text is tokenised. Equal specs give equal tokens on every machine with the same version of Python."""
 
-    unescape: bool = True  # HTML entities become the characters they stand for
-    printable: bool = True  # control, format and other non-printable characters are dropped
-    nfc: bool = True  # canonical composition; accents are kept
+    unescape: bool = True  # replace HTML entities by their characters
+    printable: bool = True  # drop control, format and other non-printable characters
+    nfc: bool = True  # compose characters canonically; accents are kept
     lowercase: bool = True
-    urls: bool = True  # every link becomes <url>
-    mentions: bool = True  # every @name becomes <mention>
-    hashtags: bool = True  # #LoveThisAirline becomes love this airline
-    emoticons: bool = True  # :-) is one token; otherwise it falls apart into punctuation
-    emoji: bool = True  # an emoji is named: <red_apple>; otherwise it stands for itself
-    elongations: bool = True  # "soooo" and "sooo" become "soo", "!!!!" becomes "!!"
-    punctuation: bool = True  # punctuation marks are tokens; otherwise they are dropped
+    urls: bool = True  # replace every link by <url>
+    mentions: bool = True  # replace every @name by <mention>
+    hashtags: bool = True  # split #LoveThisAirline into love this airline
+    emoticons: bool = True  # keep :-) as one token; otherwise it is split into punctuation
+    emoji: bool = True  # replace an emoji by its name: <red_apple>
+    elongations: bool = True  # shorten "soooo" and "sooo" to "soo", "!!!!" to "!!"
+    punctuation: bool = True  # keep punctuation marks as tokens; otherwise drop them
     stop_words: bool = False  # drop English function words, never a negation
-    lemmas: bool = False  # English dictionary forms, by simplemma
+    lemmas: bool = False  # replace words by their English dictionary form, with simplemma
 
     def tokens(self, text: str) -> list[str]:
-        """The tokens of any Unicode text; O(len(text))."""
+        """Return the tokens of any Unicode text in O(len(text))."""
         return [token for token, _, _ in self._scan(self.clean(text))]
 
     def normalise(self, text: str) -> str:
-        """The tokens joined by single spaces; idempotent, but for lemmas: a lemma may have one of its own."""
+        """Return the tokens joined by single spaces. Idempotent but for `lemmas`: a lemma may have another lemma."""
         return " ".join(self.tokens(text))
 
     def spans(self, text: str) -> list[Span]:
-        """The tokens with their place in `text` itself, before any cleaning."""
+        """Return the tokens with their positions in `text` itself, before cleaning."""
         cleaned, starts, ends = self._align(text)
         return [Span(token, starts[start], ends[end - 1]) for token, start, end in self._scan(cleaned)]
 
     def clean(self, text: str) -> str:
-        """`text` as the tokeniser reads it: entities resolved, control characters gone, composed."""
+        """Return the text that is split into tokens: without entities and control characters, and composed."""
         if self.unescape and "&" in text:
             text = _ENTITY.sub(_character, text)
         if self.printable and not text.isprintable():
             text = "".join(map(_printable, text))
         if self.nfc and not text.isascii():
             text = unicodedata.normalize("NFC", _stream_safe(text))
-        if self.lowercase and "İ" in text:  # the one character whose lower case is longer than itself
+        if self.lowercase and "İ" in text:  # the only character whose lower case is longer
             text = text.replace("İ", "I")
             if self.nfc:
-                text = unicodedata.normalize("NFC", text)  # without its dot it may compose with the next mark
+                text = unicodedata.normalize("NFC", text)  # without its dot, I may compose with the next mark
         return text
 
     def _align(self, text: str) -> tuple[str, list[int], list[int]]:
-        """`clean(text)`, and for each of its characters where its origin starts and ends in `text`."""
+        """Return `clean(text)`, and for each of its characters where it starts and ends in `text`."""
         cleaned: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -113,14 +113,16 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "".join(cleaned), starts, ends
 
     def _clusters(self, text: str) -> Iterator[tuple[int, int]]:
-        """Cut `text` where cleaning the parts is cleaning the whole: around entities, and before every character
-        that does not compose with the one before it."""
-        alone = msgspec.structs.replace(self, nfc=False)  # cleans one character or entity without composing it
+        """Yield the parts of `text` that can be cleaned separately with the same result.
+
+        They end around entities, and before every character that does not compose with the one before it.
+        """
+        without_nfc = msgspec.structs.replace(self, nfc=False)  # cleans a character or entity without composing it
         entities = {m.start(): m.end() for m in _ENTITY.finditer(text)} if self.unescape else {}
         start = position = 0
         while position < len(text):
             end = entities.get(position, position + 1)
-            content = alone.clean(text[position:end])
+            content = without_nfc.clean(text[position:end])
             if position > start and content and not _composes(content[0]):
                 yield start, position
                 start = position
@@ -139,7 +141,7 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 for offset, character in enumerate(raw, match.start()):
                     if token := self._symbol(character):
                         yield token, offset, offset + 1
-            elif token := _TOKEN_OF[kind](self, raw):
+            elif token := _NORMALISE[kind](self, raw):
                 yield token, match.start(), match.end()
 
     def _case(self, raw: str) -> str:
@@ -168,19 +170,19 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self._fold(raw) if self.punctuation else ""
 
     def _symbol(self, character: str) -> str:
-        """The token of a character that is no word: its name, itself, or nothing."""
+        """Return the token of a character outside words: its name, itself, or an empty string."""
         if character.isascii():
             return self._case(character) if self.punctuation else ""
         category = unicodedata.category(character)
         if category == "So":
             return f"<{unicodedata.name(character).lower().replace(' ', '_')}>" if self.emoji else character
         if category[0] in "MC" or "\U0001f3fb" <= character <= "\U0001f3ff":
-            return ""  # a mark without its letter, a skin tone, a variation selector
+            return ""  # a combining mark on its own, a skin tone, a variation selector
         return character if self.punctuation else ""
 
 
-# What makes a token of each kind of match; "" drops it.
-_TOKEN_OF: dict[str | None, Callable[[TextSpec, str], str]] = {
+# How the raw text of each kind of match becomes a token; an empty one is dropped.
+_NORMALISE: dict[str | None, Callable[[TextSpec, str], str]] = {
     "special": TextSpec._case,
     "url": TextSpec._url,
     "mention": TextSpec._mention,
@@ -203,7 +205,10 @@ def _printable(character: str) -> str:
 
 
 def _stream_safe(text: str) -> str:
-    """At most 30 combining marks in a row, which no language needs: sorting them is quadratic (UAX #15, section 13)."""
+    """Limit runs of combining marks to 30: composing sorts them in quadratic time (UAX #15, section 13).
+
+    No language needs more.
+    """
     kept, run = [], 0
     for character in text:
         run = run + 1 if unicodedata.combining(character) else 0
@@ -213,13 +218,13 @@ def _stream_safe(text: str) -> str:
 
 
 def _composes(character: str) -> bool:
-    """Whether NFC may join this character to the one before it: a mark, or a Hangul vowel or final consonant."""
+    """Return whether NFC may compose this character with the one before: a mark, or a Hangul vowel or final."""
     return unicodedata.category(character)[0] == "M" or "\u1160" <= character <= "\u11ff"
 
 
 @cache
 def _lemmatizer() -> Callable[..., str]:
-    import simplemma  # slow to load: only a spec that asks for lemmas pays for it
+    import simplemma  # imported lazily: it is slow, and only a spec with `lemmas` needs it
 
     return simplemma.lemmatize  # type: ignore[no-any-return]
 

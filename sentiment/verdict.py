@@ -1,4 +1,4 @@
-"""A probability becomes words a person can act on."""
+"""Turn a probability into a label, a decision and warnings."""
 
 from typing import Literal, NamedTuple
 
@@ -9,7 +9,7 @@ type Label = Literal["positive", "negative"]
 type Decision = Literal["publish", "review", "hold"]
 type WarningCode = Literal["mostly_unknown_words", "probably_not_english"]
 
-UNKNOWN_WORDS_LIMIT = 0.5  # the share of unknown tokens from which on the score says little about the text
+UNKNOWN_WORDS_LIMIT = 0.5  # above this share of unknown tokens, the score says little about the text
 
 
 class Verdict(NamedTuple):
@@ -19,10 +19,10 @@ class Verdict(NamedTuple):
 
 
 def verdict(text: str, probability: float, unknown_share: float, thresholds: Thresholds) -> Verdict:
-    """What a calibrated P(positive) means for a text, given the share of its tokens that the model does not know.
+    """Return the verdict on a text, from its calibrated P(positive) and its share of unknown tokens.
 
-    Publish only where "positive" is precise, hold where "negative" is, review between: a bad tweet let through is
-    what costs, so a text the model cannot read is never waved through.
+    The decision is "publish" only where the label "positive" is precise, "hold" where "negative" is, and "review"
+    between. A text with a warning is never published: letting a bad tweet through is the expensive mistake.
     """
     warnings: list[WarningCode] = ["mostly_unknown_words"] if unknown_share > UNKNOWN_WORDS_LIMIT else []
     if is_probably_not_english(text):

@@ -44,7 +44,7 @@ def test_a_token_may_look_like_a_mark() -> None:
 
 def test_the_first_hashes_are_the_single_tokens() -> None:
     hashed = hash_ngrams([["a", "b"], [], ["a"]], 3)
-    assert hashed.words == 3
+    assert hashed.n_unigrams == 3
     assert hashed.document[:3].tolist() == [0, 0, 2]
     assert hashed.hash[0] == hashed.hash[2] != hashed.hash[1]
 
