@@ -4,7 +4,7 @@ from sentiment.explain import MAX_SEGMENTS, explain
 from sentiment.model import Model
 
 
-def test_the_words_that_moved_the_score_are_named_in_the_callers_own_text(model: Model) -> None:
+def test_explanation_points_into_the_original_text(model: Model) -> None:
     text = "OMG the crew&#39;s food was GREAT!!!! but check-in was terrible"
     parts = explain(model, text)
     weight = {text[part.start : part.end]: part.weight for part in parts}
@@ -14,12 +14,12 @@ def test_the_words_that_moved_the_score_are_named_in_the_callers_own_text(model:
     assert "crew&#39;s" in weight
 
 
-def test_a_weight_is_what_the_log_odds_lose_without_the_word(model: Model) -> None:
+def test_weight_is_the_log_odds_lost_without_the_word(model: Model) -> None:
     with_it, without = model.score(["the crew was great", "the crew was"]).logit
     assert explain(model, "the crew was great")[-1].weight == pytest.approx(with_it - without)
 
 
-def test_it_is_one_run_however_long_the_text(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_text_is_explained_in_one_batch(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
     score = model.score_tokens
     monkeypatch.setattr(model, "score_tokens", lambda batch: rows.append(len(batch)) or score(batch))
@@ -30,5 +30,5 @@ def test_it_is_one_run_however_long_the_text(model: Model, monkeypatch: pytest.M
     assert "".join(text[part.start : part.end].replace(" ", "") for part in parts) == text.replace(" ", "")
 
 
-def test_a_text_without_tokens_has_no_explanation(model: Model) -> None:
+def test_text_without_tokens_has_no_explanation(model: Model) -> None:
     assert explain(model, "\u200b") == []

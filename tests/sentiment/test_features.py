@@ -13,36 +13,36 @@ tokens = st.lists(st.text(st.characters(exclude_categories=["Z", "C"]), min_size
 batches = st.lists(tokens, min_size=1, max_size=5)
 
 
-def strings(text: list[str], longest: int) -> Counter[tuple[str, ...]]:
-    """The n-grams of a text as one would write them down."""
-    marked = ["\2", *text, "\3"]
-    longer = [tuple(marked[i : i + n]) for n in range(2, longest + 1) for i in range(len(marked) - n + 1)]
+def ngrams(text: list[str], max_ngram: int) -> Counter[tuple[str, ...]]:
+    """The n-grams of a text, made without hashing."""
+    framed = ["\2", *text, "\3"]
+    longer = [tuple(framed[i : i + n]) for n in range(2, max_ngram + 1) for i in range(len(framed) - n + 1)]
     return Counter([(token,) for token in text] + longer)
 
 
 @given(batches, st.integers(1, 4))
-def test_equal_hashes_are_equal_ngrams(batch: list[list[str]], longest: int) -> None:
-    hashed = hash_ngrams(batch, longest)
+def test_equal_hashes_mean_equal_ngrams(batch: list[list[str]], max_ngram: int) -> None:
+    hashed = hash_ngrams(batch, max_ngram)
     for i, text in enumerate(batch):
         mine = Counter(hashed.hash[hashed.document == i].tolist())
-        assert sorted(mine.values()) == sorted(strings(text, longest).values())
+        assert sorted(mine.values()) == sorted(ngrams(text, max_ngram).values())
     together = Counter(hashed.hash.tolist())
-    assert sorted(together.values()) == sorted(sum((strings(text, longest) for text in batch), Counter()).values())
+    assert sorted(together.values()) == sorted(sum((ngrams(text, max_ngram) for text in batch), Counter()).values())
 
 
 @given(batches)
-def test_a_hash_does_not_depend_on_its_company(batch: list[list[str]]) -> None:
+def test_hash_does_not_depend_on_the_batch(batch: list[list[str]]) -> None:
     together = hash_ngrams(batch, 3)
     for i, text in enumerate(batch):
         alone = hash_ngrams([text], 3)
         assert sorted(alone.hash) == sorted(together.hash[together.document == i])
 
 
-def test_a_token_may_look_like_a_mark() -> None:
+def test_token_may_equal_a_marker() -> None:
     assert len(hash_ngrams([["\2", "\3"], ["a"]], 3).hash) == 7 + 4
 
 
-def test_the_first_hashes_are_the_single_tokens() -> None:
+def test_unigrams_come_first() -> None:
     hashed = hash_ngrams([["a", "b"], [], ["a"]], 3)
     assert hashed.n_unigrams == 3
     assert hashed.document[:3].tolist() == [0, 0, 2]
@@ -58,9 +58,9 @@ def vocabulary(words: list[str], bits: int = 64) -> IdsCountsEncoder:
 
 
 @pytest.mark.parametrize("bits", [32, 64])
-def test_ids_and_counts(bits: int) -> None:
+def test_counts_known_ngrams(bits: int) -> None:
     encode = vocabulary(["good", "bad", "so"], bits)
-    arrays, unknown = encode([["so", "so", "good"], ["what"], [], ["bad", "what"]])
+    arrays, unknown_share = encode([["so", "so", "good"], ["what"], [], ["bad", "what"]])
     padding = 3
     rows = [
         {id_: count for id_, count in zip(ids, counts, strict=True) if id_ != padding}
@@ -70,26 +70,26 @@ def test_ids_and_counts(bits: int) -> None:
     assert rows == [{so: 2.0, good: 1.0}, {}, {}, {bad: 1.0}]
     assert arrays["counts"][arrays["ids"] == padding].sum() == 0
     assert arrays["ids"].dtype == np.int32 and arrays["counts"].dtype == np.float32
-    assert unknown.tolist() == [0, 1, 1, 0.5]
+    assert unknown_share.tolist() == [0, 1, 1, 0.5]
 
 
 @pytest.mark.parametrize("table", [b"", b"123", np.array([2, 1], "<u8").tobytes(), np.array([1, 1], "<u8").tobytes()])
-def test_a_table_that_is_none_is_refused(table: bytes) -> None:
+def test_rejects_invalid_table_of_hashes(table: bytes) -> None:
     with pytest.raises(ModelError, match="ngrams.bin"):
         encoder(IdsCounts("ngrams.bin", 64, 1), {"ngrams.bin": table})
 
 
-def test_token_ids_and_lengths() -> None:
+def test_truncates_and_pads_token_ids() -> None:
     encode = encoder(TokenIds("v", max_length=3), {"v": b"<pad>\n<unk>\ngood\nbad\n"})
     assert isinstance(encode, TokenIdsEncoder)
-    arrays, unknown = encode([["good", "what"], [], ["bad", "bad", "good", "good"]])
+    arrays, unknown_share = encode([["good", "what"], [], ["bad", "bad", "good", "good"]])
     assert arrays["token_ids"].tolist() == [[2, 1, 0], [0, 0, 0], [3, 3, 2]]
     assert arrays["lengths"].tolist() == [2, 0, 3]
-    assert unknown.tolist() == [0.5, 1, 0]
+    assert unknown_share.tolist() == [0.5, 1, 0]
 
 
 @pytest.mark.parametrize("lines", [b"", b"only one", b"\xff\n\xff"])
-def test_a_vocabulary_that_is_none_is_refused(lines: bytes) -> None:
+def test_rejects_invalid_vocabulary(lines: bytes) -> None:
     with pytest.raises(ModelError, match="vocabulary.txt"):
         encoder(TokenIds("vocabulary.txt", 3), {"vocabulary.txt": lines})
 
@@ -98,10 +98,10 @@ PIECES = "[PAD] [UNK] [CLS] [SEP] un ##aff ##able a ##f cafe red apple don ' t !
 PAD, UNK, CLS, SEP = range(4)
 
 
-def word_pieces(longest: int = 12) -> WordPiecesEncoder:
+def word_pieces(max_length: int = 12) -> WordPiecesEncoder:
     known = np.unique(hash_ngrams([["unaffable", "don't", "!"]], 1).hash >> np.uint64(32)).astype("<u4")
     files = {"p": "\n".join(PIECES).encode(), "w": known.tobytes()}
-    encode = encoder(WordPieces("p", "w", longest, PAD, UNK, CLS, SEP), files)
+    encode = encoder(WordPieces("p", "w", max_length, PAD, UNK, CLS, SEP), files)
     assert isinstance(encode, WordPiecesEncoder)
     return encode
 
@@ -109,26 +109,26 @@ def word_pieces(longest: int = 12) -> WordPiecesEncoder:
 @pytest.mark.parametrize(
     ("token", "pieces"),
     [
-        ("unaffable", "un ##aff ##able"),  # the longest first
+        ("unaffable", "un ##aff ##able"),  # longest piece first
         ("aff", "a ##f ##f"),
-        ("café", "cafe"),  # accents are not read
+        ("café", "cafe"),  # accents are dropped
         ("don't", "don ' t"),
-        ("<red_apple>", "red apple"),  # an emoji is its name
+        ("<red_apple>", "red apple"),  # an emoji is split into its name
         ("<3", "< 3"),
         ("<", "<"),
-        ("unb", "[UNK]"),  # a word with one strange piece is strange as a whole
+        ("unb", "[UNK]"),  # one unknown piece makes the whole word unknown
         ("中", "[UNK]"),
         ("a" + "f" * 99, " ".join(["a", *["##f"] * 99])),
         ("a" + "f" * 100, "[UNK]"),
-        ("\u0301", ""),  # a mark alone
+        ("\u0301", ""),  # a combining mark on its own
     ],
 )
-def test_a_token_is_cut_into_pieces(token: str, pieces: str) -> None:
+def test_token_is_split_into_word_pieces(token: str, pieces: str) -> None:
     assert word_pieces().pieces(token) == [PIECES.index(piece) for piece in pieces.split()]
 
 
-def test_texts_in_pieces_are_framed_cut_and_padded() -> None:
-    arrays, unknown = word_pieces(6)([["!", "a"], [], ["unaffable", "don't", "!"]])
+def test_word_pieces_are_framed_truncated_and_padded() -> None:
+    arrays, unknown_share = word_pieces(6)([["!", "a"], [], ["unaffable", "don't", "!"]])
     a, mark = PIECES.index("a"), PIECES.index("!")
     assert arrays["token_ids"].tolist() == [
         [CLS, mark, a, SEP, PAD, PAD],
@@ -136,9 +136,9 @@ def test_texts_in_pieces_are_framed_cut_and_padded() -> None:
         [CLS, 4, 5, 6, PIECES.index("don"), SEP],
     ]
     assert arrays["lengths"].tolist() == [4, 2, 6]
-    assert unknown.tolist() == [0.5, 1, 0]
+    assert unknown_share.tolist() == [0.5, 1, 0]
 
 
-def test_pieces_without_their_marks_are_refused() -> None:
+def test_rejects_vocabulary_without_special_ids() -> None:
     with pytest.raises(ModelError, match="p: has 2 lines"):
         encoder(WordPieces("p", "w", 9, 0, 1, 2, 3), {"p": b"[PAD]\n[UNK]", "w": b"1234"})

@@ -2,7 +2,7 @@ import pytest
 
 from sentiment.language import ENGLISH, FOREIGN, is_probably_not_english
 
-OTHERS = [
+FOREIGN_TEXTS = [
     "Notre vol a deux heures de retard, merci pour rien",
     "Bagage perdu encore une fois, je suis furieux",
     "J’adore cette compagnie",
@@ -28,7 +28,7 @@ OTHERS = [
     "e\u0301videmment, c'est tre\u0300s bien",  # decomposed, as some keyboards send it
 ]
 
-ENGLISH_ALL_THE_SAME = [
+ENGLISH_TEXTS = [
     "the crew on my flight was lovely",
     "Bon voyage to our crew!",
     "Thanks to the team at São Paulo",
@@ -48,15 +48,15 @@ ENGLISH_ALL_THE_SAME = [
 ]
 
 
-@pytest.mark.parametrize("text", OTHERS)
-def test_another_language_is_told(text: str) -> None:
+@pytest.mark.parametrize("text", FOREIGN_TEXTS)
+def test_detects_other_languages(text: str) -> None:
     assert is_probably_not_english(text)
 
 
-@pytest.mark.parametrize("text", ENGLISH_ALL_THE_SAME)
-def test_in_doubt_it_is_english(text: str) -> None:
+@pytest.mark.parametrize("text", ENGLISH_TEXTS)
+def test_in_doubt_text_is_english(text: str) -> None:
     assert not is_probably_not_english(text)
 
 
-def test_a_word_has_one_language() -> None:
+def test_word_lists_are_disjoint() -> None:
     assert not ENGLISH & FOREIGN

@@ -11,7 +11,7 @@ from sentiment.manifest import MANIFEST_FILE, TokenIds
 from sentiment.model import Model
 
 
-def test_a_batch_is_one_run_of_the_graph(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_is_one_run_of_the_graph(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
     session = model._session
     monkeypatch.setattr(
@@ -24,12 +24,12 @@ def test_a_batch_is_one_run_of_the_graph(model: Model, monkeypatch: pytest.Monke
     np.testing.assert_allclose(together.probability, alone, atol=1e-6)
 
 
-def test_good_news_scores_above_bad_news(model: Model) -> None:
+def test_positive_text_scores_above_negative_text(model: Model) -> None:
     good, bad = model.score(["the crew was great", "the crew was awful"]).probability
     assert good > 0.9 and bad < 0.1
 
 
-def test_a_text_of_unknown_words_is_said_to_be_one(model: Model) -> None:
+def test_scores_hold_the_share_of_unknown_tokens(model: Model) -> None:
     assert model.score(["the crew", "zzz crew", "xxx yyy"]).unknown_share.tolist() == [0, 0.5, 1]
 
 
@@ -43,7 +43,7 @@ def test_probability_is_the_calibrated_logit(model: Model, model_folder: Path, e
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "ngrams.bin"])
-def test_one_changed_byte_is_refused_by_name(model_folder: Path, name: str) -> None:
+def test_rejects_file_with_one_changed_byte(model_folder: Path, name: str) -> None:
     content = bytearray((model_folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (model_folder / name).write_bytes(content)
@@ -52,40 +52,40 @@ def test_one_changed_byte_is_refused_by_name(model_folder: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "ngrams.bin", MANIFEST_FILE])
-def test_a_missing_file_is_named(model_folder: Path, name: str) -> None:
+def test_rejects_missing_file(model_folder: Path, name: str) -> None:
     (model_folder / name).unlink()
     with pytest.raises(ModelError, match=f"{name}: No such file"):
         Model.load(model_folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "x"}', b"\xff"])
-def test_a_manifest_that_is_none_is_named(model_folder: Path, content: bytes) -> None:
+def test_rejects_invalid_manifest(model_folder: Path, content: bytes) -> None:
     (model_folder / MANIFEST_FILE).write_bytes(content)
     with pytest.raises(ModelError, match=MANIFEST_FILE):
         Model.load(model_folder)
 
 
-def test_a_manifest_with_an_unknown_field_is_refused(model_folder: Path) -> None:
+def test_rejects_manifest_with_unknown_field(model_folder: Path) -> None:
     described = json.loads((model_folder / MANIFEST_FILE).read_bytes())
     (model_folder / MANIFEST_FILE).write_text(json.dumps(described | {"surprise": 1}))
     with pytest.raises(ModelError, match="surprise"):
         Model.load(model_folder)
 
 
-def test_a_file_that_is_used_must_be_hashed(model_folder: Path, edit_manifest) -> None:
+def test_rejects_used_file_without_hash(model_folder: Path, edit_manifest) -> None:
     edit_manifest(lambda m: replace(m, files={m.graph: m.files[m.graph]}))
     with pytest.raises(ModelError, match=r"ngrams.bin is used but has no sha256"):
         Model.load(model_folder)
 
 
-def test_a_graph_that_is_none_is_named(model_folder: Path, edit_manifest) -> None:
+def test_rejects_invalid_graph(model_folder: Path, edit_manifest) -> None:
     (model_folder / "model.onnx").write_bytes(b"not a graph")
     edit_manifest(lambda m: replace(m, files=m.files | {"model.onnx": _sha256(b"not a graph")}))
     with pytest.raises(ModelError, match="model.onnx"):
         Model.load(model_folder)
 
 
-def test_a_graph_that_does_not_take_the_contracts_input_is_named(model_folder: Path, edit_manifest) -> None:
+def test_rejects_graph_that_does_not_match_the_input_contract(model_folder: Path, edit_manifest) -> None:
     (model_folder / "ngrams.bin").write_bytes(b"<pad>\n<unk>\n")
     files = {"ngrams.bin": _sha256(b"<pad>\n<unk>\n")}
     edit_manifest(lambda m: replace(m, input=TokenIds("ngrams.bin", 8), files=m.files | files))
@@ -103,19 +103,19 @@ def test_a_graph_that_does_not_take_the_contracts_input_is_named(model_folder: P
         {"input": {"kind": "something_else"}},
     ],
 )
-def test_a_manifest_that_makes_no_sense_is_refused(model_folder: Path, change: dict[str, object]) -> None:
+def test_rejects_manifest_with_invalid_values(model_folder: Path, change: dict[str, object]) -> None:
     described = json.loads((model_folder / MANIFEST_FILE).read_bytes())
     (model_folder / MANIFEST_FILE).write_text(json.dumps(described | change))
     with pytest.raises(ModelError, match=MANIFEST_FILE):
         Model.load(model_folder)
 
 
-def test_an_extreme_calibration_still_gives_a_probability(model: Model, model_folder: Path, edit_manifest) -> None:
+def test_extreme_calibration_gives_probabilities(model: Model, model_folder: Path, edit_manifest) -> None:
     edit_manifest(lambda m: replace(m, calibration=manifest.Calibration(1e6)))
     assert set(Model.load(model_folder).score(["was great", "was awful"]).probability.round(6)) == {0.0, 1.0}
 
 
-def test_a_manifest_names_no_file_outside_its_folder(model_folder: Path) -> None:
+def test_rejects_file_outside_the_folder(model_folder: Path) -> None:
     described = json.loads((model_folder / MANIFEST_FILE).read_bytes())
     described["files"]["../secret"] = "0" * 64
     (model_folder / MANIFEST_FILE).write_text(json.dumps(described))
@@ -123,7 +123,7 @@ def test_a_manifest_names_no_file_outside_its_folder(model_folder: Path) -> None
         Model.load(model_folder)
 
 
-def test_the_champion_is_what_the_registry_says(tmp_path: Path) -> None:
+def test_champion_is_read_from_the_registry(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="registry.json"):
         manifest.read_champion(tmp_path)
     (tmp_path / "registry.json").write_text('{"champion": "lite"}')

@@ -44,7 +44,7 @@ specs = st.builds(TextSpec, **{name: st.booleans() for name in SWITCHES})
         ("", ""),
     ],
 )
-def test_what_a_text_becomes(text: str, tokens: str) -> None:
+def test_normalises_text(text: str, tokens: str) -> None:
     assert SPEC.normalise(text) == tokens
 
 
@@ -67,20 +67,20 @@ def test_every_step_has_a_switch(switch: str, text: str, off: str) -> None:
     assert replace(SPEC, **{switch: False}).normalise(text) == off != SPEC.normalise(text)
 
 
-def test_control_characters_stay_inside_links_when_they_are_not_dropped() -> None:
+def test_control_characters_stay_in_links_unless_dropped() -> None:
     spec = TextSpec(printable=False, urls=False)
     assert spec.tokens("http://a\x01b") == ["http://a\x01b"]
     assert replace(spec, printable=True).tokens("http://a\x01b") == ["http://ab"]
 
 
-def test_stop_words_go_and_negations_stay() -> None:
+def test_stop_words_are_dropped_and_negations_kept() -> None:
     spec = TextSpec(stop_words=True)
     assert spec.tokens("The food was not good") == ["food", "not", "good"]
     negations = {"no", "not", "nor", "never", "none", "nothing", "nobody", "neither", "cannot", "without"}
     assert not {word for word in STOP_WORDS if word in negations or word.endswith("n't")}
 
 
-def test_lemmas_are_dictionary_forms_and_cost_nothing_unless_asked_for() -> None:
+def test_simplemma_is_imported_only_for_lemmas() -> None:
     assert TextSpec(lemmas=True).tokens("Flights were delayed") == ["flight", "be", "delay"]
     code = (
         "import sys; from sentiment.text import TextSpec; TextSpec().tokens('a'); sys.exit('simplemma' in sys.modules)"
@@ -90,18 +90,18 @@ def test_lemmas_are_dictionary_forms_and_cost_nothing_unless_asked_for() -> None
 
 @given(texts, specs)
 @example("https://", SPEC)
-def test_tokenising_twice_changes_nothing(text: str, spec: TextSpec) -> None:
+def test_normalising_is_idempotent(text: str, spec: TextSpec) -> None:
     once = spec.normalise(text)
     assert spec.normalise(once) == once
 
 
 @given(texts, specs)
-def test_a_token_is_never_empty_and_never_holds_white_space(text: str, spec: TextSpec) -> None:
+def test_tokens_are_not_empty_and_hold_no_white_space(text: str, spec: TextSpec) -> None:
     assert all(token and not re.search(r"\s", token) for token in spec.tokens(text))
 
 
 @given(texts, specs)
-def test_spans_are_the_tokens_and_point_into_the_original(text: str, spec: TextSpec) -> None:
+def test_spans_point_into_the_original_text(text: str, spec: TextSpec) -> None:
     spans = spec.spans(text)
     assert [span.token for span in spans] == spec.tokens(text)
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
@@ -109,21 +109,21 @@ def test_spans_are_the_tokens_and_point_into_the_original(text: str, spec: TextS
 
 
 @given(st.text(alphabet=st.characters(categories=["L", "N", "P", "Z"])))
-def test_nothing_a_person_reads_as_a_word_is_lost(text: str) -> None:
-    """Every letter and digit of the composed text is in a token."""
+def test_no_letter_or_digit_is_lost(text: str) -> None:
+    """Every letter and digit of the composed text is in some token."""
     spec = TextSpec(unescape=False, elongations=False, urls=False, mentions=False, emoticons=False, hashtags=False)
     letters = [c for c in spec.clean(text).replace("’", "'").lower() if c.isalnum()]
     assert [c for c in "".join(spec.tokens(text)) if c.isalnum()] == letters
 
 
 @pytest.mark.parametrize("text", ["İSTANBUL", "http://İ\u200d\u0301", "i\u0307"])
-def test_a_dotted_capital_i_is_a_plain_i(text: str) -> None:
+def test_dotted_capital_i_becomes_i(text: str) -> None:
     for spec in (SPEC, replace(SPEC, urls=False)):
         once = spec.normalise(text)
         assert "İ" not in once and spec.normalise(once) == once
 
 
-def test_the_original_is_found_behind_entities_marks_and_emoji() -> None:
+def test_spans_cover_entities_marks_and_emoji() -> None:
     text = "&lt;3 cafe\u0301 👍🏽 #BigDay!!!"
     spans = {span.token: text[span.start : span.end] for span in SPEC.spans(text)}
     assert spans == {
@@ -164,7 +164,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("part", HOSTILE)
-def test_no_text_is_a_catastrophe(part: str) -> None:
+def test_tokenising_takes_linear_time(part: str) -> None:
     """A megabyte takes less than a second; work that grows with its square would take hours."""
     text = part * (2**20 // len(part.encode("utf-8", "surrogatepass")))
 

@@ -19,11 +19,11 @@ THRESHOLDS = Thresholds(publish=0.9, hold=0.2)
         (0.0, "negative", "hold"),
     ],
 )
-def test_label_and_decision(probability: float, label: str, decision: str) -> None:
+def test_thresholds_decide(probability: float, label: str, decision: str) -> None:
     assert verdict("a text", probability, 0, THRESHOLDS) == (label, decision, [])
 
 
-def test_what_the_model_cannot_read_is_never_waved_through() -> None:
+def test_text_with_a_warning_is_never_published() -> None:
     assert verdict("a text", 0.99, 0.5, THRESHOLDS) == ("positive", "publish", [])
     assert verdict("a text", 0.99, 0.51, THRESHOLDS) == ("positive", "review", ["mostly_unknown_words"])
     assert verdict("a text", 0.01, 1.0, THRESHOLDS) == ("negative", "hold", ["mostly_unknown_words"])
@@ -32,6 +32,6 @@ def test_what_the_model_cannot_read_is_never_waved_through() -> None:
     assert verdict("Merci à tous !", 0.99, 0.9, THRESHOLDS) == ("positive", "review", both)
 
 
-def test_without_a_precise_region_everything_is_for_review() -> None:
+def test_unreachable_thresholds_send_everything_to_review() -> None:
     nowhere = Thresholds(publish=1.0001, hold=-0.0001)
     assert {verdict("a text", p, 0, nowhere).decision for p in (0.0, 0.5, 1.0)} == {"review"}
