@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from onnx import TensorProto, helper
 
 from sentiment import manifest
-from sentiment.features import encoder
+from sentiment.features import make_encoder
 from sentiment.manifest import TokenIds
 from sentiment.model import Model
 
@@ -17,7 +17,7 @@ def test_serves_graph_over_token_ids(model: Model) -> None:
     about = replace(model.manifest, input=contract, calibration=manifest.Calibration())
     files = {"vocabulary.txt": vocabulary}
     session = type(model._session)(_sum_of_ids(), providers=["CPUExecutionProvider"])
-    served = Model(about, encoder(contract, files), session)
+    served = Model(about, make_encoder(contract, files), session)
     assert served.score(["good good", "bad", "fine fine fine fine"]).logit.tolist() == [4, -2, 8]
 
 
