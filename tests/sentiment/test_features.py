@@ -51,8 +51,8 @@ def test_unigrams_come_first() -> None:
 
 def vocabulary(words: list[str], bits: int = 64) -> IdsCountsEncoder:
     hashes = np.unique(hash_ngrams([words], 1).hash >> np.uint64(64 - bits))
-    contract = IdsCounts("v", bits, 1)
-    encode = make_encoder(contract, {"v": hashes.astype(f"<u{bits // 8}").tobytes()})
+    spec = IdsCounts("v", bits, 1)
+    encode = make_encoder(spec, {"v": hashes.astype(f"<u{bits // 8}").tobytes()})
     assert isinstance(encode, IdsCountsEncoder)
     return encode
 
