@@ -1,4 +1,4 @@
-"""A graph over token ids, made by hand, gives the logits that it should."""
+"""A handmade graph over token ids returns the expected logits."""
 
 import onnx
 from msgspec.structs import replace

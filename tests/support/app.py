@@ -1,4 +1,4 @@
-"""The real app behind the real runtime, in a process of its own."""
+"""Run the app behind the runtime of Azure Functions, in a process of its own."""
 
 import os
 import re
