@@ -1,17 +1,123 @@
-"""The front door: every trigger of `functions/` in one Function App. Nothing else happens here."""
+"""Azure's entry point. `create_app` is the only place where the parts of the app are put together."""
 
 import gc
 
-gc.disable()  # what is imported stays: looking for garbage among it would only lengthen a cold start
+gc.disable()  # what is imported stays in memory: collecting garbage would only lengthen a cold start
 
-import azure.functions as func  # noqa: E402
+import json
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from functions import export, feedback, health, incident, models, not_found, page, predict, retention  # noqa: E402
-from functions.openapi import route, viewer  # noqa: E402
+import azure.functions as func
 
-app = func.FunctionApp()
-for trigger in (predict, feedback, incident, retention, export, health, models, route, viewer, page, not_found):
-    app.register_functions(trigger.blueprint)
+import functions
+from cloud import telemetry
+from cloud.settings import MailSettings, Settings, read_settings
+from cloud.table_storage import TableFeedbackStore, TableIncidentStore
+from feedback.receipt import Receipts
+from functions import feedback, health, incident, models, not_found, page, predict, retention
+from functions.openapi import route, viewer
+from functions.shared.api import Api
+from functions.shared.service import Service
+from sentiment.errors import ModelError
+from sentiment.manifest import read_champion
+from sentiment.model import Model
+
+if TYPE_CHECKING:
+    from feedback.export import FeedbackExport
+    from feedback.incident import IncidentReporter
+
+ROOT = Path(functions.__file__).parents[1]  # of the checkout or the package; this file may run from a copy elsewhere
+MODELS = ROOT / "models"
+MAX_CONCURRENT_REQUESTS = 32  # host.json's maxConcurrentRequests
+
+log = logging.getLogger("buzzguard")
+
+
+def create_app(settings: Settings) -> func.FunctionApp:
+    """Return the function app with all triggers. Starts telemetry, so call it once per process."""
+    telemetry.start(settings.applicationinsights_connection_string)
+    service = _create_service(settings)
+    app = func.FunctionApp()
+    api = Api(app, settings.auth_level)
+    predict.register(api, service)
+    feedback.register(api, service)
+    health.register(api, service)
+    incident.register(api, service)
+    retention.register(app, service)
+    if service.export is not None:
+        from functions import export  # imported lazily: few deployments have an export
+
+        export.register(app, service, service.export)
+    models.register(api, service)
+    route.register(api, service)
+    viewer.register(api)
+    page.register(api)
+    not_found.register(api)
+    return app
+
+
+def _create_service(settings: Settings) -> Service:
+    receipt_age = timedelta(days=settings.receipt_days)
+    return Service(
+        loaded_model=_load_model(settings.model),
+        models_folder=MODELS,
+        build=_read_build(),
+        receipts=Receipts(settings.receipt_keys, receipt_age),
+        receipt_age=receipt_age,
+        store=TableFeedbackStore(settings),
+        retention=timedelta(days=settings.feedback_retention_days),
+        export=_create_export(settings),
+        incidents=TableIncidentStore(settings),
+        incident_keys=settings.incident_keys,
+        reporter=_create_reporter(settings.mail),
+        # One thread for each request that may run: none waits for another while the store hangs.
+        feedback_threads=ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS, "feedback"),
+        # A pool of its own: a mail server that hangs must not block predictions or feedback.
+        incident_threads=ThreadPoolExecutor(4, "incident"),
+    )
+
+
+def _load_model(name: str | None) -> Model | ModelError:
+    """Load the model folder `name`, by default the champion.
+
+    Return the error if that fails: feedback and erasure must work without a model.
+    """
+    try:
+        return Model.load(MODELS / (name or read_champion(MODELS)))
+    except ModelError as error:
+        log.error("No model is served: %s", error)
+        return error
+
+
+def _create_export(settings: Settings) -> "FeedbackExport | None":
+    if not settings.export_container_url:
+        return None
+    from cloud.blob_storage import BlobFeedbackExport  # imported lazily: few deployments have an export
+
+    return BlobFeedbackExport(settings)
+
+
+def _create_reporter(mail: MailSettings | None) -> "IncidentReporter | None":
+    if mail is None:
+        return None
+    from cloud.report_email import EmailReporter  # imported lazily: few deployments have a mail server
+    from cloud.smtp import SmtpMailer
+
+    return EmailReporter(SmtpMailer(mail))
+
+
+def _read_build() -> str | None:
+    """Return the id that infra/package.py gave this package; None in a checkout."""
+    file = ROOT / "build.json"
+    return json.loads(file.read_bytes())["build"] if file.exists() else None
+
+
+app = create_app(read_settings(os.environ))
 
 gc.freeze()
 gc.enable()

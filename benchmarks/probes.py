@@ -34,8 +34,19 @@ STAGES = {
         "cloud.settings",
         "cloud.table_storage",
     ],
-    "model load (functions.shared.service)": ["functions.shared.service"],
-    "functions": ["function_app"],
+    "functions": [
+        "functions.predict",
+        "functions.feedback",
+        "functions.health",
+        "functions.incident",
+        "functions.retention",
+        "functions.models",
+        "functions.openapi.route",
+        "functions.openapi.viewer",
+        "functions.page",
+        "functions.not_found",
+    ],
+    "model load (function_app.create_app)": ["function_app"],
     "devhost": ["devhost.host.runtime"],
 }
 

@@ -18,16 +18,15 @@ from feedback.export import Erasure, Erasures
 from feedback.record import Feedback
 from feedback.stores import PredictionKey
 
-from .identity import CredentialFactory, managed_identity
+from .azure_storage import REQUEST_TIMEOUT_SECONDS, CredentialFactory, managed_identity
 from .settings import Settings
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient
 
-# The retry policy. A person waits until an erasure is noted: at most MAX_ATTEMPTS times 1.4 s.
+# The retry policy. A person waits until an erasure is noted: at most MAX_ATTEMPTS times twice REQUEST_TIMEOUT_SECONDS.
 MAX_ATTEMPTS = 2
 RETRY_AFTER_SECONDS = 5  # what the caller is asked to wait
-REQUEST_TIMEOUT_SECONDS = 0.7  # to connect, and to wait for a reply
 DAY_TIMEOUT_SECONDS = 6  # to read or write a part of a day, or to list blobs
 
 _DAY = re.compile(r"feedback/(\d{4}-\d\d-\d\d)\.jsonl")

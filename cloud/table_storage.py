@@ -15,18 +15,17 @@ from feedback.errors import FeedbackConflict, IncidentInProgress, StoreUnavailab
 from feedback.record import Feedback
 from feedback.stores import Claim, PredictionKey, PurgedBatch, Subject
 
-from .identity import CredentialFactory, managed_identity
+from .azure_storage import REQUEST_TIMEOUT_SECONDS, CredentialFactory, managed_identity
 from .settings import Settings
 
 if TYPE_CHECKING:
     from azure.data.tables import TableClient, TableEntity
 
 # The retry policy; `_call_with_retry` applies it to every request. A person waits for most of them: at most
-# MAX_ATTEMPTS times 1.4 s. The SDK's own retries are off: they would go on for minutes, and as long as the server's
-# Retry-After asks.
+# MAX_ATTEMPTS times twice REQUEST_TIMEOUT_SECONDS. The SDK's own retries are off: they would go on for minutes, and as
+# long as the server's Retry-After asks.
 MAX_ATTEMPTS = 2
 RETRY_AFTER_SECONDS = 5  # what the caller is asked to wait
-REQUEST_TIMEOUT_SECONDS = 0.7  # to connect, and to wait for a reply
 SCAN_TIMEOUT_SECONDS = 6  # to read a page or to write a batch; the service itself gives up after 5
 
 MAX_TRANSACTION_ROWS = 100  # a limit of the service

@@ -1,12 +1,12 @@
-"""What Application Insights is told of the app: records, measurements, failures. Never what a person wrote.
+"""Telemetry for Application Insights: events, metrics, and every log record under "buzzguard" from WARNING on.
 
-Whoever has something to tell logs it, and need not know this module:
-    logging.getLogger("buzzguard.watch").info("feedback_erased", extra={"receipt": digest})
-    logging.getLogger("buzzguard.watch.meter").info("predict.duration", extra={"value": 2.1, "by": {}})
-A failure is whatever a logger under "buzzguard" says at WARNING or above.
+    telemetry.event("feedback_erased", receipt=digest)
+    telemetry.record("predict.duration", milliseconds)
 
-OpenTelemetry takes half a second and 42 MB to import: it is set up in the background, after the first response. What is
-told until then waits, with its own time and the trace that it belongs to.
+Never put into it what a person wrote.
+
+OpenTelemetry takes half a second and 42 MB to import. It is set up in a background thread after the first response;
+until then records are buffered, each with its own time and trace.
 """
 
 import atexit
@@ -17,20 +17,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
-from typing import Any
+from typing import Any, Literal
 
-WATCH = "buzzguard.watch"
-METER = "buzzguard.watch.meter"
+SETUP_DELAY_SECONDS = 0.05  # gives the runtime time to send the first response
+MAX_BUFFERED_RECORDS = 2048  # as many as OpenTelemetry's own queue takes; the oldest are dropped
+EXPORT_TIMEOUT_SECONDS = 5  # to connect, and to wait for a response; only background threads wait
+SHUTDOWN_TIMEOUT_SECONDS = 2  # how long the last export may delay the end of the process
 
-_HEAD_START = 0.05  # seconds that the runtime has to send the first response
-_WAITING = 2048  # records, as many as OpenTelemetry's own queue takes; the oldest go first
-_PATIENCE = 5  # seconds to connect, and to wait for an answer; only threads in the background wait
-_LAST_EXPORT = 2  # seconds that the end of the process may be put off
-_EXPORT = "opentelemetry.buzzguard"  # the logger that OpenTelemetry listens to
-_INSTRUMENTED = "azure_sdk django fastapi flask httpx httpx2 psycopg2 requests urllib urllib3".split()
+EVENTS_LOGGER = "buzzguard.watch"  # Application Insights shows it as the property logger_name
+METRICS_LOGGER = "buzzguard.watch.meter"
+_OTEL_LOGGER = "opentelemetry.buzzguard"  # OpenTelemetry exports what this logger gets
 
-# An instance may be gone seconds after its last response: what waits for an export is lost with it. Records go out
-# every second by default, measurements every minute.
+# An instance may be gone seconds after its last response, and what was not exported is lost with it. Log records are
+# exported every second by default, metrics every minute.
 _ENVIRONMENT = {
     "OTEL_METRIC_EXPORT_INTERVAL": "5000",  # milliseconds
     "OTEL_TRACES_SAMPLER": "microsoft.fixed_percentage",  # as infra/ has it for the host; by default 5 traces a second
@@ -40,57 +39,101 @@ _ENVIRONMENT = {
     "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
     "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
 }
+_INSTRUMENTED = "azure_sdk django fastapi flask httpx httpx2 psycopg2 requests urllib urllib3".split()
+
+type Metric = Literal["predict.duration", "predictions", "unknown_words"]
+
+# Metric -> kind of its instrument, unit.
+METRICS: dict[Metric, tuple[Literal["counter", "histogram"], str]] = {
+    "predict.duration": ("histogram", "ms"),
+    "predictions": ("counter", ""),
+    "unknown_words": ("histogram", ""),
+}
 
 type Receive = Callable[[logging.LogRecord], None]
 
 log = logging.getLogger("buzzguard.telemetry")
 
+_events = logging.getLogger(EVENTS_LOGGER)
+_metrics = logging.getLogger(METRICS_LOGGER)
 _traceparent: ContextVar[str] = ContextVar("traceparent", default="")
-_after_first_response: Callable[[], None] | None = None
+
+
+def event(name: str, /, **fields: object) -> None:
+    """Record that something happened. `fields` become its properties."""
+    _events.info(name, extra=fields, stacklevel=2)
+
+
+def record(metric: Metric, value: float, /, **attributes: str) -> None:
+    """Add a measurement to a metric. Raises ValueError for a metric that is not in METRICS."""
+    if metric not in METRICS:
+        raise ValueError(f"unknown metric {metric!r}: METRICS has {', '.join(METRICS)}")
+    _metrics.info(metric, extra={"value": value, "attributes": attributes}, stacklevel=2)
+
+
+def is_enabled() -> bool:
+    """Whether anything takes events and metrics."""
+    return _events.isEnabledFor(logging.INFO)
 
 
 def start(connection_string: str | None) -> None:
-    """Listens from now on. To be called once; without a connection string nobody listens and nothing is imported."""
-    global _after_first_response
-    watch = logging.getLogger(WATCH)
-    watch.setLevel(logging.INFO if connection_string else logging.WARNING)
+    """Buffer telemetry from now on, and export it from the first response on. Call it once per process.
+
+    Without a connection string nothing is recorded and nothing is imported.
+    """
+    _events.setLevel(logging.INFO if connection_string else logging.WARNING)
     if connection_string is None:
         return
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    desk = Desk()
-    watch.addHandler(desk)
-    watch.propagate = False  # the console is for people
-    logging.getLogger("buzzguard").addHandler(desk)
+    buffer = BufferingHandler()
+    _events.addHandler(buffer)
+    _events.propagate = False  # the console is for people
+    logging.getLogger("buzzguard").addHandler(buffer)
     logging.getLogger("azure").setLevel(logging.WARNING)  # it would log every export
     end = threading.Event()
-    thread = threading.Thread(target=_export, args=(connection_string, desk, end), name="telemetry", daemon=True)
-    atexit.register(_finish, thread, end)
-    _after_first_response = thread.start
+    thread = threading.Thread(target=_export, args=(connection_string, buffer, end), name="telemetry", daemon=True)
+    atexit.register(_shut_down, thread, end)
+    _after_first_response.schedule(thread.start)
 
 
 @contextmanager
-def invocation(traceparent: str) -> Iterator[None]:
-    """What is told within belongs to this trace (W3C Trace Context). Every function does its work in one."""
-    global _after_first_response
+def trace_context(traceparent: str) -> Iterator[None]:
+    """Assign the telemetry of this block to a trace (W3C Trace Context). Every function of the app runs in one."""
     token = _traceparent.set(traceparent)
     try:
         yield
     finally:
         _traceparent.reset(token)
-        if _after_first_response is not None:  # functions are async: they end one after the other
-            begin, _after_first_response = _after_first_response, None
-            begin()
+        _after_first_response.run()
 
 
-class Desk(logging.Handler):
-    """Keeps what it is told until it is opened. Then it passes everything on, in the context it was told in."""
+class _Once:
+    """A callback that runs once. It needs no lock: functions are async, so they end one after the other."""
+
+    def __init__(self) -> None:
+        self._callback: Callable[[], None] | None = None
+
+    def schedule(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
+
+    def run(self) -> None:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
+
+
+_after_first_response = _Once()
+
+
+class BufferingHandler(logging.Handler):
+    """Buffers records until `open` gives it a receiver, then passes on all, each in the context it was logged in."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(WATCH))
-        self._waiting: deque[tuple[Context, logging.LogRecord]] = deque(maxlen=_WAITING)
-        self._deliver: Callable[[Context, logging.LogRecord], None] = lambda *told: self._waiting.append(told)
+        self.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(EVENTS_LOGGER))
+        self._buffer: deque[tuple[Context, logging.LogRecord]] = deque(maxlen=MAX_BUFFERED_RECORDS)
+        self._deliver: Callable[[Context, logging.LogRecord], None] = lambda *item: self._buffer.append(item)
 
     def emit(self, record: logging.LogRecord) -> None:  # one at a time: the handler has a lock
         self._deliver(copy_context(), record)
@@ -99,97 +142,108 @@ class Desk(logging.Handler):
         def deliver(context: Context, record: logging.LogRecord) -> None:
             try:
                 context.run(receive, record)
-            except Exception:  # no request fails because it was logged
+            except Exception:  # no request may fail because of its telemetry
                 self.handleError(record)
 
         self.acquire()
-        self._deliver = deliver  # from here on nothing is added to what waits
+        self._deliver = deliver  # from here on nothing is added to the buffer
         self.release()
-        while self._waiting:
-            deliver(*self._waiting.popleft())
+        while self._buffer:
+            deliver(*self._buffer.popleft())
 
 
-def _export(connection_string: str, desk: Desk, end: threading.Event) -> None:
-    """Sets OpenTelemetry up, opens the desk, waits for the end of the process and exports what is left."""
-    end.wait(_HEAD_START)
+def _export(connection_string: str, buffer: BufferingHandler, end: threading.Event) -> None:
+    """Set OpenTelemetry up, pass it the buffered records, wait for the end of the process and export the rest."""
+    end.wait(SETUP_DELAY_SECONDS)
     try:
         receive, providers = _set_up(connection_string)
     except Exception:
-        desk.open(lambda record: None)
-        if threading.main_thread().is_alive():  # else it is too late for new threads, and for a word about it
+        buffer.open(lambda record: None)
+        if threading.main_thread().is_alive():  # else the process is ending, which is why new threads are refused
             log.exception("Telemetry cannot be set up: none is sent.")
         return
-    desk.open(receive)
+    buffer.open(receive)
     end.wait()
     for provider in providers:
         provider.shutdown()
 
 
-def _finish(thread: threading.Thread, end: threading.Event) -> None:
-    if thread.is_alive():  # there was a response
+def _shut_down(thread: threading.Thread, end: threading.Event) -> None:
+    if thread.is_alive():  # it starts with the first response
         end.set()
-        thread.join(_LAST_EXPORT)
+        thread.join(SHUTDOWN_TIMEOUT_SECONDS)
 
 
 def _set_up(connection_string: str) -> tuple[Receive, list[Any]]:
-    """What takes records to Application Insights, and the providers to shut down in the end.
+    """Return the function that sends a record to Application Insights, and the providers to shut down at the end.
 
     Managed identity: the exporters themselves read APPLICATIONINSIGHTS_AUTHENTICATION_STRING.
     """
     from azure.monitor.opentelemetry import configure_azure_monitor
     from opentelemetry._logs import get_logger_provider
     from opentelemetry.context import attach
-    from opentelemetry.metrics import get_meter, get_meter_provider
+    from opentelemetry.metrics import get_meter_provider
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     configure_azure_monitor(
         connection_string=connection_string,
-        logger_name=_EXPORT,
+        logger_name=_OTEL_LOGGER,
         enable_live_metrics=False,
         enable_performance_counters=False,
         disable_offline_storage=True,
         instrumentation_options={library: {"enabled": False} for library in _INSTRUMENTED},
-        retry_total=0,  # the transport does it
+        retry_total=0,  # the transport retries
         transport=_transport(),
     )
     providers: list[Any] = [get_logger_provider(), get_meter_provider()]
     for provider in providers:
         atexit.unregister(provider.shutdown)  # it would wait for half a minute
-    export = logging.getLogger(_EXPORT)
+    export = logging.getLogger(_OTEL_LOGGER)
     export.propagate = False
-    meter = get_meter("buzzguard")
-    instruments: dict[str, Callable[..., None]] = {
-        "predict.duration": meter.create_histogram("predict.duration", "ms").record,
-        "predictions": meter.create_counter("predictions").add,
-        "unknown_words": meter.create_histogram("unknown_words").record,
-    }
+    instruments = _instruments()
     extract = TraceContextTextMapPropagator().extract
-    outside = extract({"traceparent": f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"})
+    no_trace = extract({"traceparent": f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"})
 
     def receive(record: logging.LogRecord) -> None:
-        attributes = vars(record)
-        if record.name == METER:
-            instruments[record.msg](attributes["value"], attributes["by"])
+        if record.name == METRICS_LOGGER:
+            measurement = vars(record)
+            instruments[record.msg](measurement["value"], measurement["attributes"])
         else:
-            attach(extract({"traceparent": _traceparent.get()}, outside))  # in a copy of the context: for good
+            attach(extract({"traceparent": _traceparent.get()}, no_trace))  # this runs in a copy of the context
             export.handle(record)
 
     return receive, providers
 
 
-def _transport() -> Any:
-    """Sends again what got no answer, which azure-core does not: a POST may have been received.
+def _instruments() -> dict[str, Callable[..., None]]:
+    """Return for each metric the function that adds a value with attributes."""
+    from opentelemetry.metrics import get_meter
 
-    A record sent twice does no harm where receipts are counted; one that is lost may be the third of a burst. After
-    some quiet minutes the first POST often goes into a connection that a gateway has dropped without a word.
+    meter = get_meter("buzzguard")
+    return {
+        name: meter.create_counter(name, unit).add if kind == "counter" else meter.create_histogram(name, unit).record
+        for name, (kind, unit) in METRICS.items()
+    }
+
+
+def _transport() -> Any:
+    """Return a transport that retries a POST without a response, which azure-core does not: it may have been received.
+
+    A record sent twice does no harm, since queries count distinct receipts; a lost one may be the third of a burst.
+    After some quiet minutes the first POST often goes into a connection that a gateway has silently dropped.
     """
     import requests
     from azure.core.pipeline.transport import RequestsTransport
     from urllib3 import Retry
 
     busy = (408, 429, 500, 502, 503, 504)
-    again = Retry(5, backoff_factor=0.5, allowed_methods=None, status_forcelist=busy, raise_on_status=False)
+    retry = Retry(5, backoff_factor=0.5, allowed_methods=None, status_forcelist=busy, raise_on_status=False)
     session = requests.Session()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=again))
-    return RequestsTransport(session=session, session_owner=False, connection_timeout=_PATIENCE, read_timeout=_PATIENCE)
+        session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
+    return RequestsTransport(
+        session=session,
+        session_owner=False,
+        connection_timeout=EXPORT_TIMEOUT_SECONDS,
+        read_timeout=EXPORT_TIMEOUT_SECONDS,
+    )

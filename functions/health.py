@@ -1,13 +1,16 @@
-"""GET /api/health/live and /api/health/ready, for whoever watches from outside."""
+"""GET /api/health/live and GET /api/health/ready, for monitoring from outside."""
 
+from functools import partial
 from typing import Literal
 
 import azure.functions as func
 from msgspec import Struct
 
-from .predict import ModelName
-from .shared.http import Answer, endpoint
-from .shared.service import service
+from .schemas import ModelName
+from .shared.api import Api, Operation
+from .shared.http import ApiResponse
+from .shared.problems import MODEL_UNAVAILABLE
+from .shared.service import Service
 
 
 class Live(Struct, frozen=True):
@@ -20,30 +23,34 @@ class Ready(Struct, frozen=True):
     status: Literal["ready"] = "ready"
 
 
-blueprint = func.Blueprint()
-
-
-@endpoint(
-    blueprint,
-    "GET",
-    "/api/health/live",
+LIVE = Operation(
+    name="live",
+    method="GET",
+    path="/api/health/live",
     summary="Whether the process answers",
-    auth_level="anonymous",
-    answers={200: Live},
+    security=None,
+    responses={200: Live},
 )
-async def live(_: func.HttpRequest, __: None) -> Answer:
-    return Answer(200, Live())
-
-
-@endpoint(
-    blueprint,
-    "GET",
-    "/api/health/ready",
+READY = Operation(
+    name="ready",
+    method="GET",
+    path="/api/health/ready",
     summary="Whether predictions can be made",
-    auth_level="anonymous",
-    answers={200: Ready},
-    problems=("Model unavailable",),
+    security=None,
+    responses={200: Ready},
+    problems=(MODEL_UNAVAILABLE,),
 )
-async def ready(_: func.HttpRequest, __: None) -> Answer:
+
+
+def register(api: Api, service: Service) -> None:
+    api.add(LIVE, live)
+    api.add(READY, partial(ready, service))
+
+
+async def live(_: func.HttpRequest, __: None) -> ApiResponse:
+    return ApiResponse(200, Live())
+
+
+async def ready(service: Service, _: func.HttpRequest, __: None) -> ApiResponse:
     about = service.model.manifest
-    return Answer(200, Ready(ModelName(about.name, about.version), service.build))
+    return ApiResponse(200, Ready(ModelName(about.name, about.version), service.build))

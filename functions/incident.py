@@ -1,55 +1,55 @@
-"""POST /api/incidents: an alert of Azure Monitor fired; the team is to have a report of it."""
+"""POST /api/incidents: report an alert of Azure Monitor to the team, by mail."""
 
-import logging
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 import azure.functions as func
 from msgspec import Struct
 
+from cloud import telemetry
 from cloud.azure_monitor import Alert, to_incident
 from feedback.errors import MailUnavailable
 from feedback.incident import report_incident
 
-from .shared.http import Answer, Secret, endpoint
-from .shared.service import in_thread, service
+from .shared.api import INCIDENT_KEY, Api, Operation
+from .shared.http import ApiResponse, Secret
+from .shared.problems import INCIDENT_IN_PROGRESS, MAIL_UNAVAILABLE, STORE_UNAVAILABLE, WRONG_KEY
+from .shared.service import Service, run_in_thread
 
 
 class IncidentResponse(Struct, frozen=True):
-    """`replayed`: nothing is left to report; it was mailed before, or erased since. `ignored`: the alert has not fired
-    but resolved. `reports` is how many predictions this call has mailed."""
+    """`replayed`: nothing is left to report; it was mailed before or erased since. `ignored`: the alert was resolved.
+    `reports` is the number of predictions in the mail of this call."""
 
     status: Literal["sent", "replayed", "ignored"]
     reports: int
 
 
-blueprint = func.Blueprint()
-watch = logging.getLogger("buzzguard.watch")
-
-# A mail server that hangs takes none of the threads that predict or store feedback.
-_THREADS = ThreadPoolExecutor(4, "incident")
-
-
-@endpoint(
-    blueprint,
-    "POST",
-    "/api/incidents",
+INCIDENT = Operation(
+    name="incident",
+    method="POST",
+    path="/api/incidents",
     summary="Report an alert by mail, once",
-    auth_level="anonymous",
-    secret=Secret("incidentKey", service.incident_keys),  # whoever may ask for predictions may not have mail sent
+    security=INCIDENT_KEY,  # a caller of /api/predict must not be able to send mail
     body=Alert,
-    answers={200: IncidentResponse},
-    problems=("Key missing or wrong", "Feedback store unavailable", "Mail unavailable", "Incident in progress"),
+    responses={200: IncidentResponse},
+    problems=(WRONG_KEY, STORE_UNAVAILABLE, MAIL_UNAVAILABLE, INCIDENT_IN_PROGRESS),
 )
-async def incident(_: func.HttpRequest, alert: Alert) -> Answer:
+
+
+def register(api: Api, service: Service) -> None:
+    api.add(INCIDENT, partial(incident, service), Secret(service.incident_keys))
+
+
+async def incident(service: Service, _: func.HttpRequest, alert: Alert) -> ApiResponse:
     fired = to_incident(alert)
     if not fired.is_fired:
-        return Answer(200, IncidentResponse("ignored", 0))
+        return ApiResponse(200, IncidentResponse("ignored", 0))
     if service.reporter is None:
         raise MailUnavailable("No mail server is set: SMTP_HOST, MAIL_FROM and MAIL_TO say which.", retry_after=60)
-    outcome = await in_thread(
-        _THREADS,
+    outcome = await run_in_thread(
+        service.incident_threads,
         report_incident,
         fired,
         service.store,
@@ -59,5 +59,5 @@ async def incident(_: func.HttpRequest, alert: Alert) -> Answer:
         datetime.now(UTC),
     )
     if outcome.status == "sent":
-        watch.info("incident_reported", extra={"alert": fired.alert_id, "reports": outcome.predictions})
-    return Answer(200, IncidentResponse(outcome.status, outcome.predictions))
+        telemetry.event("incident_reported", alert=fired.alert_id, reports=outcome.predictions)
+    return ApiResponse(200, IncidentResponse(outcome.status, outcome.predictions))

@@ -1,12 +1,16 @@
-"""GET /api/models: what each shipped model says of itself, and which one is served."""
+"""GET /api/models: the model that is served and all that are shipped."""
+
+from functools import partial
 
 import azure.functions as func
 from msgspec import Struct
 
 from sentiment.manifest import Metrics, Thresholds, read_manifest
 
-from .shared.http import Answer, endpoint
-from .shared.service import MODELS, service
+from .shared.api import Api, Operation
+from .shared.http import ApiResponse
+from .shared.problems import MODEL_UNAVAILABLE
+from .shared.service import Service
 
 
 class Description(Struct, frozen=True):
@@ -24,22 +28,24 @@ class ModelsResponse(Struct, frozen=True):
     build: str | None  # of the package that answers
 
 
-blueprint = func.Blueprint()
-
-
-@endpoint(
-    blueprint,
-    "GET",
-    "/api/models",
+MODELS = Operation(
+    name="models",
+    method="GET",
+    path="/api/models",
     summary="Describe the models",
-    auth_level=service.auth_level,
-    answers={200: ModelsResponse},
-    problems=("Model unavailable",),
+    responses={200: ModelsResponse},
+    problems=(MODEL_UNAVAILABLE,),
 )
-async def models(_: func.HttpRequest, __: None) -> Answer:
-    shipped = [read_manifest(path.parent) for path in sorted(MODELS.glob("*/manifest.json"))]
+
+
+def register(api: Api, service: Service) -> None:
+    api.add(MODELS, partial(models, service))
+
+
+async def models(service: Service, _: func.HttpRequest, __: None) -> ApiResponse:
+    shipped = [read_manifest(path.parent) for path in sorted(service.models_folder.glob("*/manifest.json"))]
     descriptions = [
         Description(m.name, m.version, m.family, m.created, m.thresholds, m.metrics)
         for m in [service.model.manifest, *shipped]
     ]
-    return Answer(200, ModelsResponse(descriptions[0], descriptions[1:], service.build))
+    return ApiResponse(200, ModelsResponse(descriptions[0], descriptions[1:], service.build))

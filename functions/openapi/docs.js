@@ -1,8 +1,8 @@
-// Swagger UI shows the OpenAPI document. What is tried goes to where this page came from.
+// Render the OpenAPI document with Swagger UI. Requests that are tried go to the origin of this page.
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
-dark.addEventListener("change", paint);
-paint();
+const applyTheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", applyTheme);
+applyTheme();
 
 SwaggerUIBundle({
   dom_id: "#reference",

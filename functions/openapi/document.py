@@ -1,36 +1,43 @@
-"""The OpenAPI document, generated from the very types that decode the requests."""
+"""The OpenAPI document. Its schemas come from the types that decode requests and encode responses."""
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from functions.shared.http import OPERATIONS, FieldError, Operation, ProblemDetails
-from functions.shared.problems import BY_TITLE, OF_A_BODY, WAIT, Kind, table
+from feedback.receipt import Receipts
+from functions.shared.api import FUNCTION_KEY, INCIDENT_KEY, Operation
+from functions.shared.problems import BODY_PROBLEMS, PROBLEMS, FieldError, ProblemDetails, ProblemType
 
 from .examples import ABOUT, GROUPS, Entry, entries
 
 _REFERENCES = "#/components/schemas/{name}"
 _SECURITY_SCHEMES = {
-    "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
-    "incidentKey": {"type": "apiKey", "in": "query", "name": "key"},
+    FUNCTION_KEY: {"type": "apiKey", "in": "header", "name": "x-functions-key"},
+    INCIDENT_KEY: {"type": "apiKey", "in": "query", "name": "key"},
 }
-_REQUEST_ID = {"x-request-id": {"description": "Names this request in the logs", "schema": {"type": "string"}}}
-_RETRY_AFTER = {"Retry-After": {"description": "When to come again, in seconds", "schema": {"type": "integer"}}}
+_REQUEST_ID = {"x-request-id": {"description": "The id of this request in the logs", "schema": {"type": "string"}}}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait before the same request is sent again",
+        "schema": {"type": "integer"},
+    }
+}
 
 
-def document() -> bytes:
-    """The OpenAPI 3.1 document, as JSON. Takes a millisecond or two; the receipts in it are new each time."""
-    documented = [operation for operation in OPERATIONS if operation.documented]
+def document(operations: Iterable[Operation], receipts: Receipts) -> bytes:
+    """Return the OpenAPI 3.1 document as JSON, in a millisecond or two. `receipts` signs new ones for its examples."""
+    documented = [operation for operation in operations if operation.documented]
     types = [ProblemDetails]
     for operation in documented:
-        types += [t for t in (operation.body, *operation.answers.values()) if t is not None]
+        types += [t for t in (operation.body, *operation.responses.values()) if t is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCES)
     schema_of = {repr(t): schema for t, schema in zip(types, schemas, strict=True)}
-    told = entries()
+    examples = entries(receipts)
     paths: dict[str, dict[str, Any]] = {}
     for operation in documented:
-        entry = told[operation.method, operation.path]
+        entry = examples[operation.method, operation.path]
         paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, entry, schema_of)
     return msgspec.json.encode(
         {
@@ -38,7 +45,7 @@ def document() -> bytes:
             "info": {
                 "title": "Buzzguard",
                 "version": "1",
-                "description": ABOUT.format(problems=table()),
+                "description": ABOUT.format(problems=_problem_table()),
             },
             "tags": [{"name": name, "description": text} for name, text in GROUPS.items()],
             "paths": paths,
@@ -47,8 +54,14 @@ def document() -> bytes:
     )
 
 
+def _problem_table() -> str:
+    """Return all problem types as a table in Markdown."""
+    rows = [f"| {p.status} | `{p.slug}` | {p.when} | {p.remedy} |" for p in PROBLEMS.values()]
+    return "\n".join(["| status | name | when | what to do |", "|---|---|---|---|", *rows])
+
+
 def _describe(operation: Operation, entry: Entry, schema_of: dict[str, Any]) -> dict[str, Any]:
-    """An operation object: https://spec.openapis.org/oas/v3.1.0#operation-object"""
+    """Return an operation object: https://spec.openapis.org/oas/v3.1.0#operation-object"""
     described: dict[str, Any] = {
         "operationId": f"{operation.method.lower()}_{re.sub(r'\W+', '_', operation.path).strip('_')}",
         "tags": [entry.group],
@@ -72,36 +85,36 @@ def _describe(operation: Operation, entry: Entry, schema_of: dict[str, Any]) -> 
 
 def _responses(operation: Operation, entry: Entry, schema_of: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, dict[str, Any]] = {}
-    for status, payload in operation.answers.items():
+    for status, payload in operation.responses.items():
         reply = entry.replies[status]
         responses[str(status)] = {"description": reply.description, "headers": _REQUEST_ID}
         if payload is not None:
             schema = schema_of[repr(payload)]
             responses[str(status)]["content"] = _content("application/json", schema, reply.examples)
-    if operation.security == "functionKey":  # answered by the host, in its own way, before the app is asked
+    if operation.security == FUNCTION_KEY:  # the host answers it before the app is called, without problem details
         responses["401"] = {"description": "The function key is missing or wrong."}
-    kinds = [BY_TITLE[title] for title in (*(OF_A_BODY if operation.body is not None else ()), *operation.problems)]
-    for status in sorted({kind.status for kind in kinds}):
-        alike = [kind for kind in kinds if kind.status == status]
-        responses[str(status)] = _problem_response(alike, schema_of[repr(ProblemDetails)])
+    problems = (*BODY_PROBLEMS, *operation.problems) if operation.body is not None else operation.problems
+    for status in sorted({problem.status for problem in problems}):
+        same_status = [problem for problem in problems if problem.status == status]
+        responses[str(status)] = _problem_response(same_status, schema_of[repr(ProblemDetails)])
     return responses
 
 
-def _problem_response(kinds: list[Kind], schema: Any) -> dict[str, Any]:
-    """The problems of one status."""
-    description = "\n\n".join(f"{kind.when} {kind.remedy}" for kind in kinds)
-    headers = _REQUEST_ID | (_RETRY_AFTER if any(kind.remedy == WAIT for kind in kinds) else {})
-    examples = {kind.title: _problem_example(kind) for kind in kinds}
+def _problem_response(problems: Sequence[ProblemType], schema: Any) -> dict[str, Any]:
+    """Describe the problems of one status."""
+    description = "\n\n".join(f"{problem.when} {problem.remedy}" for problem in problems)
+    headers = _REQUEST_ID | (_RETRY_AFTER if any(problem.retry_after for problem in problems) else {})
+    examples = {problem.title: _problem_example(problem) for problem in problems}
     content = _content("application/problem+json", schema, examples)
     return {"description": description, "headers": headers, "content": content}
 
 
-def _problem_example(kind: Kind) -> ProblemDetails:
+def _problem_example(problem: ProblemType) -> ProblemDetails:
     instance = "urn:buzzguard:request:0af7651916cd43dd8448eb211c80319c"
-    faults = [FieldError("Expected str, got int.", "/text")] if kind.title == "Invalid input" else msgspec.UNSET
-    return ProblemDetails(kind.type, kind.title, kind.status, kind.when.replace("`", ""), instance, faults)
+    errors = [FieldError("Expected str, got int.", "/text")] if problem.field_errors else msgspec.UNSET
+    return ProblemDetails(problem.urn, problem.title, problem.status, problem.when.replace("`", ""), instance, errors)
 
 
 def _content(media_type: str, schema: Any, examples: dict[str, Any]) -> dict[str, Any]:
-    """A media type object, in an object with its name."""
+    """Return a content map with one media type object."""
     return {media_type: {"schema": schema, "examples": {name: {"value": value} for name, value in examples.items()}}}

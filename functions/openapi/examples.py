@@ -1,47 +1,48 @@
-"""What the OpenAPI document tells beyond the types: groups, explanations, and examples that work when they are tried.
+"""What the OpenAPI document says beyond the types: groups, descriptions, and examples that work when they are tried.
 
-The feedback in them is real: its receipts are signed for each document, so that they are never too old and that nobody
-meets what another reader has stored. They are of the model `example`, say that it was right, which raises no alarm, and
-share no text.
+The receipts in the examples are signed for each document, so they are never expired, and no reader runs into feedback
+that another one stored. They name the model `example`. The feedback says that the label was right, so it sets off no
+alert, and it shares no text.
 """
 
 from typing import Any
 
 from msgspec import Struct
 
+from feedback.receipt import Receipts
 from functions.feedback import FeedbackResponse
 from functions.health import Live, Ready
 from functions.incident import IncidentResponse
 from functions.models import Description, ModelsResponse
-from functions.predict import Explanation, ModelName, Prediction, PredictResponse
-from functions.shared.service import service
+from functions.predict import Explanation, Prediction, PredictResponse
+from functions.schemas import ModelName
 from sentiment.manifest import Metrics, Thresholds
 
 ABOUT = """\
 Will this tweet be read as positive or negative? Ask before you publish.
 
-To try an operation, open it, choose an example and **Execute**. Those with a lock need a key, which **Authorize**
-takes: a function key, or for incidents the `INCIDENT_KEY`. On a laptop they are in `local.settings.json`, the first as
-`DEVHOST_FUNCTION_KEY`.
+To try an operation, open it, choose an example and press **Execute**. An operation with a lock needs a key, which you
+enter under **Authorize**: a function key, or for incidents the `INCIDENT_KEY`. On a laptop both are in
+`local.settings.json`, the function key as `DEVHOST_FUNCTION_KEY`.
 
 <details><summary><b>Errors</b></summary>
 
-An error is told as `application/problem+json` (RFC 9457). Decide by its `status` and its `type`, which is
-`urn:buzzguard:problem:` and the name below; `title` and `detail` are for people. Every answer has an `x-request-id`, by
-which the logs know it.
+Errors are sent as `application/problem+json` (RFC 9457). Programs should rely on `status` and `type`, which is
+`urn:buzzguard:problem:` followed by a name below; `title` and `detail` are for people. Every response has an
+`x-request-id`, which is also in the logs.
 
 {problems}
 
-401 for want of a function key, 429 (more calls than the app takes at a time) and what is larger than the platform
-takes are answered by the platform, in its own way.
+The platform answers without problem details if the function key is missing (401), if there are more calls than the app
+takes at a time (429), or if a request is larger than the platform accepts.
 
 </details>
 """
 
 GROUPS = {
-    "Predictions": "How a text will be read.",
-    "Feedback": "What people say of a prediction. Three called wrong within five minutes alert the team.",
-    "Operations": "For whoever runs the service.",
+    "Predictions": "How texts will be read.",
+    "Feedback": "Whether predictions were right. Three reports of wrong ones within five minutes alert the team.",
+    "Operations": "For operators of the service.",
 }
 
 TEXT = "I love this company the experience was great !"
@@ -54,18 +55,18 @@ class Reply(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True):
-    """An operation, for people."""
+    """What the document says about an operation."""
 
     group: str  # of GROUPS
     description: str
-    replies: dict[int, Reply]  # by status
+    replies: dict[int, Reply]  # status -> reply
     bodies: dict[str, Any] = {}  # name -> body of a request
     parameters: dict[str, str] = {}  # of the path; name -> value
 
 
-def entries() -> dict[tuple[str, str], Entry]:
-    """By method and path."""
-    first, second = _receipt(), _receipt()
+def entries(receipts: Receipts) -> dict[tuple[str, str], Entry]:
+    """Return the entry of each operation, by method and path."""
+    first, second = (receipts.sign("example@1", 0.9974, "positive", TEXT) for _ in range(2))
     return {
         ("POST", "/api/predict"): _predict(first),
         ("GET", "/api/models"): MODELS,
@@ -76,10 +77,6 @@ def entries() -> dict[tuple[str, str], Entry]:
         ("GET", "/api/health/ready"): READY,
         ("GET", "/api/openapi.json"): DOCUMENT,
     }
-
-
-def _receipt() -> str:
-    return service.receipts.sign("example@1", 0.9974, "positive", TEXT)
 
 
 MODEL = ModelName("champion", "20261122-4449c2a6")
@@ -93,7 +90,7 @@ def _predict(receipt: str) -> Entry:
     negative = Prediction(receipt, "negative", 0.0072, "hold", [])
     return Entry(
         "Predictions",
-        "One text or up to 64 texts, in English. Nothing of them is stored.",
+        "One text, or up to 64 texts, in English. They are not stored.",
         {
             200: Reply(
                 "A prediction for each text.",
@@ -122,7 +119,7 @@ _CHAMPION = Description(
 )
 MODELS = Entry(
     "Predictions",
-    "The model that is served and all that are shipped: versions, thresholds, figures; and the build of the package.",
+    "The served model and all shipped models, with versions, thresholds and metrics; and the build of the package.",
     {200: Reply("The models.", {"The champion": ModelsResponse(_CHAMPION, [_CHAMPION], BUILD)})},
 )
 
@@ -130,11 +127,11 @@ MODELS = Entry(
 def _feedback(first: str, second: str) -> Entry:
     return Entry(
         "Feedback",
-        "The same once more changes nothing. The text is only stored with `share_text`; in it and in the comment, "
-        "links, names, addresses and numbers are masked.",
+        "Sending the same feedback again changes nothing. The text is stored only with `share_text`. Links, names, "
+        "addresses and numbers are masked in the text and in the comment.",
         {
             201: Reply("Stored.", {"Stored": FeedbackResponse("created")}),
-            200: Reply("The same was stored before.", {"Once more": FeedbackResponse("replayed")}),
+            200: Reply("The same feedback was stored before.", {"Once more": FeedbackResponse("replayed")}),
         },
         {
             "The label was right": {"prediction_id": first, "correct": True},
@@ -152,8 +149,8 @@ def _feedback(first: str, second: str) -> Entry:
 def _erase(receipt: str) -> Entry:
     return Entry(
         "Feedback",
-        "Whoever holds the `prediction_id` may erase what was said of it.",
-        {204: Reply("Erased, or never stored.")},
+        "Anyone with the `prediction_id` may erase the feedback on it.",
+        {204: Reply("Erased, or there was none.")},
         parameters={"prediction_id": receipt},
     )
 
@@ -176,11 +173,11 @@ ALERT = {
 }
 INCIDENTS = Entry(
     "Operations",
-    "For an action group of Azure Monitor, which has a key of its own. Of a burst of bad predictions, the mail lists "
-    "those that no mail has listed yet; where there are none, none is sent.",
+    "For an action group of Azure Monitor, which has its own key. For a burst of bad predictions, the mail lists those "
+    "that no mail has listed yet. If there are none, no mail is sent.",
     {
         200: Reply(
-            "The mail is sent; or nothing is left to report; or the alert has not fired, and is ignored.",
+            "The mail was sent, nothing is left to report, or the alert has not fired and is ignored.",
             {
                 "Ignored": IncidentResponse("ignored", 0),
                 "Sent": IncidentResponse("sent", 3),
@@ -190,14 +187,16 @@ INCIDENTS = Entry(
     },
     {"An alert that is over": ALERT},
 )
-LIVE = Entry("Operations", "Asks nothing of anything else.", {200: Reply("It does.", {"Alive": Live()})})
+LIVE = Entry(
+    "Operations", "Depends on nothing else, not even on a model.", {200: Reply("It responds.", {"Alive": Live()})}
+)
 READY = Entry(
     "Operations",
-    "Names the model that makes them, and the build of the package, which a checkout has none of.",
-    {200: Reply("They can.", {"Ready": Ready(MODEL, BUILD)})},
+    "With the served model and the build of the package. A checkout has no build.",
+    {200: Reply("They can be made.", {"Ready": Ready(MODEL, BUILD)})},
 )
 DOCUMENT = Entry(
     "Operations",
-    "OpenAPI 3.1, made from the types that decode the requests.",
+    "OpenAPI 3.1, generated from the types that decode requests and encode responses.",
     {200: Reply("The document.", {"Its beginning": {"openapi": "3.1.0", "info": {"title": "Buzzguard"}}})},
 )

@@ -1,24 +1,30 @@
-"""GET /api/openapi.json: the contract."""
+"""GET /api/openapi.json: the contract of the API."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import azure.functions as func
 from msgspec import Meta
 
-from functions.shared.http import Answer, endpoint
+from functions.shared.api import Api, Operation
+from functions.shared.http import ApiResponse
+from functions.shared.service import Service
 
-blueprint = func.Blueprint()
-
-
-@endpoint(
-    blueprint,
-    "GET",
-    "/api/openapi.json",
+OPENAPI = Operation(
+    name="openapi",
+    method="GET",
+    path="/api/openapi.json",
     summary="This document",
-    auth_level="anonymous",
-    answers={200: Annotated[dict[str, Any], Meta(description="OpenAPI 3.1")]},
+    security=None,
+    responses={200: Annotated[dict[str, Any], Meta(description="OpenAPI 3.1")]},
 )
-async def openapi(_: func.HttpRequest, __: None) -> Answer:
-    from .document import document  # late: who asks for a verdict needs none of it
 
-    return Answer(200, document())
+
+def register(api: Api, service: Service) -> None:
+    api.add(OPENAPI, partial(openapi, api, service))
+
+
+async def openapi(api: Api, service: Service, _: func.HttpRequest, __: None) -> ApiResponse:
+    from .document import document  # imported lazily: /api/predict must not pay for it
+
+    return ApiResponse(200, document(api.operations, service.receipts))

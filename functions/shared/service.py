@@ -1,82 +1,49 @@
-"""What the functions share, made once when the app starts: settings, model, receipts, tables, mail; and the way into a
-thread."""
+"""The parts that the triggers share: model, receipts, stores, mail. `function_app.create_app` puts them together."""
 
 import asyncio
 import contextvars
-import json
-import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloud import settings, telemetry
-from cloud.report_email import EmailReporter
-from cloud.smtp import SmtpMailer
-from cloud.table_storage import TableFeedbackStore, TableIncidentStore
+from msgspec import Struct
+
 from feedback.incident import IncidentReporter
 from feedback.receipt import Receipts
 from feedback.stores import FeedbackStore, IncidentStore
-from sentiment import manifest
 from sentiment.errors import ModelError
 from sentiment.model import Model
 
 if TYPE_CHECKING:
     from feedback.export import FeedbackExport
 
-ROOT = Path(__file__).resolve().parents[2]
-MODELS = ROOT / "models"
 
-log = logging.getLogger("buzzguard")
-
-
-class Service:
-    def __init__(self, configuration: settings.Settings) -> None:
-        self.auth_level = configuration.auth_level
-        self.build = _build()
-        self.receipt_age = timedelta(days=configuration.receipt_days)
-        self.receipts = Receipts(configuration.receipt_keys, self.receipt_age)
-        self.store: FeedbackStore = TableFeedbackStore(configuration)
-        self.retention = timedelta(days=configuration.feedback_retention_days)
-        self.export: FeedbackExport | None = None
-        if configuration.export_container_url:
-            from cloud.blob_storage import BlobFeedbackExport  # late: few have one
-
-            self.export = BlobFeedbackExport(configuration)
-        self.incidents: IncidentStore = TableIncidentStore(configuration)
-        self.incident_keys = configuration.incident_keys
-        self.reporter: IncidentReporter | None = None
-        if configuration.mail:
-            self.reporter = EmailReporter(SmtpMailer(configuration.mail))
-        self._model: Model | ModelError
-        try:  # a broken model must not take feedback and erasure down with it
-            self._model = Model.load(MODELS / (configuration.model or manifest.read_champion(MODELS)))
-        except ModelError as error:
-            log.error("No model is served: %s", error)
-            self._model = error
+class Service(Struct, frozen=True, kw_only=True):
+    loaded_model: Model | ModelError  # the error of a model that cannot be loaded
+    models_folder: Path  # all shipped models
+    build: str | None  # id of the deployed package; None in a checkout
+    receipts: Receipts
+    receipt_age: timedelta  # how long a prediction accepts feedback
+    store: FeedbackStore
+    retention: timedelta  # how long feedback is kept
+    export: "FeedbackExport | None"  # None: feedback is not exported
+    incidents: IncidentStore
+    incident_keys: tuple[str, ...]
+    reporter: IncidentReporter | None  # None: no incident is reported
+    feedback_threads: ThreadPoolExecutor
+    incident_threads: ThreadPoolExecutor
 
     @property
     def model(self) -> Model:
-        """The model that is served. Raises ModelError, as long as the app runs, if it could not be loaded."""
-        if isinstance(self._model, ModelError):
-            raise ModelError(str(self._model))
-        return self._model
+        """The model that is served. Raises ModelError if it could not be loaded."""
+        if isinstance(self.loaded_model, ModelError):
+            raise ModelError(str(self.loaded_model))
+        return self.loaded_model
 
 
-def _build() -> str | None:
-    """Which package this is, as infra/package.py writes it; None in a checkout."""
-    file = ROOT / "build.json"
-    return json.loads(file.read_bytes())["build"] if file.exists() else None
-
-
-_configuration = settings.read_settings(os.environ)
-telemetry.start(_configuration.applicationinsights_connection_string)
-service = Service(_configuration)
-
-
-async def in_thread[T](threads: ThreadPoolExecutor, call: Callable[..., T], *arguments: object) -> T:
-    """The result of `call`, which blocks. What is logged there belongs to this request."""
+async def run_in_thread[T](threads: ThreadPoolExecutor, call: Callable[..., T], *arguments: object) -> T:
+    """Return the result of a call that blocks. What it logs belongs to this request's trace."""
     run = contextvars.copy_context().run
     return await asyncio.get_running_loop().run_in_executor(threads, run, call, *arguments)

@@ -1,4 +1,4 @@
-"""Files as browsers like them: compressed once, under an address that changes with their content, kept for good."""
+"""Serve static files: compressed once, cached for good under an address that changes with their content."""
 
 import gzip
 import hashlib
@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from .http import Answer, Problem
+from .http import ApiResponse
+from .problems import NOT_FOUND, Problem
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -26,18 +27,18 @@ class File(NamedTuple):
     content: bytes
     compressed: bytes  # gzip
     media_type: str
-    etag: str  # weak: one for both, which differ in bytes only
+    etag: str  # weak, since it is the same for the plain and the compressed bytes
 
 
 def file(name: str, content: bytes) -> File:
-    """`content` ready to be sent; the ending of `name` says what it is."""
+    """Return `content` ready to be sent. The suffix of `name` gives its media type."""
     digest = hashlib.sha256(content).hexdigest()[:32]
     compressed = gzip.compress(content, mtime=0)
     return File(content, compressed, TYPES[Path(name).suffix], f'W/"{digest}"')
 
 
 class Folder:
-    """Files, read once. `version` changes with any of them."""
+    """Files that are read once. `version` changes when one of them does."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         found = sorted((path for path in paths if path.suffix in TYPES), key=lambda path: path.name)
@@ -49,23 +50,26 @@ class Folder:
         self.files = {name: file(name, content) for name, content in contents.items()}
 
     def page(self, name: str, base: str) -> File:
-        """The HTML file `name`; its references to the others lead below `base`, where they may be kept."""
+        """Return the HTML file `name`, in which references to the other files point below `base` and are cacheable."""
         html = self.files[name].content.decode()
         others = "|".join(re.escape(other) for other in self.files if other != name)
         html = re.sub(f'(href|src)="({others})"', rf'\1="{base}/{self.version}/\2"', html)
         return file(name, html.encode())
 
     def find(self, request: func.HttpRequest) -> File:
-        """What a route that ends in `{version}/{name}` asks for; a page has an address of its own. Raises Problem."""
+        """Return the file of a route that ends in `{version}/{name}`. Raises Problem if there is none.
+
+        A page is not found here: it has an address of its own.
+        """
         name, version = request.route_params["name"], request.route_params["version"]
         found = self.files.get(name)
         if found is None or name.endswith(".html") or version != self.version:
-            raise Problem(404, "Not found", f"There is nothing at {urlsplit(request.url).path}.")
+            raise Problem(NOT_FOUND, f"There is nothing at {urlsplit(request.url).path}.")
         return found
 
 
 def page_headers(policy: Mapping[str, str]) -> dict[str, str]:
-    """What goes with a page. `policy` is what its content security policy has beyond, or instead of, the strict one."""
+    """Return the headers of a page. `policy` adds to the strict content security policy, or replaces parts of it."""
     strict = {
         "default-src": "'none'",
         "script-src": "'self'",
@@ -77,36 +81,38 @@ def page_headers(policy: Mapping[str, str]) -> dict[str, str]:
         "frame-ancestors": "'none'",
     }
     return {
-        "Cache-Control": "no-cache",  # kept, and asked about each time
-        "Content-Security-Policy": "; ".join(f"{what} {whence}" for what, whence in (strict | {**policy}).items()),
+        "Cache-Control": "no-cache",  # cached, and revalidated each time
+        "Content-Security-Policy": "; ".join(
+            f"{directive} {sources}" for directive, sources in (strict | {**policy}).items()
+        ),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-        "Referrer-Policy": "same-origin",  # App Service authentication refuses a browser's POST without a Referer
+        "Referrer-Policy": "same-origin",  # App Service authentication rejects a browser's POST without a Referer
         "X-Content-Type-Options": "nosniff",
     }
 
 
-def answer(request: func.HttpRequest, found: File, headers: Mapping[str, str]) -> Answer:
-    """The file as the request accepts it, or 304 if the browser has it already."""
+def response(request: func.HttpRequest, found: File, headers: Mapping[str, str]) -> ApiResponse:
+    """Return the file, compressed if the request accepts that, or 304 if the browser has it already."""
     headers = {**headers, "ETag": found.etag, "Vary": "Accept-Encoding"}
     known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
     if known & {found.etag.removeprefix("W/"), "*"}:
-        return Answer(304, headers=headers)
+        return ApiResponse(304, headers=headers)
     headers["Content-Type"] = found.media_type
     if accepts_gzip(request.headers.get("accept-encoding", "")):
-        return Answer(200, found.compressed, {**headers, "Content-Encoding": "gzip"})
-    return Answer(200, found.content, headers)
+        return ApiResponse(200, found.compressed, {**headers, "Content-Encoding": "gzip"})
+    return ApiResponse(200, found.content, headers)
 
 
 def accepts_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding header takes gzip, and likes nothing at all no better."""
-    weights = dict(map(_weighed, accepted.lower().split(",")))
+    """Return whether an Accept-Encoding header accepts gzip and does not prefer uncompressed content."""
+    weights = dict(map(_coding_and_weight, accepted.lower().split(",")))
     gzipped = weights.get("gzip", weights.get("*", 0.0))
     return gzipped > 0 and gzipped >= weights.get("identity", 0.0)
 
 
-def _weighed(coding: str) -> tuple[str, float]:
-    """`gzip;q=0.5` as a name and a weight; a weight that is no number is none."""
+def _coding_and_weight(coding: str) -> tuple[str, float]:
+    """Split `gzip;q=0.5` into name and weight. An invalid weight counts as 0."""
     name, _, parameter = coding.partition(";")
     _, _, weight = parameter.partition("=")
     try:

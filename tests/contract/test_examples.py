@@ -1,6 +1,5 @@
 """The examples in the OpenAPI document work, and its errors are those of the code."""
 
-import ast
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
+from functions.shared.problems import PROBLEMS
 from tests.support.app import FUNCTION_KEY, INCIDENT_KEY, App
 from tests.support.paths import ROOT
 
@@ -105,14 +105,8 @@ def test_example_requests_trigger_no_alert_and_store_no_text(document: dict[str,
 
 
 def raised() -> set[tuple[str, str]]:
-    """Status and title of every problem in the code."""
-    found = set()
-    for module in (ROOT / "functions").rglob("*.py"):
-        for node in ast.walk(ast.parse(module.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Problem":
-                status, title = (ast.literal_eval(argument) for argument in node.args[:2])
-                found.add((str(status), title.lower().replace(" ", "-")))
-    return found
+    """Status and name of every problem type; tests/functions/test_problems.py raises each of them."""
+    return {(str(problem.status), problem.slug) for problem in PROBLEMS.values()}
 
 
 def test_table_of_errors_lists_every_problem_type(document: dict[str, Any]) -> None:

@@ -52,8 +52,8 @@ CALL = {
 time.sleep = print
 try:
     print(call("GET", "/"))
-except Refused as refused:
-    print(refused.status, *refused.problem.values())
+except ApiError as error:
+    print(error.status, *error.problem.values())
 """,
     "javascript": """
 const start = setTimeout;
@@ -64,8 +64,8 @@ globalThis.setTimeout = (proceed, milliseconds, ...more) => {
 };
 try {
   console.log(await call("GET", "/"));
-} catch (refused) {
-  console.log(refused.status, ...Object.values(refused.problem));
+} catch (error) {
+  console.log(error.status, ...Object.values(error.problem));
 }
 """,
 }

@@ -1,4 +1,4 @@
-"""/api/docs and all that it is made of, over HTTP."""
+"""/api/docs and the files that it loads, over HTTP."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from functions.openapi import viewer
-from functions.shared.http import Problem
+from functions.shared.problems import Problem
 from infra import package
 from tests.support.app import App
 from tests.support.paths import ROOT
@@ -20,7 +20,8 @@ IMPORTED = """
 import os, sys
 os.environ |= {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 import function_app
-print(sorted({f"functions.{name}" for name in ("assets", "document", "problems", "reference")} & set(sys.modules)))
+lazy = ("openapi.document", "openapi.examples", "shared.static_files")
+print(sorted({f"functions.{name}" for name in lazy} & set(sys.modules)))
 """
 
 
@@ -30,11 +31,11 @@ def page(app: App) -> httpx.Response:
 
 
 def references(page: httpx.Response) -> list[str]:
-    """The paths of the files it loads."""
+    """Return the paths of the files that the page loads."""
     return [urljoin(PAGE, found) for found in re.findall(r'<(?:link|script)[^>]* (?:href|src)="([^"]+)"', page.text)]
 
 
-def test_the_page_may_do_what_it_must_and_no_more(page: httpx.Response) -> None:
+def test_page_has_a_strict_content_security_policy(page: httpx.Response) -> None:
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
     assert policy == {
@@ -51,7 +52,7 @@ def test_the_page_may_do_what_it_must_and_no_more(page: httpx.Response) -> None:
     assert "//" not in page.text and "style=" not in page.text and not re.search(r"<script[^>]*>[^<]", page.text)
 
 
-def test_the_page_is_asked_for_again_and_not_sent_again(app: App, page: httpx.Response) -> None:
+def test_page_is_revalidated_and_not_sent_twice(app: App, page: httpx.Response) -> None:
     assert page.headers["cache-control"] == "no-cache"
     again = app.http.get(PAGE, headers={"if-none-match": page.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
@@ -59,7 +60,7 @@ def test_the_page_is_asked_for_again_and_not_sent_again(app: App, page: httpx.Re
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_its_files_are_sent_small_and_once(app: App, page: httpx.Response) -> None:
+def test_files_are_compressed_and_cached_for_good(app: App, page: httpx.Response) -> None:
     media_types = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
     paths = references(page)
     assert {path.rpartition("/")[2] for path in paths} == {"favicon.svg", "docs.css", "docs.js", *viewer.VIEWER}
@@ -74,7 +75,7 @@ def test_its_files_are_sent_small_and_once(app: App, page: httpx.Response) -> No
     assert transferred < 550_000
 
 
-def test_what_is_not_of_this_version_is_not_there(app: App, page: httpx.Response) -> None:
+def test_other_versions_and_files_are_not_found(app: App, page: httpx.Response) -> None:
     version, name = references(page)[0].split("/")[-2:]
     for path in (f"{PAGE}/{'0' * len(version)}/{name}", f"{PAGE}/{version}/LICENSE", f"{PAGE}/{version}/..%2fdocs.py"):
         response = app.http.get(path)
@@ -82,15 +83,17 @@ def test_what_is_not_of_this_version_is_not_there(app: App, page: httpx.Response
     assert app.http.post(PAGE).headers["allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_a_viewer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_viewer_is_a_problem_that_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(viewer, "PACKAGED", tmp_path / "a")
     monkeypatch.setattr(viewer, "INSTALLED", tmp_path / "b")
     with pytest.raises(Problem, match="The viewer is not installed: npm ci") as raised:
         viewer._folder.__wrapped__()
-    assert raised.value.status == 404
+    assert raised.value.problem_type.status == 404
 
 
-def test_the_package_brings_the_viewer_and_its_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_package_includes_the_viewer_and_its_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     packaged = tmp_path / viewer.PACKAGED.name
     package.copy_viewer(packaged)
     monkeypatch.setattr(viewer, "PACKAGED", packaged)
@@ -99,6 +102,6 @@ def test_the_package_brings_the_viewer_and_its_licence(monkeypatch: pytest.Monke
     assert "Apache License" in (packaged / "LICENSE").read_text()
 
 
-def test_nothing_of_the_reference_is_read_at_a_cold_start() -> None:
+def test_cold_start_imports_neither_document_nor_viewer_files() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,9 +1,13 @@
 """The nightly export, and restoring a lost table from it without what was erased."""
 
+import asyncio
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +20,7 @@ from cloud.table_storage import TableFeedbackStore
 from devhost.azurite import Azurite
 from feedback.receipt import Receipt
 from feedback.record import Feedback, build_feedback
+from functions import export
 from tests.support.app import MASTER_KEY, App, StartApp
 from tests.support.paths import ROOT
 
@@ -195,42 +200,38 @@ def test_failed_export_is_logged(start_app: StartApp) -> None:
     assert "ERROR buzzguard.export: Feedback was not exported" in log and "cannot be used: ServiceRequestError" in log
 
 
-RECORDS = """
-import asyncio, logging, sys
-from types import SimpleNamespace
-from functions import export
-
-class Shown(logging.Handler):
-    def emit(self, record):
-        print(record.name, record.levelname, record.getMessage())
-        if record.name == "buzzguard.watch":
-            print(record.rows, "rows", record.days, "days")
-
-logging.getLogger("buzzguard").addHandler(Shown())
-logging.getLogger("buzzguard.watch").setLevel(logging.INFO)
-export.SECONDS = float(sys.argv[1])
-context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=""))
-asyncio.run(export.export(None, context))
-"""
-
-
 def test_export_without_enough_time_continues_the_next_night(
-    environment: dict[str, str], store: TableFeedbackStore, archive: BlobFeedbackExport, now: datetime
+    store: TableFeedbackStore,
+    archive: BlobFeedbackExport,
+    now: datetime,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    service: Any = SimpleNamespace(store=store, retention=7 * DAY)
     first, last = row(now - 6 * DAY), row(now)
     for each in (first, last):
         store.add(each)
 
-    def dark(seconds: float) -> list[str]:
-        command = [sys.executable, "-c", RECORDS, str(seconds)]
-        settings = environment | {"RECEIPT_KEY": "k" * 32}
-        done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()
+    def short_night(seconds: float) -> list[tuple[str, str, str]]:
+        monkeypatch.setattr(export, "TIME_LIMIT_SECONDS", seconds)
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "buzzguard.watch"):
+            asyncio.run(export.run_export(service, archive))
+        return [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
 
-    left = "buzzguard.export WARNING Time ran out: 7 days of feedback are left to the next night."
-    recorded = "buzzguard.watch INFO feedback_exported"
-    assert dark(seconds=0) == [recorded, "0 rows 1 days", left]  # the day that the retention is about to end
-    assert dark(seconds=0) == [recorded, "1 rows 1 days", left]
+    exported = ("buzzguard.watch", "INFO", "feedback_exported")
+    warning = "Time ran out: 7 days of feedback are left to the next night."
+    assert short_night(seconds=0) == [exported, ("buzzguard.export", "WARNING", warning)]
+    assert rows_and_days(caplog) == (0, 1)  # the day that the retention is about to end
+    assert short_night(seconds=0) == [exported, ("buzzguard.export", "WARNING", warning)]
+    assert rows_and_days(caplog) == (1, 1)
     assert list(archive.written_days()) == [now.date() - age * DAY for age in (7, 6)]
-    assert dark(seconds=40) == [recorded, "2 rows 8 days"]
+    assert short_night(seconds=40) == [exported]
+    assert rows_and_days(caplog) == (2, 8)
     assert archive.read_day(now.date()) == [last]
+
+
+def rows_and_days(caplog: pytest.LogCaptureFixture) -> tuple[int, int]:
+    """Return the fields of the event."""
+    event: Any = caplog.records[0]
+    return event.rows, event.days

@@ -312,19 +312,19 @@ def test_rejects_a_body_that_is_no_alert(app: App, body: str, pointer: str | Non
     assert [error["pointer"] for error in response.json().get("errors", [])] == ([] if pointer is None else [pointer])
 
 
-RECORDS = """
+REPORT_TWICE = """
 import asyncio, logging, sys
 from types import SimpleNamespace
 import azure.functions as func
 import function_app
 
-class Shown(logging.Handler):
+class PrintingHandler(logging.Handler):
     def emit(self, record):
         print(record.name, record.getMessage(), f"alert={record.alert} reports={record.reports}")
 
-watch = logging.getLogger("buzzguard.watch")
-watch.setLevel(logging.INFO)
-watch.addHandler(Shown())
+events = logging.getLogger("buzzguard.watch")
+events.setLevel(logging.INFO)
+events.addHandler(PrintingHandler())
 context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=""))
 incident = next(f for f in function_app.app.get_functions() if f.get_function_name() == "incident").get_user_function()
 for _ in range(2):
@@ -339,7 +339,7 @@ def test_sent_report_emits_an_event(azurite: Azurite, mailbox: Mailbox, window: 
     settings = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string}
     settings |= {"SMTP_PORT": str(mailbox.port), "INCIDENT_KEY": "i" * 32, **TABLES, **MAIL}
     body = build_alert(*window, "record", rule="latency")
-    command = [sys.executable, "-c", RECORDS, msgspec.json.encode(body).decode()]
+    command = [sys.executable, "-c", REPORT_TWICE, msgspec.json.encode(body).decode()]
     done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         f"buzzguard.watch incident_reported alert={body['data']['essentials']['alertId']} reports=0",

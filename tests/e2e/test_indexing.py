@@ -1,4 +1,4 @@
-"""The platform's own runtime finds every function of the app, and says why it refuses to start."""
+"""Azure's own runtime finds every function of the app, and says why it refuses to start."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def index(**settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_function_is_indexed_and_closed_unless_opened() -> None:
+def test_every_function_is_indexed_and_requires_a_key_by_default() -> None:
     assert sorted(index(**SETTINGS).stdout.splitlines()) == [
         "docs_file|httpTrigger|ANONYMOUS|api/docs/{version}/{name}",
         "docs|httpTrigger|ANONYMOUS|api/docs",
@@ -38,16 +38,16 @@ def test_every_function_is_indexed_and_closed_unless_opened() -> None:
         "web|httpTrigger|ANONYMOUS|web/{version}/{name}",
         "zz_not_found|httpTrigger|ANONYMOUS|{*path}",
     ]
-    opened = index(**SETTINGS, AUTH_LEVEL="anonymous").stdout
-    assert [line.split("|")[0] for line in opened.splitlines() if "httpTrigger|FUNCTION" in line] == []
+    anonymous = index(**SETTINGS, AUTH_LEVEL="anonymous").stdout
+    assert [line.split("|")[0] for line in anonymous.splitlines() if "httpTrigger|FUNCTION" in line] == []
 
 
-def test_there_is_an_export_where_there_is_a_container_for_it() -> None:
+def test_export_is_a_function_only_with_a_container() -> None:
     lines = index(**SETTINGS, EXPORT_CONTAINER_URL="https://account.blob.example/feedback-export").stdout.splitlines()
     assert set(lines) - set(index(**SETTINGS).stdout.splitlines()) == {"export|timerTrigger|FUNCTION|None"}
 
 
-def test_faulty_settings_are_named_all_together() -> None:
+def test_start_fails_and_names_every_faulty_setting() -> None:
     done = index(RECEIPT_KEY="short", AUTH_LEVEL="nobody")
     assert done.returncode
     for name in ("RECEIPT_KEY", "AUTH_LEVEL", "TABLES_CONNECTION_STRING"):

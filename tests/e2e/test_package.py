@@ -1,4 +1,4 @@
-"""The zip that is deployed: whole, small, and as good as the checkout."""
+"""The zip that is deployed: complete, small, reproducible, and as good as the checkout."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from tempfile import mkdtemp
 import pytest
 
 from infra import package
-from tests.e2e.test_telemetry import DEADLINE, Ingestion
 from tests.support import package_tests
 from tests.support.http_server import serve_http
+from tests.support.ingestion import DEADLINE_SECONDS, Ingestion
 from tests.support.paths import ROOT
 
-LIMIT = 61_000_000  # bytes: 40 of code, 21 of models, which hardly compress
+MAX_PACKAGE_BYTES = 61_000_000  # 40 MB of code, 21 MB of models, which hardly compress
 
 PREDICT = """
 import asyncio, json, sys, types
@@ -52,8 +52,8 @@ def unpacked(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_is_small_and_holds_no_secret_and_no_test(archive: Path) -> None:
-    assert archive.stat().st_size < LIMIT
+def test_package_is_small_compiled_and_without_secrets_or_tests(archive: Path) -> None:
+    assert archive.stat().st_size < MAX_PACKAGE_BYTES
     names = zipfile.ZipFile(archive).namelist()
     assert not [
         name
@@ -66,8 +66,8 @@ def test_it_is_small_and_holds_no_secret_and_no_test(archive: Path) -> None:
         assert compiled in names
 
 
-def test_the_same_input_gives_the_same_bytes(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever the checkout and its Python are, and whatever was interrupted there."""
+def test_package_is_reproducible(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the place of the checkout or its Python matters, nor what an interrupted command left there."""
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     for name in package.SERVED:
@@ -83,11 +83,11 @@ def test_the_same_input_gives_the_same_bytes(archive: Path, tmp_path: Path, monk
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
 
-def test_every_package_has_an_id_of_its_own(unpacked: Path, tmp_path: Path) -> None:
-    """Which changes with every name and every byte in it, and with nothing else."""
+def test_build_id_identifies_the_content_of_the_package(unpacked: Path, tmp_path: Path) -> None:
+    """It changes with every file name and every byte, and with nothing else."""
     written = json.loads((unpacked / "build.json").read_bytes())
     assert list(written) == ["build"] and re.fullmatch("[0-9a-f]{16}", written["build"])
-    (unpacked / "build.json").rename(tmp_path / "build.json")  # it is of everything else
+    (unpacked / "build.json").rename(tmp_path / "build.json")  # the id covers everything else
     assert package.build_id(unpacked) == written["build"]
     (tmp_path / "build.json").rename(unpacked / "build.json")
 
@@ -104,41 +104,39 @@ def test_every_package_has_an_id_of_its_own(unpacked: Path, tmp_path: Path) -> N
 
 
 def start_bare(unpacked: Path, code: str, **environment: str) -> "subprocess.Popen[str]":
-    """A bare interpreter, which has the package and none of this environment's packages."""
+    """Start a bare interpreter with the package and none of this environment's packages."""
     path = [str(unpacked), str(unpacked / package.PACKAGES)]
     command = [sys.executable, "-S", "-I", "-c", f"import sys; sys.path += {path!r}\n{code}"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     return subprocess.Popen(command, cwd=unpacked, env=environment, text=True, **pipes)
 
 
-def test_it_needs_nothing_but_itself(unpacked: Path) -> None:
-    """It is loaded and predicts with the shipped model."""
+def test_package_predicts_without_other_packages(unpacked: Path) -> None:
     with start_bare(unpacked, PREDICT, RECEIPT_KEY="k" * 32, TABLES_CONNECTION_STRING="AccountName=nobody") as process:
         answer, files = process.communicate()[0].splitlines()
     assert '"label":"positive"' in answer and '"label":"negative"' in answer
     assert not [file for file in json.loads(files) if ".venv" in file]
 
 
-TELL = """
-import logging
+EMIT = """
 from cloud import telemetry
 telemetry.start(input())
-with telemetry.invocation(""):
-    logging.getLogger("buzzguard.watch").info("feedback_erased", extra={"receipt": "r"})
-    logging.getLogger("buzzguard.watch.meter").info("predict.duration", extra={"value": 2.1, "by": {}})
+with telemetry.trace_context(""):
+    telemetry.event("feedback_erased", receipt="r")
+    telemetry.record("predict.duration", 2.1)
 input()
 """
 
 
-def test_it_has_what_telemetry_needs(unpacked: Path) -> None:
+def test_package_can_export_telemetry(unpacked: Path) -> None:
     ingestion = Ingestion()
     try:
-        with start_bare(unpacked, TELL) as process:
+        with start_bare(unpacked, EMIT) as process:
             print(ingestion.connection_string, file=process.stdin, flush=True)
-            ingestion.wait_for(lambda: bool(ingestion.of("Message")))
-            process.communicate("\n", timeout=DEADLINE)
-        assert [message for message, _ in ingestion.told] == ["feedback_erased"]
-        assert ingestion.measured()[0] == {"predict.duration": 2.1}
+            ingestion.wait_for(lambda: bool(ingestion.envelopes_of("Message")))
+            process.communicate("\n", timeout=DEADLINE_SECONDS)
+        assert [message for message, _ in ingestion.messages] == ["feedback_erased"]
+        assert ingestion.measurements()[0] == {"predict.duration": 2.1}
     finally:
         ingestion.close()
 
@@ -149,8 +147,8 @@ print(ManagedIdentityCredential(client_id="of the app").get_token("https://stora
 """
 
 
-def test_it_has_what_a_managed_identity_needs(unpacked: Path) -> None:
-    """As App Service grants it."""
+def test_package_can_use_a_managed_identity(unpacked: Path) -> None:
+    """The fake endpoint grants a token as App Service does."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -164,9 +162,9 @@ def test_it_has_what_a_managed_identity_needs(unpacked: Path) -> None:
             assert process.communicate()[0] == "token\n"
 
 
-def test_it_passes_the_tests_of_the_checkout(unpacked: Path) -> None:
+def test_package_passes_the_tests_of_the_checkout(unpacked: Path) -> None:
     tests = [f"tests/e2e/test_{name}.py" for name in package_tests.MODULES]
-    tests += ["tests/e2e/test_telemetry.py::test_everything_is_told_once_as_it_was", "tests/contract/test_openapi.py"]
+    tests += ["tests/e2e/test_events.py", "tests/contract/test_openapi.py"]
     environment = os.environ | {"BUZZGUARD_APP": str(unpacked)}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""The page over HTTP: what a browser is sent, what it may keep, what it must not let the page do."""
+"""The page over HTTP: files, headers, caching, size; and rules for its sources."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ WEB = ROOT / "web"
 MODULES = {path.name: path.read_text() for path in sorted(WEB.glob("*.js"))}
 INDEX = (WEB / "index.html").read_text()
 ENGLISH, FRENCH = (json.loads((WEB / f"strings.{tag}.json").read_text()) for tag in ("en", "fr"))
-BUDGET = 60_000  # bytes
+MAX_PAGE_BYTES = 60_000
 
 TYPES = {
     "css": "text/css; charset=utf-8",
@@ -26,7 +26,7 @@ TYPES = {
 
 
 def raw(app: App, method: str, path: str, accepted: str, **headers: str) -> httpx.Response:
-    """The answer before it is decompressed: its bytes are in `extensions`' place, `content`."""
+    """Return the response with the bytes that were sent, still compressed, in `extensions["raw"]`."""
     request = app.http.build_request(method, path, headers={"accept-encoding": accepted, **headers})
     response = app.http.send(request, stream=True)
     response.extensions["raw"] = b"".join(response.iter_raw())
@@ -44,12 +44,12 @@ def index(app: App) -> httpx.Response:
 
 @pytest.fixture(scope="module")
 def script(index: httpx.Response) -> str:
-    """The address of one of its files."""
+    """Return the address of one of the page's files."""
     (found,) = (reference for reference in references(index.text) if reference.endswith("/app.js"))
     return "/" + found
 
 
-def test_the_page_may_do_nothing_but_ask_the_api(index: httpx.Response) -> None:
+def test_page_has_a_strict_content_security_policy(index: httpx.Response) -> None:
     assert index.status_code == 200
     assert index.headers["content-type"] == "text/html; charset=utf-8"
     policy = dict(part.split(" ", 1) for part in index.headers["content-security-policy"].split("; "))
@@ -71,22 +71,22 @@ def test_the_page_may_do_nothing_but_ask_the_api(index: httpx.Response) -> None:
     assert index.headers["permissions-policy"].startswith("camera=()")
 
 
-def test_every_file_is_served_as_what_it_is_and_kept_for_good(app: App, index: httpx.Response) -> None:
+def test_every_file_has_its_media_type_and_is_cached_for_good(app: App, index: httpx.Response) -> None:
     found = references(index.text)
     (base,) = {reference.rpartition("/")[0] for reference in found}
     assert re.fullmatch("web/[0-9a-f]{16}", base)
     files = {path.name for path in WEB.iterdir()} - {"index.html"}
     assert {reference.rpartition("/")[2] for reference in found} == {name for name in files if name[-4:] != "json"}
     for name in files:
-        answer = app.http.get(f"/{base}/{name}")
-        assert (answer.status_code, answer.content) == (200, (WEB / name).read_bytes())
-        assert answer.headers["content-type"] == TYPES[name.rpartition(".")[2]]
-        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-        assert answer.headers["x-content-type-options"] == "nosniff"
+        response = app.http.get(f"/{base}/{name}")
+        assert (response.status_code, response.content) == (200, (WEB / name).read_bytes())
+        assert response.headers["content-type"] == TYPES[name.rpartition(".")[2]]
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert response.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
-    ("accepted", "zipped"),
+    ("accepted", "compressed"),
     [
         ("gzip, deflate, br", True),
         ("GZIP", True),
@@ -100,16 +100,18 @@ def test_every_file_is_served_as_what_it_is_and_kept_for_good(app: App, index: h
         ("gzip;q=nonsense", False),
     ],
 )
-def test_it_is_compressed_for_who_takes_it(app: App, script: str, accepted: str, zipped: bool) -> None:
+def test_files_are_compressed_only_if_the_browser_accepts_gzip(
+    app: App, script: str, accepted: str, compressed: bool
+) -> None:
     for path, content in (("/", None), (script, (WEB / "app.js").read_bytes())):
-        answer = raw(app, "GET", path, accepted)
-        assert "accept-encoding" in answer.headers["vary"].lower()
-        assert answer.headers.get("content-encoding") == ("gzip" if zipped else None)
-        sent = answer.extensions["raw"]
-        assert content in (None, gzip.decompress(sent) if zipped else sent)
+        response = raw(app, "GET", path, accepted)
+        assert "accept-encoding" in response.headers["vary"].lower()
+        assert response.headers.get("content-encoding") == ("gzip" if compressed else None)
+        sent = response.extensions["raw"]
+        assert content in (None, gzip.decompress(sent) if compressed else sent)
 
 
-def test_what_a_browser_has_is_not_sent_again(app: App, script: str) -> None:
+def test_cached_files_are_not_sent_again(app: App, script: str) -> None:
     for path, kept in (("/", "no-cache"), (script, "public, max-age=31536000, immutable")):
         tag = app.http.get(path).headers["etag"]
         for known in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
@@ -119,7 +121,7 @@ def test_what_a_browser_has_is_not_sent_again(app: App, script: str) -> None:
         assert app.http.get(path, headers={"if-none-match": '"other"'}).status_code == 200
 
 
-def test_head_tells_what_get_would(app: App, script: str) -> None:
+def test_head_has_the_headers_of_get(app: App, script: str) -> None:
     for path in ("/", script):
         get, head = (raw(app, method, path, "gzip") for method in ("GET", "HEAD"))
         assert head.extensions["raw"] == b""
@@ -141,38 +143,40 @@ def test_head_tells_what_get_would(app: App, script: str) -> None:
         "/web",
     ],
 )
-def test_what_is_not_there_is_a_problem(app: App, script: str, path: str) -> None:
-    answer = app.http.get(path.format(base=script.rpartition("/")[0]))
-    assert answer.status_code == 404
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["cache-control"] == "no-store"
+def test_unknown_file_is_not_found(app: App, script: str, path: str) -> None:
+    response = app.http.get(path.format(base=script.rpartition("/")[0]))
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["cache-control"] == "no-store"
 
 
-def test_other_methods_are_refused(app: App, script: str) -> None:
+def test_rejects_other_methods(app: App, script: str) -> None:
     for path in ("/", script):
-        answer = app.http.post(path)
-        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+        response = app.http.post(path)
+        assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
-def test_the_whole_of_it_is_small(app: App, index: httpx.Response) -> None:
-    """Headers included, both languages, and the thresholds."""
+def test_page_with_all_files_is_small(app: App, index: httpx.Response) -> None:
+    """It counts headers, both languages and the thresholds."""
     paths = ["/", "/api/models", *(f"/{reference}" for reference in references(index.text))]
     base = next(reference for reference in references(index.text) if reference.endswith("app.js")).rpartition("/")[0]
     paths += [f"/{base}/strings.{tag}.json" for tag in ("en", "fr")]
     total = 0
     for path in paths:
-        answer = raw(app, "GET", path, "gzip")
-        total += len(answer.extensions["raw"]) + sum(len(name) + len(value) + 4 for name, value in answer.headers.raw)
-    assert total < BUDGET
+        response = raw(app, "GET", path, "gzip")
+        total += len(response.extensions["raw"]) + sum(
+            len(name) + len(value) + 4 for name, value in response.headers.raw
+        )
+    assert total < MAX_PAGE_BYTES
 
 
-def test_it_loads_nothing_from_elsewhere() -> None:
+def test_page_loads_nothing_from_other_origins() -> None:
     for path in WEB.iterdir():
         addresses = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\s\"'<>]*", path.read_text()))
         assert addresses <= {"http://www.w3.org/2000/svg"}, path
 
 
-def test_nothing_in_it_turns_text_into_code() -> None:
+def test_sources_never_turn_text_into_code() -> None:
     for name, source in MODULES.items():
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function|createContextual"
@@ -182,8 +186,8 @@ def test_nothing_in_it_turns_text_into_code() -> None:
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\s(style|on\w+)=", INDEX)
 
 
-def test_every_module_is_loaded_ahead() -> None:
-    """In one round trip, not in as many as the imports are deep."""
+def test_every_module_is_preloaded() -> None:
+    """Otherwise each level of imports costs a round trip."""
     preloaded = re.findall(r'<link rel="modulepreload" href="([\w.]+)">', INDEX)
     assert [*preloaded] == sorted(MODULES.keys() - {"app.js"})
     imported = {name for source in MODULES.values() for name in re.findall(r'from "\./([\w.]+)"', source)}
@@ -194,7 +198,7 @@ def placeholders(text: Any) -> set[str]:
     return set(re.findall(r"\{(\w+)\}", json.dumps(text)))
 
 
-def test_both_languages_say_the_same() -> None:
+def test_languages_have_the_same_strings_and_placeholders() -> None:
     assert list(ENGLISH) == list(FRENCH)
     for key, text in ENGLISH.items():
         other = FRENCH[key]
@@ -207,19 +211,19 @@ def test_both_languages_say_the_same() -> None:
             assert other != text, key
 
 
-def every(strings: dict[str, Any]) -> list[str]:
+def all_forms(strings: dict[str, Any]) -> list[str]:
     return [form for text in strings.values() for form in (text.values() if isinstance(text, dict) else [text])]
 
 
-def test_french_has_its_spaces_and_both_have_their_quotes() -> None:
-    for text in every(FRENCH):
+def test_strings_have_typographic_quotes_and_french_has_its_spaces() -> None:
+    for text in all_forms(FRENCH):
         assert not re.search(r"(?<![\u202f])[;!?]|(?<![\u00a0])[:»]|«(?!\u00a0)", text), text
         assert not re.search(r"[\"']", text), text
-    for text in every(ENGLISH):
+    for text in all_forms(ENGLISH):
         assert not re.search(r"[\"']", text), text
 
 
-def test_every_string_is_used_and_every_string_used_is_there() -> None:
+def test_used_and_defined_strings_are_the_same() -> None:
     sources = "\n".join([INDEX, *MODULES.values()])
     areas = {key.partition(".")[0] for key in ENGLISH}
     named = set(re.findall(r'data-(?:text|label|placeholder|title)="([^"]+)"', INDEX))

@@ -1,8 +1,10 @@
 """The nightly purge deletes what has expired, and nothing else."""
 
-import subprocess
-import sys
+import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -13,8 +15,8 @@ from devhost.azurite import Azurite
 from feedback.receipt import Receipt
 from feedback.record import build_feedback
 from feedback.stores import Subject
+from functions import retention
 from tests.support.app import MASTER_KEY, App, StartApp
-from tests.support.paths import ROOT
 
 DAY = timedelta(days=1)
 
@@ -74,40 +76,34 @@ def test_failed_purge_is_logged(start_app: StartApp) -> None:
     assert "ERROR buzzguard.retention: Expired feedback was not purged" in app.log.read_text()
 
 
-RECORDS = """
-import asyncio, logging, sys
-from types import SimpleNamespace
-from functions import retention
-
-class Shown(logging.Handler):
-    def emit(self, record):
-        print(record.name, record.levelname, record.getMessage())
-        if record.name == "buzzguard.watch":
-            print(record.rows, "rows", record.partitions, "partitions")
-
-logging.getLogger("buzzguard").addHandler(Shown())
-logging.getLogger("buzzguard.watch").setLevel(logging.INFO)
-retention.SECONDS = float(sys.argv[1])
-context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=""))
-asyncio.run(retention.retention(None, context))
-"""
-
-
-def test_purge_without_enough_time_continues_the_next_night(azurite: Azurite) -> None:
-    environment = settings_for(azurite, "short")
-    store, incidents = (kind(settings_of(environment)) for kind in (TableFeedbackStore, TableIncidentStore))
+def test_purge_without_enough_time_continues_the_next_night(
+    azurite: Azurite, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(settings_for(azurite, "short"))
+    store, incidents = TableFeedbackStore(settings), TableIncidentStore(settings)
+    service: Any = SimpleNamespace(store=store, incidents=incidents, retention=7 * DAY)
     now = fill(store, 30 * DAY, 8 * DAY, timedelta())
     incidents.claim("old", now - 8 * DAY)
 
-    def night(seconds: float) -> list[str]:
-        command = [sys.executable, "-c", RECORDS, str(seconds)]
-        settings = environment | {"RECEIPT_KEY": "k" * 32}
-        done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()
+    def night(seconds: float) -> list[tuple[str, str, str]]:
+        monkeypatch.setattr(retention, "TIME_LIMIT_SECONDS", seconds)
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "buzzguard.watch"):
+            asyncio.run(retention.run_purge(service))
+        return [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
 
-    recorded = ["buzzguard.watch INFO feedback_purged", "1 rows 1 partitions"]
-    *output, warning = night(seconds=0)
-    assert output == recorded and f"since {now - 30 * DAY:%Y-%m-%dT%H} is left to the next night" in warning
-    assert night(seconds=40) == recorded
+    purged = ("buzzguard.watch", "INFO", "feedback_purged")
+    reached = f"{now - 30 * DAY:%Y-%m-%dT%H}"
+    warning = f"Time ran out: feedback on predictions since {reached} is left to the next night."
+    assert night(seconds=0) == [purged, ("buzzguard.retention", "WARNING", warning)]
+    assert rows_and_partitions(caplog) == (1, 1)
+    assert night(seconds=40) == [purged]
+    assert rows_and_partitions(caplog) == (1, 1)
     assert ages(store) == [0]
     assert list(incidents.purge(now)) == []
+
+
+def rows_and_partitions(caplog: pytest.LogCaptureFixture) -> tuple[int, int]:
+    """Return the fields of the event."""
+    event: Any = caplog.records[0]
+    return event.rows, event.partitions

@@ -1,4 +1,4 @@
-"""The host asks functions in the order of their names: the one that answers for everything else has to be the last."""
+"""The host matches functions in the order of their names, so the catch-all must have the last name."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from tests.support.paths import ROOT
 
 # In a process of its own: the platform's runtime indexes one app. Argument: the name of the catch-all.
-ASK = """
+SCRIPT = """
 import asyncio, sys
 from pathlib import Path
 
@@ -54,13 +54,13 @@ class Found(msgspec.Struct):
 
 def routing(catch_all: str) -> Found:
     done = subprocess.run(
-        [sys.executable, "-c", ASK, catch_all], cwd=ROOT, env=os.environ | SETTINGS, capture_output=True, text=True
+        [sys.executable, "-c", SCRIPT, catch_all], cwd=ROOT, env=os.environ | SETTINGS, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return msgspec.json.decode(done.stdout, type=Found)
 
 
-def test_the_function_that_answers_for_everything_else_is_asked_last() -> None:
+def test_catch_all_is_matched_last() -> None:
     found = routing("zz_not_found")
     assert [function for function, template in found.asked if template.startswith("{*")] == ["zz_not_found"]
     assert found.asked[-1] == ("zz_not_found", "{*path}")
@@ -68,7 +68,7 @@ def test_the_function_that_answers_for_everything_else_is_asked_last() -> None:
 
 
 @pytest.mark.parametrize("name", ["not_found", "Not_Found"])
-def test_under_a_name_in_the_middle_it_would_take_predictions_too(name: str) -> None:
+def test_catch_all_with_another_name_would_take_predictions(name: str) -> None:
     found = routing(name)
     assert found.status == 405
     assert found.refused and found.refused.startswith("function openapi would not be asked for GET|HEAD /api/openapi")

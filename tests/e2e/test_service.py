@@ -1,4 +1,4 @@
-"""The service as its callers meet it: verdicts, bad input, a broken model, a store that is down."""
+"""The API over HTTP: predictions, bad input, a broken model, a store that is down."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.support.app import App, StartApp
 
 
 @pytest.mark.parametrize("explain", [False, True])
-def test_a_verdict_has_everything_a_page_needs(app: App, explain: bool) -> None:
+def test_prediction_has_all_fields(app: App, explain: bool) -> None:
     text = "@airparis the crew was GREAT"
     response = app.http.post("/api/predict", json={"text": text, "explain": explain})
     assert response.status_code == 200
@@ -31,7 +31,7 @@ def test_a_verdict_has_everything_a_page_needs(app: App, explain: bool) -> None:
         assert "explanation" not in prediction
 
 
-def test_a_batch_is_answered_in_its_order(app: App) -> None:
+def test_batch_keeps_the_order_of_the_texts(app: App) -> None:
     texts = ["the crew was great", "the crew was awful"] * 32
     predictions = app.http.post("/api/predict", json={"texts": texts}).json()["predictions"]
     assert [p["label"] for p in predictions] == ["positive", "negative"] * 32
@@ -63,26 +63,28 @@ BAD = {
 
 
 @pytest.mark.parametrize(("body", "status", "title", "pointer"), BAD.values(), ids=BAD.keys())
-def test_bad_input_is_told_clearly(app: App, body: str | bytes, status: int, title: str, pointer: str | None) -> None:
+def test_rejects_bad_input_with_a_pointer_to_the_field(
+    app: App, body: str | bytes, status: int, title: str, pointer: str | None
+) -> None:
     response = app.http.post("/api/predict", content=body, headers={"content-type": "application/json"})
     assert_problem(response, status, title)
     assert len(response.content) < 1000
     assert [error["pointer"] for error in response.json().get("errors", [])] == ([] if pointer is None else [pointer])
 
 
-def test_the_largest_input_is_answered(app: App) -> None:
+def test_accepts_the_largest_input(app: App) -> None:
     response = app.http.post("/api/predict", json={"texts": ["é" * 1000] * 64, "explain": True})
     assert response.status_code == 200 and len(response.json()["predictions"]) == 64
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
-def test_another_content_type_is_refused(app: App, content_type: str) -> None:
+def test_rejects_other_content_types(app: App, content_type: str) -> None:
     response = app.http.post("/api/predict", content='{"text": "a"}', headers={"content-type": content_type})
     assert_problem(response, 415, "Unsupported media type")
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
-def test_json_is_json_however_it_is_written(app: App, content_type: str) -> None:
+def test_accepts_every_spelling_of_the_json_media_type(app: App, content_type: str) -> None:
     response = app.http.post("/api/predict", content='{"text": "a"}', headers={"content-type": content_type})
     assert response.status_code == 200
 
@@ -97,7 +99,7 @@ def test_json_is_json_however_it_is_written(app: App, content_type: str) -> None
         ("PUT", "/Api/Predict/", "OPTIONS, POST"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_one(app: App, method: str, path: str, allow: str) -> None:
+def test_wrong_method_is_answered_with_the_allowed_ones(app: App, method: str, path: str, allow: str) -> None:
     response = app.http.request(method, path)
     assert_problem(response, 405, "Method not allowed")
     assert response.headers["allow"] == allow
@@ -107,11 +109,11 @@ def test_a_wrong_method_is_told_the_right_one(app: App, method: str, path: str, 
 @pytest.mark.parametrize(
     "path", ["/nothing", "/api", "/api/nothing", "/api/predict/x", "/%00", "/%0a", "/" + "a/" * 100]
 )
-def test_nothing_is_there(app: App, path: str) -> None:
+def test_unknown_path_is_not_found(app: App, path: str) -> None:
     assert_problem(app.http.get(path), 404, "Not found")
 
 
-def test_every_answer_carries_the_id_of_its_request(app: App) -> None:
+def test_every_response_has_a_request_id(app: App) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     given = app.http.get("/api/health/live", headers={"x-request-id": "my-id.1"})
     traced = app.http.get("/nothing", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
@@ -122,7 +124,7 @@ def test_every_answer_carries_the_id_of_its_request(app: App) -> None:
     assert re.fullmatch("[0-9a-f]{32}", nonsense.headers["x-request-id"])
 
 
-def test_health_and_models(app: App) -> None:
+def test_health_and_models_name_model_and_build(app: App) -> None:
     assert app.http.get("/api/health/live").json() == {"status": "alive"}
     ready = app.http.get("/api/health/ready").json()
     assert ready["model"]["name"] == "tiny"
@@ -130,16 +132,16 @@ def test_health_and_models(app: App) -> None:
     models = app.http.get("/api/models").json()
     assert models["served"]["name"] == "tiny"
     assert [model["name"] for model in models["shipped"]] == ["champion", "lite"]
-    assert ready["build"] == models["build"] == built()
+    assert ready["build"] == models["build"] == build_id()
 
 
-def built() -> str | None:
-    """The build id of the package that is tested; a checkout has none."""
+def build_id() -> str | None:
+    """Return the build id of the package that is tested; None for a checkout."""
     package = os.environ.get("BUZZGUARD_APP")
     return json.loads((Path(package) / "build.json").read_bytes())["build"] if package else None
 
 
-def test_a_function_key_opens_what_is_not_anonymous(start_app: StartApp) -> None:
+def test_function_key_is_required_except_for_anonymous_functions(start_app: StartApp) -> None:
     app = start_app(AUTH_LEVEL="function", DEVHOST_FUNCTION_KEY="key", TABLES_CONNECTION_STRING="AccountName=nobody")
     body = {"json": {"text": "a"}}
     assert app.http.post("/api/predict", **body).status_code == 401
@@ -151,7 +153,7 @@ def test_a_function_key_opens_what_is_not_anonymous(start_app: StartApp) -> None
     assert "security" not in document["paths"]["/api/health/ready"]["get"]
 
 
-def test_one_changed_byte_and_no_prediction_is_made(start_app: StartApp, model_folder: Path) -> None:
+def test_model_with_a_changed_byte_makes_no_prediction(start_app: StartApp, model_folder: Path) -> None:
     graph = model_folder / "model.onnx"
     content = bytearray(graph.read_bytes())
     content[-1] ^= 1
@@ -164,8 +166,8 @@ def test_one_changed_byte_and_no_prediction_is_made(start_app: StartApp, model_f
     assert f"{graph}: sha256 is" in app.log.read_text()
 
 
-def test_a_store_that_is_down_is_told_within_3_seconds_and_stops_no_prediction(start_app: StartApp) -> None:
-    """One store refuses connections, the other takes them and never answers."""
+def test_store_that_is_down_fails_feedback_within_3_seconds_and_no_prediction(start_app: StartApp) -> None:
+    """One store refuses connections, the other accepts them and never replies."""
     with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as closing:
         refusing = closing.getsockname()[1]
         closing.close()

@@ -1,4 +1,4 @@
-"""What every endpoint owes its caller, whatever its handler does."""
+"""What every endpoint does for its handler: errors as problems, nothing personal in the log, request ids."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from feedback import errors as feedback_errors
-from functions.shared import http
+from functions.shared import http, problems
 from sentiment import errors
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -21,28 +21,30 @@ def call(
     handler: http.Handler, traceparent: str = f"00-{TRACE}-b7ad6b7169203331-01", **headers: str
 ) -> func.HttpResponse:
     context: Any = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=traceparent))
-    return asyncio.run(http.trigger(handler)(func.HttpRequest("GET", "/", headers=headers, body=b""), context))
+    return asyncio.run(
+        http.as_azure_function("tested", handler)(func.HttpRequest("GET", "/", headers=headers, body=b""), context)
+    )
 
 
-async def fails(*_: object) -> http.Answer:
+async def fails(*_: object) -> http.ApiResponse:
     raise RuntimeError("the secret")
 
 
-async def works(*_: object) -> http.Answer:
-    return http.Answer(200, {"a": 1})
+async def works(*_: object) -> http.ApiResponse:
+    return http.ApiResponse(200, {"a": 1})
 
 
-class NewKind(errors.BuzzguardError):
+class UnknownError(errors.BuzzguardError):
     pass
 
 
 @pytest.mark.parametrize(
-    ("error", "logged"), [(errors.ModelError("the secret"), "the secret"), (NewKind("the secret"), "NewKind")]
+    ("error", "logged"), [(errors.ModelError("the secret"), "the secret"), (UnknownError("the secret"), "UnknownError")]
 )
-def test_what_is_ours_to_mend_is_logged_and_not_shown(
+def test_error_of_the_service_is_logged_and_not_shown(
     error: Exception, logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def raises(*_: object) -> http.Answer:
+    async def raises(*_: object) -> http.ApiResponse:
         raise error
 
     response = call(raises)
@@ -53,7 +55,7 @@ def test_what_is_ours_to_mend_is_logged_and_not_shown(
     assert response.headers["x-request-id"] in caplog.text
 
 
-class Talkative(KeyError):
+class QuotingError(KeyError):
     def __str__(self) -> str:
         return f"no vector for {TWEET!r}"
 
@@ -61,29 +63,27 @@ class Talkative(KeyError):
 TWEET = "Zebulon was late again"
 
 
-def quoting() -> None:
-    """What libraries do with a text that they choke on."""
+def raise_quoting() -> None:
+    """Raise an error that quotes the text, as libraries do."""
     try:
-        msgspec.json.decode(json.dumps({TWEET: 1}), type=http.FieldError)
+        msgspec.json.decode(json.dumps({TWEET: 1}), type=problems.FieldError)
     except msgspec.ValidationError as error:
         error.add_note(TWEET)
-        raise Talkative(TWEET) from error
+        raise QuotingError(TWEET) from error
 
 
-def failing() -> None:
+def fail_with_text() -> None:
     try:
-        quoting()
-    except Talkative:
+        raise_quoting()
+    except QuotingError:
         raise ExceptionGroup(TWEET, [UnicodeEncodeError("utf-8", TWEET, 0, 7, TWEET)])  # noqa: B904
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_an_error_is_logged_with_its_place_and_without_its_words(
-    wrapped: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def raises(*_: object) -> http.Answer:
+def test_log_has_the_traceback_of_an_error_without_its_message(wrapped: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async def raises(*_: object) -> http.ApiResponse:
         try:
-            failing()
+            fail_with_text()
         except ExceptionGroup as error:
             if wrapped:
                 raise feedback_errors.StoreUnavailable("down", retry_after=7) from error
@@ -92,7 +92,7 @@ def test_an_error_is_logged_with_its_place_and_without_its_words(
 
     assert call(raises).status_code == (503 if wrapped else 500)
     assert "Zebulon" not in caplog.text
-    for known in ("ExceptionGroup", "Talkative", "msgspec.ValidationError", "in failing", "in quoting"):
+    for known in ("ExceptionGroup", "QuotingError", "msgspec.ValidationError", "in fail_with_text", "in raise_quoting"):
         assert known in caplog.text
 
 
@@ -102,11 +102,13 @@ def test_an_error_is_logged_with_its_place_and_without_its_words(
         (feedback_errors.FeedbackConflict("why"), 409),
         (feedback_errors.ExpiredReceipt("why"), 410),
         (feedback_errors.InvalidReceipt("why"), 422),
-        (http.Problem(418, "Teapot", "why"), 418),
+        (problems.Problem(problems.ProblemType(418, "Teapot", "", ""), "why"), 418),
     ],
 )
-def test_what_the_caller_can_mend_is_told(error: Exception, status: int, caplog: pytest.LogCaptureFixture) -> None:
-    async def raises(*_: object) -> http.Answer:
+def test_error_of_the_caller_is_shown_and_not_logged(
+    error: Exception, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def raises(*_: object) -> http.ApiResponse:
         raise error
 
     response = call(raises)
@@ -114,8 +116,8 @@ def test_what_the_caller_can_mend_is_told(error: Exception, status: int, caplog:
     assert not caplog.records
 
 
-def test_a_store_that_is_down_says_when_to_come_again(caplog: pytest.LogCaptureFixture) -> None:
-    async def raises(*_: object) -> http.Answer:
+def test_unavailable_store_is_logged_and_sets_retry_after(caplog: pytest.LogCaptureFixture) -> None:
+    async def raises(*_: object) -> http.ApiResponse:
         raise feedback_errors.StoreUnavailable("down", retry_after=7)
 
     with caplog.at_level(logging.ERROR):
@@ -125,18 +127,18 @@ def test_a_store_that_is_down_says_when_to_come_again(caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("handler", [works, fails])
-def test_no_answer_is_kept_by_a_cache(handler: http.Handler) -> None:
+def test_responses_are_not_cached(handler: http.Handler) -> None:
     assert call(handler).headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(
     ("traceparent", "known"), [(f"00-{TRACE}-b7ad6b7169203331-00", True), ("", False), (f"00-{TRACE}", False)]
 )
-def test_a_request_without_an_id_is_named_after_its_trace(traceparent: str, known: bool) -> None:
+def test_request_id_is_by_default_the_trace_id(traceparent: str, known: bool) -> None:
     name = call(works, traceparent).headers["x-request-id"]
     assert len(name) == 32 and (name == TRACE) is known
 
 
 @pytest.mark.parametrize(("given", "kept"), [("a.B:c-1_", True), ("x" * 128, True), ("x" * 129, False), ("a b", False)])
-def test_a_request_id_is_kept_if_it_is_one(given: str, kept: bool) -> None:
+def test_valid_request_id_of_the_caller_is_kept(given: str, kept: bool) -> None:
     assert (call(works, **{"x-request-id": given}).headers["x-request-id"] == given) is kept

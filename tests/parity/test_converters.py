@@ -8,10 +8,10 @@ from skl2onnx import to_onnx
 from sentiment.model import Model
 from tests.support.dataframes import invented
 from tests.support.tweets import hostile
-from training.evaluation import metrics
+from training.evaluation import calibration
 from training.families.fit import Trained
 from training.families.linear.base import LinearModel
-from training.registry import build
+from training.registry.model_folder import write_model_folder
 
 
 def linear(trained: Trained) -> LinearModel:
@@ -34,6 +34,8 @@ def test_two_ways_to_onnx_give_the_same_probabilities(
     features = linear(trained).features(texts).toarray()
     (probability,) = converted.run(["probabilities"], {"X": features})
     positive = probability[:, 1].astype(np.float64)
-    expected = metrics.probability(np.log(positive / (1 - positive)), trained.calibration)
-    model = Model.load(build.write(trained, "tiny", "run", tmp_path_factory.mktemp("skl") / "tiny", compact=False))
+    expected = calibration.calibrated_probability(np.log(positive / (1 - positive)), trained.calibration)
+    model = Model.load(
+        write_model_folder(trained, "tiny", "run", tmp_path_factory.mktemp("skl") / "tiny", compact=False)
+    )
     np.testing.assert_allclose(model.score(texts).probability, expected, atol=1e-5)

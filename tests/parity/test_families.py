@@ -10,12 +10,12 @@ import pytest
 from sentiment.model import Model
 from tests.support.tweets import hostile
 from training.data.dataset import Split
-from training.evaluation import metrics
+from training.evaluation import calibration
 from training.families import RunContext, Untrainable, family
 from training.families.fit import Trained, fit
 from training.families.linear import base
 from training.families.settings import configure
-from training.registry import build
+from training.registry.build import MAX_REFERENCE_DIFFERENCE, TrainedRun, build
 
 KINDS = {
     "logreg": ("logreg", "keep=300"),
@@ -48,11 +48,11 @@ def trained_on(
 
 def test_what_is_served_is_what_was_trained(kind: tuple[str, ...], data: Data, tmp_path: Path) -> None:
     trained = trained_on(kind, data, tmp_path)
-    exported = build.export(trained, data, "Data: invented.", "mine", "run", tmp_path / "mine")
-    assert exported.reference.flips == 0 and exported.reference.largest_difference < build.REFERENCE
+    exported = build(TrainedRun(trained, "mine", "run", data, "Data: invented."), tmp_path / "mine")
+    assert exported.reference.label_changes == 0 and exported.reference.largest_difference < MAX_REFERENCE_DIFFERENCE
     assert exported.manifest.metrics["test"].values["accuracy"] > 0.95
     texts = [*data["test"].text, *hostile(300, seed=3)]
-    expected = metrics.probability(trained.fitted.logit(texts), trained.calibration)
+    expected = calibration.calibrated_probability(trained.fitted.logit(texts), trained.calibration)
     labels = Model.load(tmp_path / "mine").score(texts).probability >= 0.5
     assert (labels == (expected >= 0.5)).mean() >= 0.995
 

@@ -11,16 +11,16 @@ import pytest
 from sentiment.model import Model
 from tests.support.dataframes import invented
 from tests.support.tweets import hostile
-from training.commands import prepare
-from training.data import dataset
+from training.data import dataset, preparation
 from training.data.dataset import Split
-from training.evaluation import metrics
+from training.evaluation import calibration, metrics
 from training.families import RunContext
 from training.families.fit import Trained, fit
 from training.families.linear import logreg
 from training.families.linear.base import LinearModel
 from training.onnx_export import graph_builder
-from training.registry import build
+from training.registry.build import Expected, TrainedRun, build, check_export
+from training.registry.model_folder import write_model_folder
 
 DATA = os.environ.get("BUZZGUARD_DATA")
 
@@ -29,7 +29,7 @@ def pipeline_probability(trained: Trained, texts: list[str]) -> metrics.Floats:
     """By scikit-learn's own predict_proba, calibrated."""
     assert isinstance(trained.fitted, LinearModel)
     probability = trained.fitted.classifier.predict_proba(trained.fitted.features(texts))[:, 1].astype(np.float64)
-    return metrics.probability(np.log(probability / (1 - probability)), trained.calibration)
+    return calibration.calibrated_probability(np.log(probability / (1 - probability)), trained.calibration)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,8 @@ def trained_on_real(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     if DATA is None:
         pytest.skip("BUZZGUARD_DATA names no folder of real tweets")
     folder = tmp_path_factory.mktemp("data")
-    prepare.prepare(Path(DATA) / "training.20k.processed.noemoticon.csv", folder, 0.1)
+    source = Path(DATA) / "training.20k.processed.noemoticon.csv"
+    preparation.prepare(source, folder, preparation.Options(holdout=0.1))
     splits: tuple[Split, ...] = ("train", "validation", "test")
     data = {split: dataset.load(split, folder) for split in splits}
     target = data["train"].label.to_numpy(np.float32)
@@ -64,24 +65,25 @@ def case(request: pytest.FixtureRequest, trained: Trained) -> Case:
 
 
 def test_the_reference_export_is_the_pipeline(case: Case, tmp_path: Path) -> None:
-    folder = build.write(case.trained, "reference", "run", tmp_path / "reference", compact=False)
-    comparison = build.compare(folder, case.texts, pipeline_probability(*case))
-    assert (comparison.texts, comparison.flips) == (10_000, 0)
-    assert comparison.largest_difference < 1e-5
+    folder = write_model_folder(case.trained, "reference", "run", tmp_path / "reference", compact=False)
+    check = check_export(Model.load(folder), Expected(case.texts, pipeline_probability(*case)), folder)
+    assert (check.texts, check.label_changes) == (10_000, 0)
+    assert check.largest_difference < 1e-5
 
 
 def test_the_compact_export_keeps_the_labels(case: Case, tmp_path: Path) -> None:
-    folder = build.write(case.trained, "compact", "run", tmp_path / "compact", compact=True)
-    assert build.compare(folder, case.texts, pipeline_probability(*case)).flips <= 10
+    folder = write_model_folder(case.trained, "compact", "run", tmp_path / "compact", compact=True)
+    check = check_export(Model.load(folder), Expected(case.texts, pipeline_probability(*case)), folder)
+    assert check.label_changes <= 10
 
 
 def test_what_was_exported_is_calibrated_and_measured_by_its_own_answers(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path
 ) -> None:
-    exported = build.export(trained, data, "Data: invented.", "mine", "run", tmp_path / "mine")
+    exported = build(TrainedRun(trained, "mine", "run", data, "Data: invented."), tmp_path / "mine")
     model = Model.load(tmp_path / "mine")
     assert model.manifest == exported.manifest
-    assert exported.reference.flips == exported.shipped.flips == 0
+    assert exported.reference.label_changes == exported.shipped.label_changes == 0
     assert exported.reference.texts == 3000  # all there are
     right = (model.score(data["test"].text.tolist()).probability >= 0.5) == (data["test"].label == 1)
     assert exported.manifest.metrics["test"].values["accuracy"] == round(right.mean(), 4)
@@ -101,7 +103,7 @@ def test_an_export_that_is_not_the_model_is_refused(
     linear = graph_builder.linear
     monkeypatch.setattr(graph_builder, "linear", lambda idf, weight, *rest: linear(idf, weight * 1.1, *rest))
     with pytest.raises(SystemExit, match="the reference export is not the model that was trained"):
-        build.export(trained, data, "Data: invented.", "broken", "run", tmp_path)
+        build(TrainedRun(trained, "broken", "run", data, "Data: invented."), tmp_path)
 
 
 def test_a_compact_export_that_is_only_shifted_is_calibrated(
@@ -115,7 +117,7 @@ def test_a_compact_export_that_is_only_shifted_is_calibrated(
         return linear(idf, weight, intercept - (3 if weights == "float16" else 0), weights)
 
     monkeypatch.setattr(graph_builder, "linear", shifted)
-    assert build.export(trained, data, "Data: invented.", "shifted", "run", tmp_path).shipped.flips == 0
+    assert build(TrainedRun(trained, "shifted", "run", data, "Data: invented."), tmp_path).shipped.label_changes == 0
 
 
 def test_a_compact_export_that_turns_labels_is_refused(
@@ -128,6 +130,6 @@ def test_a_compact_export_that_turns_labels_is_refused(
 
     monkeypatch.setattr(graph_builder, "linear", turned)
     with pytest.raises(SystemExit, match="the compact export is too far from the model that was trained"):
-        build.export(trained, data, "Data: invented.", "turned", "run", tmp_path)
-    exported = build.export(trained, data, "Data: invented.", "whole", "run", tmp_path / "whole", compact=False)
-    assert exported.shipped.flips == 0 and exported.shipped.bytes == exported.reference.bytes
+        build(TrainedRun(trained, "turned", "run", data, "Data: invented."), tmp_path)
+    exported = build(TrainedRun(trained, "whole", "run", data, "Data: invented."), tmp_path / "whole", compact=False)
+    assert exported.shipped.label_changes == 0 and exported.shipped.bytes == exported.reference.bytes

@@ -11,7 +11,7 @@ from sentiment import manifest
 from sentiment.model import Model
 from sentiment.verdict import verdict
 from tests.support.paths import ROOT
-from training.commands.prepare import content, split_of
+from training.data.cleaning import content, split_of
 from training.scoring.predict import predict
 
 DATA = os.environ.get("BUZZGUARD_DATA")

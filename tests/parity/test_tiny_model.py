@@ -10,7 +10,7 @@ from sentiment.model import Model
 from tests.support.paths import TINY_MODEL
 from tests.support.tweets import hostile, invented
 from training.families.fit import Trained
-from training.registry import build
+from training.registry.model_folder import write_model_folder
 
 
 def contract(folder: Path) -> Manifest:
@@ -21,7 +21,7 @@ def contract(folder: Path) -> Manifest:
 
 
 def test_tiny_model_is_what_training_writes(trained: Trained, tmp_path: Path) -> None:
-    built = build.write(trained, "tiny", "run", tmp_path / "tiny", compact=True)
+    built = write_model_folder(trained, "tiny", "run", tmp_path / "tiny", compact=True)
     assert contract(TINY_MODEL) == contract(built)
     texts = [text for text, _ in invented(500, seed=5)] + hostile(500, seed=5)
     expected, actual = (Model.load(folder).score(texts).probability for folder in (built, TINY_MODEL))

@@ -18,7 +18,7 @@ from training.data.dataset import SPLITS, Split
 from training.families import RunContext
 from training.families.fit import Trained, fit
 from training.families.linear import logreg
-from training.registry import build
+from training.registry.model_folder import write_model_folder
 
 
 def synthetic_splits() -> dict[Split, pd.DataFrame]:
@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         trained = train(synthetic_splits(), Path(folder))
     shutil.rmtree(TINY_MODEL, ignore_errors=True)
-    build.write(trained, "tiny", "run", TINY_MODEL, compact=True)
+    write_model_folder(trained, "tiny", "run", TINY_MODEL, compact=True)
 
 
 if __name__ == "__main__":

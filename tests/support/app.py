@@ -15,9 +15,10 @@ from tests.support.paths import ROOT
 
 FUNCTION_KEY, MASTER_KEY = "the function key", "the master key"
 INCIDENT_KEY = "development-" + "i" * 32
+RECEIPT_KEY = "development-" + "k" * 32
 _DEFAULTS = {
     "PORT": "0",
-    "RECEIPT_KEY": "development-" + "k" * 32,
+    "RECEIPT_KEY": RECEIPT_KEY,
     "INCIDENT_KEY": INCIDENT_KEY,
     "AUTH_LEVEL": "anonymous",
     "DEVHOST_FUNCTION_KEY": FUNCTION_KEY,

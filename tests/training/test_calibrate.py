@@ -1,17 +1,18 @@
 import argparse
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sentiment.manifest import Calibration, read_manifest
+from sentiment.manifest import read_manifest
 from sentiment.model import Model
 from tests.support.dataframes import invented
 from tests.support.paths import ROOT
 from training.commands import calibrate
-from training.evaluation import metrics
+from training.evaluation import calibration, metrics
 from training.reports.model_card import CARD
 from training.scoring.predict import predict
 
@@ -24,137 +25,134 @@ def run(*arguments: str | Path) -> None:
     calibrate.run(parser.parse_args(list(map(str, arguments))))
 
 
-def different(n: int, seed: int = 0) -> pd.DataFrame:
-    """Invented texts, no two with the same letters."""
+def distinct(n: int, seed: int = 0) -> pd.DataFrame:
+    """Return invented texts, no two of which have the same content."""
     rows = invented(n, seed)
     digits = str.maketrans("0123456789", "qxjzvkwfyb")
     return rows.assign(text=[f"{text} {number}".translate(digits) for number, text in enumerate(rows.text)])
 
 
-def yours(n: int, seed: int = 0) -> pd.DataFrame:
-    """Of somebody who complains: two in three texts that others mean well are not meant so."""
-    rows = different(n, seed)
+def mostly_negative(n: int, seed: int = 0) -> pd.DataFrame:
+    """Return distinct texts with two in three of the positive labels turned to negative."""
+    rows = distinct(n, seed)
     return rows.assign(label=rows.label * (np.random.default_rng(seed).uniform(size=n) < 1 / 3).astype("int8"))
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A file of them."""
-    yours(600).to_parquet(tmp_path / "yours.parquet")
+    """A file of 600 mostly negative texts."""
+    mostly_negative(600).to_parquet(tmp_path / "yours.parquet")
     return tmp_path / "yours.parquet"
 
 
-def test_probabilities_hold_for_these_texts(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "all of" / "my models" / "yours"
-    run(LITE, data, "--out", out)
-    told = capsys.readouterr().out
-    was, new = Model.load(LITE), Model.load(out)
-
-    further = yours(600, seed=1)
-    scores = [predict(model, further.text.tolist()) for model in (was, new)]
-    before, after = (metrics.quality(further.label.to_numpy(), score.probability) for score in scores)
+def test_calibrated_model_is_better_on_further_texts(data: Path, tmp_path: Path) -> None:
+    run(LITE, data, "--out", tmp_path / "yours")
+    further = mostly_negative(600, seed=1)
+    texts, labels = further.text.tolist(), further.label.to_numpy()
+    scores = [predict(Model.load(folder), texts) for folder in (LITE, tmp_path / "yours")]
+    before, after = (metrics.evaluate(metrics.predictions(labels, each.probability)) for each in scores)
     assert before["ece"] > 0.2 and after["ece"] < 0.1 and after["brier"] < before["brier"] - 0.1
     assert (np.diff(scores[1].logit[np.argsort(scores[0].logit)]) >= -1e-6).all()  # the same graph
 
-    about = new.manifest
-    assert about.name == "yours" and about.version != was.manifest.version and about.files == was.manifest.files
-    assert about.baseline and about.baseline.probability[9] == 0  # nothing is certain among them
-    assert f"serve it: MODEL='{out}' make serve" in told
-    assert read_manifest(LITE) == was.manifest and list(out.parent.iterdir()) == [out]
 
-
-def test_what_it_is_worth_is_told_and_written(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = yours(600)
-    alike = rows[:50].assign(text="@somebody " + rows.text[:50])
-    pd.concat([rows, rows[:100], alike]).to_parquet(data)
+def test_calibrated_model_has_its_own_name_version_and_baseline(data: Path, tmp_path: Path) -> None:
+    source = read_manifest(LITE)
     run(LITE, data, "--out", tmp_path / "yours")
-    told = capsys.readouterr().out
+    manifest = Model.load(tmp_path / "yours").manifest
+    assert manifest.name == "yours" and manifest.version != source.version and manifest.files == source.files
+    assert manifest.baseline and manifest.baseline.probability[9] == 0  # no text is certain to be positive
+    assert read_manifest(LITE) == source
 
+
+def test_makes_parent_folders_and_leaves_nothing_else_there(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "all of" / "my models" / "yours"
+    run(LITE, data, "--out", out)
+    assert f"serve it: MODEL='{out}' make serve" in capsys.readouterr().out
+    assert list(out.parent.iterdir()) == [out]
+
+
+class Calibrated(NamedTuple):
+    """A calibrated model folder, what the command printed, and the metrics it should report."""
+
+    folder: Path
+    printed: str
+    positive: str  # the share
+    before: dict[str, float]
+    after: dict[str, float]
+
+    @property
+    def thresholds(self) -> str:
+        hold = read_manifest(self.folder).thresholds.hold
+        return f"publish never (too few texts, or too hard ones, to be sure), hold at {hold:.4f} and below"
+
+
+@pytest.fixture
+def calibrated(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Calibrated:
+    """Calibrated on 600 texts, in a file with 100 duplicates and 50 near-duplicates."""
+    rows = mostly_negative(600)
+    near_duplicates = rows[:50].assign(text="@somebody " + rows.text[:50])
+    pd.concat([rows, rows[:100], near_duplicates]).to_parquet(data)
+    run(LITE, data, "--out", tmp_path / "yours")
     labels, scores = rows.label.to_numpy(), predict(Model.load(LITE), rows.text.tolist())
-    before = metrics.evaluate(labels, scores.probability, read_manifest(LITE).thresholds)
-    fitted = calibrate.cross_fit(labels, scores.logit)
-    after = metrics.quality(labels, fitted.probability) | metrics.decisions(labels, fitted.publish, fitted.hold)
-    about = read_manifest(tmp_path / "yours")
-    assert about.metrics.keys() == {"validation"} and about.metrics["validation"].n == 600
-    assert about.metrics["validation"].values == after
+    before = metrics.predictions(labels, scores.probability, read_manifest(LITE).thresholds)
+    return Calibrated(
+        folder=tmp_path / "yours",
+        printed=capsys.readouterr().out,
+        positive=f"{labels.mean():.0%}",
+        before=metrics.evaluate(before),
+        after=metrics.evaluate(calibration.cross_fit(labels, scores.logit)),
+    )
 
-    assert "left out: 100 rows, exact duplicate" in told and "left out: 50 rows, near-duplicate" in told
-    assert f"600 texts, {labels.mean():.0%} positive" in told
+
+def test_manifest_has_the_cross_fitted_metrics(calibrated: Calibrated) -> None:
+    manifest = read_manifest(calibrated.folder)
+    assert manifest.metrics.keys() == {"validation"} and manifest.metrics["validation"].n == 600
+    assert manifest.metrics["validation"].values == calibrated.after
+
+
+def test_prints_skipped_duplicates(calibrated: Calibrated) -> None:
+    assert "left out: 100 rows, exact duplicate" in calibrated.printed
+    assert "left out: 50 rows, near-duplicate" in calibrated.printed
+
+
+def test_prints_metrics_before_and_after(calibrated: Calibrated) -> None:
+    assert f"600 texts, {calibrated.positive} positive" in calibrated.printed
     for name in ("accuracy", "precision", "hold recall"):
-        shown = [f"{values[name.replace(' ', '_')]:.4f}" for values in (before, after)]
-        assert [cell.strip() for cell in told.split(f"│ {name} ")[1].split("│")[1:3]] == shown
-    decided = (
-        f"publish never (too few texts, or too hard ones, to be sure), hold at {about.thresholds.hold:.4f} and below"
-    )
-    assert f"yours {about.version}: {decided}" in told
+        expected = [f"{values[name.replace(' ', '_')]:.4f}" for values in (calibrated.before, calibrated.after)]
+        cells = calibrated.printed.split(f"│ {name} ")[1].split("│")[1:3]
+        assert [cell.strip() for cell in cells] == expected
 
-    card = (tmp_path / "yours" / CARD).read_text()
-    assert (
-        card.startswith(f"# yours {about.version}\n\nlite {read_manifest(LITE).version}, calibrated")
-        and decided in card
-    )
-    assert f"600, of which {labels.mean():.0%} are positive" in card
+
+def test_prints_thresholds(calibrated: Calibrated) -> None:
+    assert f"yours {read_manifest(calibrated.folder).version}: {calibrated.thresholds}" in calibrated.printed
+
+
+def test_card_has_both_metrics_and_the_card_of_the_source(calibrated: Calibrated) -> None:
+    card = (calibrated.folder / CARD).read_text()
+    version, source_version = read_manifest(calibrated.folder).version, read_manifest(LITE).version
+    before, after = calibrated.before, calibrated.after
+    assert card.startswith(f"# yours {version}\n\nlite {source_version}, calibrated")
+    assert calibrated.thresholds in card and f"600, of which {calibrated.positive} are positive" in card
     assert f"| as it was | {before['accuracy']:.4f} | {before['precision']:.4f} |" in card
     assert f"| calibrated | {after['accuracy']:.4f} | {after['precision']:.4f} |" in card
     assert card.endswith(f"---\n\n{(LITE / CARD).read_text()}")
-
-
-def test_no_text_is_judged_by_what_was_fitted_on_it() -> None:
-    """Logits that know nothing: what is fitted on texts is a little better on these, and worse on others."""
-    random = np.random.default_rng(0)
-    labels = random.integers(2, size=60).astype(np.int8)
-    fitted, shown = [], []
-    for logit in random.normal(size=(30, 60)):
-        probability = metrics.probability(logit, metrics.calibrate(labels, logit))
-        fitted.append(metrics.quality(labels, probability)["brier"])
-        shown.append(metrics.quality(labels, calibrate.cross_fit(labels, logit).probability)["brier"])
-    constant = float(labels.mean() * (1 - labels.mean()))
-    assert max(fitted) <= constant + 1e-3 and np.mean(shown) > constant
-
-
-def test_decisions_are_as_good_as_those_of_honest_probabilities() -> None:
-    random = np.random.default_rng(0)
-    logit = random.normal(0, 3, 4000)
-    honest = metrics.probability(logit, Calibration())
-    labels = (random.uniform(size=4000) < honest).astype(np.int8)
-    fitted = calibrate.cross_fit(labels, 2 * logit - 1)
-    shown = metrics.decisions(labels, fitted.publish, fitted.hold)
-    known = metrics.evaluate(labels, honest, metrics.choose_thresholds(labels, honest))
-    assert shown == pytest.approx({name: known[name] for name in shown}, abs=0.02)
-    assert np.abs(fitted.probability - honest).max() < 0.05
-
-
-def test_the_labels_of_a_fold_do_not_decide_it() -> None:
-    random = np.random.default_rng(0)
-    logit = random.normal(0, 3, 1000)
-    labels = (random.uniform(size=1000) < metrics.probability(logit, Calibration())).astype(np.int8)
-
-    def changed(where: object) -> tuple[calibrate.CrossFitted, calibrate.CrossFitted]:
-        others = labels.copy()
-        others[where] = 1 - others[where]
-        return calibrate.cross_fit(labels, logit), calibrate.cross_fit(others, logit)
-
-    one, another = changed(0)
-    fold = one.probability == another.probability
-    assert fold[0] and fold.sum() == 200
-    one, another = changed(fold)
-    for was, now in zip(one, another, strict=True):
-        assert (was[fold] == now[fold]).all() and not (was == now).all()
 
 
 @pytest.mark.parametrize(
     ("rows", "line"),
     [
         (
-            different(600)[lambda rows: (rows.label == 0) | (rows.index < 60)],
+            distinct(600)[lambda rows: (rows.label == 0) | (rows.index < 60)],
             r"\d+ negative and \d\d positive texts; need",
         ),
-        (different(150), "needed are 50 of each and 200 in all"),
-        (pd.concat([different(150)] * 4), "needed are 50 of each and 200 in all"),
-        (different(600).assign(label=lambda rows: 1 - rows.label), "are the labels the right way round?"),
+        (distinct(150), "needed are 50 of each and 200 in all"),
+        (pd.concat([distinct(150)] * 4), "needed are 50 of each and 200 in all"),
+        (distinct(600).assign(label=lambda rows: 1 - rows.label), "are the labels the right way round?"),
     ],
 )
-def test_texts_that_will_not_do_are_one_clear_line(rows: pd.DataFrame, line: str, data: Path, tmp_path: Path) -> None:
+def test_rejects_unsuitable_texts_in_one_line(rows: pd.DataFrame, line: str, data: Path, tmp_path: Path) -> None:
     rows.to_parquet(data)
     with pytest.raises(SystemExit, match=line):
         run(LITE, data, "--out", tmp_path / "yours")
@@ -171,7 +169,7 @@ def test_texts_that_will_not_do_are_one_clear_line(rows: pd.DataFrame, line: str
         ("yours.parquet/model", "yours.parquet"),
     ],
 )
-def test_a_place_that_will_not_do_is_one_clear_line(out: str, line: str, data: Path, tmp_path: Path) -> None:
+def test_rejects_unsuitable_output_folder_in_one_line(out: str, line: str, data: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     with pytest.raises(SystemExit, match=line):
         run(LITE, data, "--out", tmp_path / out)
@@ -179,26 +177,25 @@ def test_a_place_that_will_not_do_is_one_clear_line(out: str, line: str, data: P
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_what_is_calibrated_is_left_as_it_is(seed: int, data: Path, tmp_path: Path) -> None:
+def test_rejects_texts_that_the_model_is_calibrated_for(seed: int, data: Path, tmp_path: Path) -> None:
     run(LITE, data, "--out", tmp_path / "once")
-    yours(600, seed).to_parquet(data)
-    with pytest.raises(SystemExit, match="these 600 texts do not show that it would be better: its Brier score"):
+    mostly_negative(600, seed).to_parquet(data)
+    with pytest.raises(SystemExit, match="these 600 texts do not show that the model would be better: its Brier score"):
         run(tmp_path / "once", data, "--out", tmp_path / "twice")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["once", "yours.parquet"]
 
 
-def test_what_was_calibrated_can_be_calibrated_again(data: Path, tmp_path: Path) -> None:
-    different(600).to_parquet(tmp_path / "theirs.parquet")
+def test_calibrating_twice_equals_calibrating_once(data: Path, tmp_path: Path) -> None:
+    distinct(600).to_parquet(tmp_path / "theirs.parquet")
     run(LITE, data, "--out", tmp_path / "first")
     run(tmp_path / "first", tmp_path / "theirs.parquet", "--out", tmp_path / "first" / "second")
     run(LITE, tmp_path / "theirs.parquet", "--out", tmp_path / "at-once")
-    second, at_once = (
-        Model.load(tmp_path / name).score(["the crew was great"]) for name in ("first/second", "at-once")
-    )
-    assert second.logit == pytest.approx(at_once.logit, rel=0.01)
+    folders = [tmp_path / "first" / "second", tmp_path / "at-once"]
+    twice, once = (Model.load(folder).score(["the crew was great"]) for folder in folders)
+    assert twice.logit == pytest.approx(once.logit, rel=0.01)
 
 
-def test_a_folder_that_is_no_model_is_one_clear_line(data: Path, tmp_path: Path) -> None:
+def test_rejects_folder_without_manifest_or_card_in_one_line(data: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"nowhere/manifest.json"):
         run(tmp_path / "nowhere", data, "--out", tmp_path / "yours")
     shutil.copytree(LITE, tmp_path / "bare")

@@ -1,94 +1,124 @@
+"""The table of metrics: every entry is scikit-learn's, weighted or not."""
+
+from collections.abc import Callable
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, precision_score, recall_score, roc_auc_score
 
-from sentiment.manifest import Calibration, Thresholds
+from sentiment.manifest import Thresholds
 from training.evaluation import metrics
+from training.evaluation.metrics import METRICS, Floats, Labels, Predictions
 
-RNG = np.random.default_rng(0)
-
-
-def noisy(n: int) -> tuple[metrics.Labels, metrics.Floats]:
-    """Labels and honest probabilities of them."""
-    probability = RNG.uniform(size=n)
-    return (RNG.uniform(size=n) < probability).astype(np.int8), probability
+THRESHOLDS = Thresholds(publish=0.9, hold=0.1)
+RESAMPLES = 20
 
 
-def test_thresholds_reach_their_precision_and_no_wider_one_does() -> None:
-    labels, probability = noisy(20_000)
-    chosen = metrics.choose_thresholds(labels, probability)
-    assert (labels[probability >= chosen.publish] == 1).mean() >= metrics.PRECISION
-    assert (labels[probability <= chosen.hold] == 0).mean() >= metrics.PRECISION
-    assert (labels[probability >= chosen.publish - 0.05] == 1).mean() < metrics.PRECISION
-    assert 0.9 < chosen.publish < 0.95 and 0.05 < chosen.hold < 0.1  # P(right | p ≥ t) = (1 + t) / 2, and a margin
+def calibrated_predictions(n: int, digits: int = 8) -> Predictions:
+    """Return labels and calibrated probabilities of them; few digits make many ties."""
+    random = np.random.default_rng(0)
+    probability = random.uniform(size=n)
+    labels = (random.uniform(size=n) < probability).astype(np.int8)
+    return metrics.predictions(labels, probability.round(digits), THRESHOLDS)
 
 
-def test_a_perfect_model_still_leaves_each_side_its_own() -> None:
-    labels = np.array([0] * 100 + [1] * 100, np.int8)
-    assert metrics.choose_thresholds(labels, np.linspace(0, 1, 200)) == Thresholds(publish=0.5, hold=0.4999)
+def resample_weights(n: int) -> Floats:
+    random = np.random.default_rng(1)
+    drawn = [random.integers(n, size=n) for _ in range(RESAMPLES)]
+    return np.array([np.bincount(texts, minlength=n) for texts in drawn], np.float64)
 
 
-def test_a_useless_model_decides_nothing() -> None:
-    labels, probability = np.array([0, 1] * 100, np.int8), np.full(200, 0.9)
-    chosen = metrics.choose_thresholds(labels, probability)
-    assert chosen == Thresholds(publish=1.0001, hold=-0.0001)
-    values = metrics.evaluate(labels, probability, chosen)
-    assert values["publish_recall"] == values["hold_recall"] == 0
-    assert not {"publish_precision", "hold_precision"} & set(values)  # of what it never says, none
+type Reference = Callable[[Predictions, Floats], float]  # predictions, weights [n]
 
 
-def test_what_is_never_decided_is_named() -> None:
-    assert metrics.unreachable_decisions(Thresholds(publish=1.0001, hold=-0.0001)) == ["publish", "hold"]
-    assert metrics.unreachable_decisions(Thresholds(publish=1, hold=-0.0001)) == ["hold"]
-    assert metrics.unreachable_decisions(Thresholds(publish=1, hold=0)) == []  # a probability may be 0 or 1
+def of_positive(score: Callable[..., float]) -> Reference:
+    return lambda p, w: score(p.labels, p.probability >= 0.5, sample_weight=w)
 
 
-def test_a_handful_of_lucky_texts_is_no_threshold() -> None:
-    """The best this model ever does is 70%; its first texts are right by chance, often several in a row."""
-    chosen = []
-    for seed in range(200):
-        random = np.random.default_rng(seed)
-        probability = random.uniform(size=2000)
-        labels = (random.uniform(size=2000) < 0.3 + 0.4 * probability).astype(np.int8)
-        chosen.append(metrics.choose_thresholds(labels, probability).publish <= 1)
-    assert sum(chosen) < 10
+def of_negative(score: Callable[..., float]) -> Reference:
+    return lambda p, w: score(p.labels, p.probability >= 0.5, sample_weight=w, pos_label=0)
 
 
-def test_calibration_finds_the_truth() -> None:
-    labels, probability = noisy(50_000)
-    logit = np.log(probability / (1 - probability))
-    found = metrics.calibrate(labels, 3 * logit + 1)
-    assert found.slope == pytest.approx(1 / 3, rel=0.05) and found.intercept == pytest.approx(-1 / 3, abs=0.05)
-    np.testing.assert_allclose(metrics.probability(logit, Calibration()), probability)
+REFERENCES: dict[str, Reference] = {
+    "accuracy": of_positive(accuracy_score),
+    "auc": lambda p, w: roc_auc_score(p.labels, p.probability, sample_weight=w),
+    "precision": of_positive(precision_score),
+    "recall": of_positive(recall_score),
+    "f1": of_positive(f1_score),
+    "negative_precision": of_negative(precision_score),
+    "negative_recall": of_negative(recall_score),
+    "negative_f1": of_negative(f1_score),
+    "brier": lambda p, w: brier_score_loss(p.labels, p.probability, sample_weight=w),
+    "publish_precision": lambda p, w: precision_score(p.labels, p.probability >= 0.9, sample_weight=w),
+    "publish_recall": lambda p, w: recall_score(p.labels, p.probability >= 0.9, sample_weight=w),
+    "hold_precision": lambda p, w: precision_score(1 - p.labels, p.probability <= 0.1, sample_weight=w),
+    "hold_recall": lambda p, w: recall_score(1 - p.labels, p.probability <= 0.1, sample_weight=w),
+}
 
 
-def test_calibration_error_is_the_gap() -> None:
-    labels, probability = noisy(50_000)
-    assert metrics.calibration_error(labels, probability) < 0.02
-    assert metrics.calibration_error(labels, np.clip(probability + 0.2, 0, 1)) == pytest.approx(0.18, abs=0.02)
+@pytest.mark.parametrize("digits", [8, 1])
+@pytest.mark.parametrize("name", REFERENCES)
+def test_weighted_metric_equals_scikit_learns(name: str, digits: int) -> None:
+    p, weights = calibrated_predictions(200, digits), resample_weights(200)
+    expected = [REFERENCES[name](p, row) for row in weights]
+    assert METRICS[name].compute(p, weights) == pytest.approx(expected)
+    assert METRICS[name].compute(p, weights[0]) == pytest.approx(expected[0])
+    assert METRICS[name].compute(p, np.ones(200)) == pytest.approx(REFERENCES[name](p, np.ones(200)))
+
+
+def test_every_metric_has_a_reference() -> None:
+    assert METRICS.keys() - REFERENCES.keys() == {"ece"}  # which scikit-learn does not have
+
+
+def test_calibration_error_is_mean_gap_between_probability_and_frequency() -> None:
+    p = calibrated_predictions(50_000)
+    assert metrics.calibration_error(p, np.ones(50_000)) < 0.02
+    shifted = p._replace(probability=np.clip(p.probability + 0.2, 0, 1))
+    assert metrics.calibration_error(shifted, np.ones(50_000)) == pytest.approx(0.18, abs=0.02)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=2))
-def test_figures_are_shares(rows: list[tuple[bool, float]]) -> None:
+def test_metrics_are_between_0_and_1(rows: list[tuple[bool, float]]) -> None:
     labels = np.array([True, False] + [label for label, _ in rows]).astype(np.int8)
     probability = np.array([0.6, 0.4] + [p for _, p in rows])
-    values = metrics.evaluate(labels, probability, Thresholds(0.9, 0.1))
+    values = metrics.evaluate(metrics.predictions(labels, probability, THRESHOLDS))
     assert all(0 <= value <= 1 for value in values.values())
     assert values["accuracy"] == pytest.approx(((probability >= 0.5) == (labels == 1)).mean(), abs=1e-4)
 
 
-def test_a_few_texts_without_a_mistake_do_not_make_a_model_certain() -> None:
-    labels = np.array([0] * 10 + [1] * 10, np.int8)
-    found = metrics.calibrate(labels, np.linspace(-1, 1, 20))
-    assert 0.95 < metrics.probability(np.array([1.0]), found)[0] < 0.99
-
-    labels, logit = np.array([0] + [1] * 9, np.int8), np.zeros(10)  # all that can be said is how many are positive
-    target = (9 * 10 / 11 + 1 / 3) / 10  # Platt's: (N₊ + 1) / (N₊ + 2) and 1 / (N₋ + 2)
-    assert metrics.probability(logit, metrics.calibrate(labels, logit)) == pytest.approx([target] * 10, abs=1e-4)
+def evaluate(labels: list[int], probability: list[float]) -> dict[str, float]:
+    found: Labels = np.array(labels, np.int8)
+    return metrics.evaluate(
+        metrics.predictions(found, np.array(probability), THRESHOLDS), get_args(metrics.Group.__value__)
+    )
 
 
-def test_where_nothing_is_called_positive_there_is_no_precision() -> None:
-    labels, probability = np.array([0, 1], np.int8), np.array([0.1, 0.2])
-    assert "precision" not in metrics.quality(labels, probability)
-    assert metrics.quality(labels, probability + 0.3)["precision"] == 1
+def test_precision_is_left_out_if_no_text_is_predicted() -> None:
+    assert "precision" not in evaluate([0, 1], [0.1, 0.2])
+    assert evaluate([0, 1], [0.4, 0.5])["precision"] == 1
+    assert not {"publish_precision", "hold_precision"} & evaluate([0, 1], [0.4, 0.5]).keys()
+
+
+def test_auc_and_recall_are_left_out_if_a_class_is_missing() -> None:
+    only_positive = evaluate([1, 1], [0.1, 0.9])
+    assert not {"auc", "negative_recall", "hold_recall"} & only_positive.keys() and only_positive["recall"] == 0.5
+    only_negative = evaluate([0, 0], [0.1, 0.2])
+    assert not {"auc", "recall", "publish_recall", "f1"} & only_negative.keys() and only_negative["hold_recall"] == 0.5
+
+
+def test_recall_of_decision_that_is_never_made_is_0() -> None:
+    values = metrics.evaluate(metrics.predictions(np.array([0, 1], np.int8), np.array([0.1, 0.9])))
+    assert values["publish_recall"] == values["hold_recall"] == 0
+    assert not {"publish_precision", "hold_precision"} & values.keys()
+
+
+def test_break_even_precision_equals_recall_there() -> None:
+    p = calibrated_predictions(1000)
+    threshold = np.sort(p.probability)[-p.labels.sum()]
+    expected = precision_score(p.labels, p.probability >= threshold)
+    assert expected == recall_score(p.labels, p.probability >= threshold)
+    assert metrics.break_even(p.labels, p.probability) == expected
+    assert metrics.break_even(p.labels, np.stack([1 - p.probability, p.probability], axis=1)) == expected

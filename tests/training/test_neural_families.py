@@ -21,8 +21,8 @@ from training.families import GRAPH, Examples, RunContext, family
 from training.families.fit import Trained
 from training.families.neural.word_model import MARKS, WordModel
 from training.families.settings import configure
-from training.registry import build
-from training.tuning import study as tune
+from training.registry.model_folder import write_model_folder
+from training.tuning.search_space import suggest_settings
 
 KINDS = {
     "simple": ("recurrent", "cell=simple", "units=8"),
@@ -84,7 +84,7 @@ def case(request: pytest.FixtureRequest, texts: list[str], tmp_path_factory: pyt
     fitted = pickle.loads(pickle.dumps(fit(request.param, RunContext(folder / "context", silent))))
     trained = Trained("family", fitted, Calibration(), Thresholds(publish=0.9, hold=0.1), Metrics(0, "", {}))
     exported = (
-        build.write(trained, "tiny", "run", folder / str(compact), compact=compact) for compact in (False, True)
+        write_model_folder(trained, "tiny", "run", folder / str(compact), compact=compact) for compact in (False, True)
     )
     return Case(request.param, fitted, fitted.logit(texts), *exported)
 
@@ -154,7 +154,7 @@ def test_what_a_space_draws_are_settings_of_its_family(name: str) -> None:
     module = family(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(10):
-        settings = tune.draw(module.space, study.ask(), ("schedule.seed=7",), module.Configuration())
+        settings = suggest_settings(module.space, study.ask(), ("schedule.seed=7",), module.Configuration())
         assert configure(module.Configuration, settings).schedule.seed == 7  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,3 @@
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +9,7 @@ from tests.support.dataframes import invented
 from training.data import readers
 
 
-def test_every_labelled_format_gives_the_same_rows(tmp_path: Path) -> None:
+def test_reads_same_rows_from_every_format(tmp_path: Path) -> None:
     rows = invented(50)
     words = rows.assign(label=rows.label.map({0: "negative", 1: "positive"}))
     rows.to_parquet(tmp_path / "numbers.parquet")
@@ -20,45 +19,40 @@ def test_every_labelled_format_gives_the_same_rows(tmp_path: Path) -> None:
     old = [f'"{4 * row.label}","1","a day","NO_QUERY","somebody","{row.text}"\n' for row in rows.itertuples()]
     (tmp_path / "old.csv").write_text("".join(old))
     for name in ("numbers.parquet", "words.parquet", "numbers.csv", "words.csv", "old.csv"):
-        left_out: Counter[str] = Counter()
-        found = readers.read(tmp_path / name, left_out)
+        found, skipped = readers.read_labelled(tmp_path / name)
         assert found.text.tolist() == rows.text.tolist() and found.label.tolist() == rows.label.tolist()
-        assert found.label.dtype == "int8" and not left_out
+        assert found.label.dtype == "int8" and not skipped
 
 
-def test_what_is_no_labelled_row_is_counted(tmp_path: Path) -> None:
+def test_counts_skipped_rows_by_reason(tmp_path: Path) -> None:
     rows = pd.DataFrame({"text": ["a", "b", " ", None, "e"], "label": ["0", "neutral", "1", "1", None]})
     rows.to_parquet(tmp_path / "tweets.parquet")
-    left_out: Counter[str] = Counter()
-    assert readers.read(tmp_path / "tweets.parquet", left_out).text.tolist() == ["a"]
-    assert left_out == {"label neither 0, 1, negative nor positive": 2, "empty text": 2}
-    lists = pd.DataFrame({"text": ["a"], "label": [[1]]})
-    lists.to_parquet(tmp_path / "lists.parquet")
-    with pytest.raises(SystemExit, match="no usable row among 1 .*'label neither"):
-        readers.read(tmp_path / "lists.parquet", Counter())
+    found, skipped = readers.read_labelled(tmp_path / "tweets.parquet")
+    assert found.text.tolist() == ["a"]
+    assert skipped == {"label neither 0, 1, negative nor positive": 2, "empty text": 2}
 
 
 @pytest.mark.parametrize("labels", [[[0], [1]], [0.5, 2.0], [None, None], ["good", "bad"]])
-def test_labels_of_another_kind_are_counted(tmp_path: Path, labels: list[object]) -> None:
+def test_rejects_file_whose_labels_are_all_invalid(tmp_path: Path, labels: list[object]) -> None:
     pd.DataFrame({"text": ["good day", "bad day"], "label": labels}).to_parquet(tmp_path / "tweets.parquet")
     with pytest.raises(SystemExit, match="no usable row among 2 .*'label neither 0, 1, negative nor positive': 2"):
-        readers.read(tmp_path / "tweets.parquet", Counter())
+        readers.read_labelled(tmp_path / "tweets.parquet")
 
 
 @pytest.mark.parametrize("texts", [[1, 2], [b"good", b"bad"], [["good"], ["bad"]], pd.Categorical([None, " "])])
-def test_texts_of_another_kind_are_counted(tmp_path: Path, texts: object) -> None:
+def test_rejects_file_whose_texts_are_all_invalid(tmp_path: Path, texts: object) -> None:
     pd.DataFrame({"text": texts, "label": [0, 1]}).to_parquet(tmp_path / "tweets.parquet")
     with pytest.raises(SystemExit, match="no usable row among 2 .*'empty text': 2"):
-        readers.read(tmp_path / "tweets.parquet", Counter())
+        readers.read_labelled(tmp_path / "tweets.parquet")
 
 
 @pytest.mark.parametrize("labels", [[0.0, 1.0], [False, True]])
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
-def test_labels_may_be_floats_or_booleans(tmp_path: Path, labels: list[object], ending: str) -> None:
+def test_reads_labels_that_are_floats_or_booleans(tmp_path: Path, labels: list[object], ending: str) -> None:
     rows = pd.DataFrame({"text": pd.Categorical(["bad day", "good day"]), "label": labels})
     path = tmp_path / f"tweets.{ending}"
     rows.to_parquet(path) if ending == "parquet" else rows.to_csv(path, index=False)
-    assert readers.read(path, Counter()).label.tolist() == [0, 1]
+    assert readers.read_labelled(path)[0].label.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -79,18 +73,18 @@ def test_labels_may_be_floats_or_booleans(tmp_path: Path, labels: list[object], 
         ("twice.csv", b"text,label,text\na,1,b\n", "must have one column text and one label; it has text, label, text"),
     ],
 )
-def test_a_wrong_file_is_one_clear_line(tmp_path: Path, name: str, content: bytes | None, line: str) -> None:
+def test_rejects_wrong_file_with_one_line(tmp_path: Path, name: str, content: bytes | None, line: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(SystemExit, match=f"{name}: .*{line}") as raised:
-        readers.read(tmp_path / name, Counter())
+        readers.read_labelled(tmp_path / name)
     assert "\n" not in str(raised.value)
 
 
-def test_a_parquet_file_has_both_columns_once(tmp_path: Path) -> None:
+def test_rejects_parquet_without_exactly_one_text_and_one_label_column(tmp_path: Path) -> None:
     invented(3)[["text"]].to_parquet(tmp_path / "unlabelled.parquet")
     with pytest.raises(SystemExit, match="must have one column text and one label; it has text"):
-        readers.read(tmp_path / "unlabelled.parquet", Counter())
+        readers.read_labelled(tmp_path / "unlabelled.parquet")
     pq.write_table(pa.table([["a"], ["b"], [1]], ["text", "text", "label"]), tmp_path / "twice.parquet")
     with pytest.raises(SystemExit, match="must have one column text and one label; it has text, text, label"):
-        readers.read(tmp_path / "twice.parquet", Counter())
+        readers.read_labelled(tmp_path / "twice.parquet")

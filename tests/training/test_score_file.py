@@ -1,3 +1,5 @@
+"""`score`: what is written beside the texts of a file, and which files are refused."""
+
 import argparse
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +16,7 @@ from sentiment.verdict import verdict
 from tests.support.dataframes import invented
 from tests.support.paths import ROOT
 from tests.support.tweets import hostile
+from training.commands import score as command
 from training.data import chunked_files
 from training.scoring import score_file
 
@@ -23,12 +26,12 @@ MODEL = Model.load(LITE)
 
 def run(*arguments: str | Path) -> None:
     parser = argparse.ArgumentParser()
-    score_file.add_arguments(parser)
-    score_file.run(parser.parse_args(["--model", str(LITE), *map(str, arguments)]))
+    command.add_arguments(parser)
+    command.run(parser.parse_args(["--model", str(LITE), *map(str, arguments)]))
 
 
 def tweets(n: int) -> pd.DataFrame:
-    """n invented rows, of which each text is another, with columns on both sides of it."""
+    """Return n invented rows with distinct texts and columns on both sides of the text."""
     rows = invented(n)
     rows.text = [f"{text} {n:x}" for n, text in enumerate(rows.text)]
     rows.insert(0, "id", range(n))
@@ -43,12 +46,12 @@ def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> Path:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks and batches that end in the middle of a file, and of each other."""
+    """Make chunks and batches so small that they end in the middle of a file, and of each other."""
     monkeypatch.setattr(chunked_files, "ROWS", 300)
-    monkeypatch.setattr(score_file, "BATCH", 64)
+    monkeypatch.setattr(score_file, "BATCH_SIZE", 64)
 
 
-def test_a_parquet_file_gets_three_columns_and_loses_nothing(tmp_path: Path, small_chunks: None) -> None:
+def test_adds_three_columns_to_parquet_and_keeps_the_rest(tmp_path: Path, small_chunks: None) -> None:
     rows = tweets(700)
     rows.to_parquet(tmp_path / "in.parquet", row_group_size=250)
     run(tmp_path / "in.parquet", tmp_path / "new" / "out.parquet")
@@ -63,7 +66,7 @@ def test_a_parquet_file_gets_three_columns_and_loses_nothing(tmp_path: Path, sma
         assert (row.predicted, row.decision) == verdict(row.text, p, unknown, thresholds)[:2]
 
 
-def test_types_and_metadata_of_other_columns_are_kept(tmp_path: Path) -> None:
+def test_keeps_types_and_metadata_of_other_columns(tmp_path: Path) -> None:
     schema = pa.schema(
         [
             pa.field("text", pa.dictionary(pa.int8(), pa.string())),
@@ -79,7 +82,7 @@ def test_types_and_metadata_of_other_columns_are_kept(tmp_path: Path) -> None:
     assert after.select(before.column_names).equals(before, check_metadata=True)
 
 
-def test_a_csv_file_gets_the_same_scores(tmp_path: Path, small_chunks: None) -> None:
+def test_csv_gets_the_same_scores_as_parquet(tmp_path: Path, small_chunks: None) -> None:
     rows = tweets(400).fillna({"note": ""})
     rows.to_parquet(tmp_path / "in.parquet")
     run(tmp_path / "in.parquet", tmp_path / "out.parquet")
@@ -92,28 +95,30 @@ def test_a_csv_file_gets_the_same_scores(tmp_path: Path, small_chunks: None) -> 
     assert found == [[str(value) for value in row] for row in expected.itertuples(index=False)]  # to the last digit
 
 
-def test_any_text_survives_a_csv(tmp_path: Path) -> None:
+def test_csv_round_trip_preserves_any_text(tmp_path: Path) -> None:
     texts = [text for text in hostile(200) if text.strip()]
     source = write_csv(tmp_path / "in.csv", [["text"], *([text] for text in texts)])
-    source.write_bytes(b"\xef\xbb\xbf" + source.read_bytes() + b"\r\n\r\n")  # as spreadsheets begin and end them
+    source.write_bytes(
+        b"\xef\xbb\xbf" + source.read_bytes() + b"\r\n\r\n"
+    )  # spreadsheets add a byte order mark and blank lines
     run(source, tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         assert [row[0] for row in csv.reader(file)] == ["text", *texts]
 
 
-def test_the_default_model_is_the_champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uses_the_champion_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     invented(5).to_parquet(tmp_path / "in.parquet")
     parser = argparse.ArgumentParser()
-    score_file.add_arguments(parser)
+    command.add_arguments(parser)
     arguments = parser.parse_args([str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet")])
     monkeypatch.chdir(ROOT)
-    score_file.run(arguments)
+    command.run(arguments)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match=r"models/registry.json"):
-        score_file.run(arguments)
+        command.run(arguments)
 
 
-def test_no_rows_are_no_mistake(tmp_path: Path) -> None:
+def test_accepts_a_file_without_rows(tmp_path: Path) -> None:
     run(write_csv(tmp_path / "in.csv", [["text"]]), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == "text,probability,predicted,decision\n"
     invented(1)[:0].to_parquet(tmp_path / "in.parquet")
@@ -131,7 +136,7 @@ def test_no_rows_are_no_mistake(tmp_path: Path) -> None:
         ({"text": ["a"], "probability": [0.5], "decision": ["hold"]}, "already has a column probability, decision"),
     ],
 )
-def test_a_wrong_parquet_file_is_one_clear_line(tmp_path: Path, columns: dict[str, list[object]], line: str) -> None:
+def test_reports_invalid_parquet_in_one_line(tmp_path: Path, columns: dict[str, list[object]], line: str) -> None:
     pq.write_table(pa.table(columns), tmp_path / "in.parquet")
     with pytest.raises(SystemExit, match=f"in.parquet: {line}"):
         run(tmp_path / "in.parquet", tmp_path / "out.parquet")
@@ -149,7 +154,7 @@ def test_a_wrong_parquet_file_is_one_clear_line(tmp_path: Path, columns: dict[st
         (b'text\na\n"never closed\n', "after row 1: unexpected end of data"),
     ],
 )
-def test_a_wrong_csv_file_is_one_clear_line(tmp_path: Path, content: bytes, line: str) -> None:
+def test_reports_invalid_csv_in_one_line(tmp_path: Path, content: bytes, line: str) -> None:
     (tmp_path / "in.csv").write_bytes(content)
     with pytest.raises(SystemExit, match=f"in.csv: {line}"):
         run(tmp_path / "in.csv", tmp_path / "out.csv")
@@ -165,19 +170,19 @@ def test_a_wrong_csv_file_is_one_clear_line(tmp_path: Path, content: bytes, line
         ("broken.parquet", "out.parquet", "broken.parquet: .*Parquet"),
     ],
 )
-def test_wrong_files_are_one_clear_line(tmp_path: Path, source: str, out: str, line: str) -> None:
+def test_reports_wrong_paths_in_one_line(tmp_path: Path, source: str, out: str, line: str) -> None:
     (tmp_path / "tweets.csv").write_text("text\nlovely\n")
-    (tmp_path / "broken.parquet").write_bytes(b"PAR1 is how they begin")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(SystemExit, match=line):
         run(tmp_path / source, tmp_path / out)
     with pytest.raises(SystemExit, match="nowhere/manifest.json"):
         run(tmp_path / source, tmp_path / out, "--model", "nowhere")
 
 
-def test_never_half_a_file(tmp_path: Path, small_chunks: None) -> None:
-    def fails_late(batches: Iterable[Sequence[str]]) -> Iterator[Scores]:
+def test_leaves_output_unchanged_on_failure(tmp_path: Path, small_chunks: None) -> None:
+    def failing_engine(batches: Iterable[Sequence[str]]) -> Iterator[Scores]:
         for texts in batches:
-            assert "12c" not in texts[0], "out of luck"  # row 300: the second chunk
+            assert "12c" not in texts[0], "engine failed"  # row 300: the second chunk
             yield MODEL.score(texts)
 
     tweets(700).to_parquet(tmp_path / "in.parquet")
@@ -185,20 +190,20 @@ def test_never_half_a_file(tmp_path: Path, small_chunks: None) -> None:
     for before in (None, b"what was there"):
         if before:
             out.write_bytes(before)
-        with pytest.raises(AssertionError, match="out of luck"):
-            score_file.score(tmp_path / "in.parquet", out, nullcontext(fails_late), MODEL.manifest.thresholds)
+        with pytest.raises(AssertionError, match="engine failed"):
+            score_file.score_file(tmp_path / "in.parquet", out, nullcontext(failing_engine), MODEL.manifest.thresholds)
         assert out.read_bytes() == before if before else not out.exists()
         assert not list(tmp_path.glob("*.part"))
 
 
-def test_spark_writes_the_same_bytes_and_says_nothing(
+def test_spark_writes_the_same_bytes_and_prints_no_log(
     tmp_path: Path, small_chunks: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     tweets(700).to_parquet(tmp_path / "in.parquet")
     run(tmp_path / "in.parquet", tmp_path / "local.parquet")
     capfd.readouterr()
     run(tmp_path / "in.parquet", tmp_path / "spark.parquet", "--engine", "spark", "--master", "local[2]")
-    said = capfd.readouterr()
+    printed = capfd.readouterr()
     assert (tmp_path / "spark.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()
-    assert "700 rows" in said.err and not {"WARN", "Spark", "INFO"} & set(said.err.split())
-    assert not said.out
+    assert "700 rows" in printed.err and not {"WARN", "Spark", "INFO"} & set(printed.err.split())
+    assert not printed.out

@@ -1,4 +1,4 @@
-"""`tune` on a family that trains in no time: `strength` says how precise it becomes, and what else it does."""
+"""`tune` on a family that trains in no time. Its setting `strength` decides how precise it becomes."""
 
 import argparse
 import itertools
@@ -24,15 +24,21 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sentiment.text import TextSpec
 from tests.support.dataframes import invented
 from training import families
+from training.commands import tune
 from training.families import Examples, RunContext
 from training.families.settings import configure
-from training.tuning import study as tune
+from training.registry import mlflow_tracking
+from training.tuning import study as study_module
+from training.tuning import worker
+from training.tuning.search_space import suggest_settings
+from training.tuning.study import StudyConfig, get_or_create_study, load_data, open_study
 
 COMPLETE, FAIL, PRUNED = TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")  # MLflow's own
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")  # raised within MLflow
 
 names = (f"study{n}" for n in itertools.count())
+GUESS_ENTRY = families.FamilyEntry("guess", "the family of these tests")
 
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +48,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Guess(NamedTuple):
-    """Knows the labels, and says the opposite of one text in a few: the stronger it is, the fewer."""
+    """A fitted model that knows the labels, with noise: the stronger it is, the fewer texts it gets wrong."""
 
     strength: float
     labels: dict[str, float]
@@ -67,9 +73,9 @@ def space(trial: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def guess(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Makes the family known; a test may put a `fit` of its own in its place."""
+    """Register the family; a test may replace its `fit`."""
     module = SimpleNamespace(Configuration=Configuration, fit=fit, space=space)
-    monkeypatch.setitem(families.FAMILIES, "guess", families.FamilyEntry("guess", "what stands above"))
+    monkeypatch.setitem(families.FAMILIES, "guess", GUESS_ENTRY)
     monkeypatch.setitem(sys.modules, "training.families.guess", module)
     return module
 
@@ -89,50 +95,59 @@ type Tune = Callable[..., str]
 def tuned(
     guess: SimpleNamespace, runs: mlflow.MlflowClient, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Tune]:
-    """Runs the verb in this process; gives what it prints."""
+    """Run the command in this process and return what it prints to stdout."""
     before = signal.getsignal(signal.SIGTERM)
 
-    def tuned(*words: str) -> str:
+    def run(*words: str) -> str:
         parser = argparse.ArgumentParser()
         tune.add_arguments(parser)
         capsys.readouterr()
         tune.run(parser.parse_args(["--family", "guess", "--data", str(data), *words]))
         return capsys.readouterr().out
 
-    yield tuned
+    yield run
     signal.signal(signal.SIGTERM, before)
 
 
+def config_of(name: str, n_trials: int = 1, data: Path = Path(), storage: str = "") -> StudyConfig:
+    return StudyConfig(
+        name=name,
+        family="guess",
+        data=data,
+        texts=None,
+        fixed=(),
+        storage=storage or f".local/studies/{name}.log",
+        n_trials=n_trials,
+        seed=20,
+    )
+
+
 def study_of(name: str) -> optuna.Study:
-    return tune.open_study(plan(name))
+    return open_study(config_of(name))
 
 
-def plan(name: str, trials: int = 1, data: Path = Path(), storage: str = "") -> tune.Plan:
-    return tune.Plan("guess", data, None, (), storage or f".local/studies/{name}.log", name, trials, 20)
-
-
-def drawn(name: str) -> list[float]:
-    """What was tried, in the order of its first trial."""
+def completed_strengths(name: str) -> list[float]:
+    """Return the suggested strength of every completed trial, in order."""
     return [trial.params["strength"] for trial in study_of(name).trials if trial.state == COMPLETE]
 
 
-def nested(runs: mlflow.MlflowClient, name: str) -> list[Any]:
+def nested_runs(runs: mlflow.MlflowClient, name: str) -> list[Any]:
     parent = study_of(name).user_attrs["run"]
     experiment = runs.get_run(parent).info.experiment_id
     return runs.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
 
 
-def test_every_trial_is_a_run_below_that_of_the_study(tuned: Tune, runs: mlflow.MlflowClient) -> None:
+def test_nests_a_run_per_trial_in_the_run_of_the_study(tuned: Tune, runs: mlflow.MlflowClient) -> None:
     name = next(names)
     printed = tuned("--trials", "12", "--study", name)
     study = study_of(name)
-    assert len(study.trials) == 12 and study.best_params["strength"] > np.median(drawn(name))
+    assert len(study.trials) == 12 and study.best_params["strength"] > np.median(completed_strengths(name))
 
-    children = nested(runs, name)
+    children = nested_runs(runs, name)
     assert len(children) == 12 and {child.info.status for child in children} == {"FINISHED"}
     best = max(children, key=lambda child: child.data.metrics["validation_break_even"])
     assert best.data.params["strength"] == str(study.best_params["strength"])
-    assert best.data.params["text.lowercase"] == "True"  # also what was not searched
+    assert best.data.params["text.lowercase"] == "True"  # settings that were not searched are logged, too
     assert 0.5 < best.data.metrics["validation_auc"] < 1
     assert not runs.list_artifacts(best.info.run_id)
 
@@ -150,41 +165,41 @@ def test_every_trial_is_a_run_below_that_of_the_study(tuned: Tune, runs: mlflow.
     assert not list(Path(".local/trials").iterdir())
 
 
-def test_a_study_in_two_parts_is_the_study_in_one(tuned: Tune, runs: mlflow.MlflowClient) -> None:
+def test_study_in_parts_suggests_the_same_settings(tuned: Tune, runs: mlflow.MlflowClient) -> None:
     parts, whole = next(names), next(names)
     for trials in ("4", "11", "11"):
         tuned("--trials", trials, "--study", parts)
     tuned("--trials", "11", "--study", whole)
-    assert drawn(parts) == drawn(whole) and len(drawn(whole)) == 11
-    assert len(nested(runs, parts)) == 11
+    assert completed_strengths(parts) == completed_strengths(whole) and len(completed_strengths(whole)) == 11
+    assert len(nested_runs(runs, parts)) == 11
 
 
-def test_a_study_that_is_interrupted_goes_on(tuned: Tune, guess: SimpleNamespace, runs: mlflow.MlflowClient) -> None:
+def test_continues_an_interrupted_study(tuned: Tune, guess: SimpleNamespace, runs: mlflow.MlflowClient) -> None:
     name, whole, calls = next(names), next(names), []
 
     def interrupted(configuration: Configuration, train: Examples, validation: Examples, context: RunContext) -> Guess:
         calls.append(configuration.strength)
         note = context.folder / "note"
         if len(calls) == 2:
-            note.write_text("as far as it came")
+            note.write_text("unfinished")
             os.kill(os.getpid(), signal.SIGTERM)
         if len(calls) == 3:
-            assert note.read_text() == "as far as it came"
+            assert note.read_text() == "unfinished"
         return fit(configuration, train, validation, context)
 
     guess.fit = interrupted
-    with pytest.raises(SystemExit, match="1 of 3 trials are finished; the same command goes on"):
+    with pytest.raises(SystemExit, match="1 of 3 trials are finished; the same command continues"):
         tuned("--trials", "3", "--study", name)
     tuned("--trials", "3", "--study", name)
     assert calls[1] == calls[2] and len(calls) == 4
     assert [trial.state for trial in study_of(name).trials] == [COMPLETE, FAIL, COMPLETE, COMPLETE]
-    assert {run.info.status for run in nested(runs, name)} == {"FINISHED"} and len(nested(runs, name)) == 3
+    assert {run.info.status for run in nested_runs(runs, name)} == {"FINISHED"} and len(nested_runs(runs, name)) == 3
     guess.fit = fit
     tuned("--trials", "3", "--study", whole)
-    assert drawn(name)[:2] == drawn(whole)[:2]
+    assert completed_strengths(name)[:2] == completed_strengths(whole)[:2]
 
 
-def test_a_training_that_does_worse_than_the_median_is_given_up(tuned: Tune, runs: mlflow.MlflowClient) -> None:
+def test_prunes_trials_below_the_median(tuned: Tune, runs: mlflow.MlflowClient) -> None:
     name = next(names)
     tuned("--trials", "12", "--study", name, "--set", "rounds=5")
     study = study_of(name)
@@ -193,22 +208,24 @@ def test_a_training_that_does_worse_than_the_median_is_given_up(tuned: Tune, run
     for trial in pruned:
         others = [t.params["strength"] for t in study.trials if t.number < trial.number]
         assert list(trial.intermediate_values) == [0, 1, 2] and trial.params["strength"] < np.median(others)
-    outcomes = [run.data.tags["outcome"] for run in nested(runs, name)]
-    assert outcomes.count("pruned") == len(pruned) and {run.info.status for run in nested(runs, name)} == {"FINISHED"}
+    outcomes = [run.data.tags["outcome"] for run in nested_runs(runs, name)]
+    assert outcomes.count("pruned") == len(pruned) and {run.info.status for run in nested_runs(runs, name)} == {
+        "FINISHED"
+    }
 
 
-def test_what_is_fixed_is_not_searched(tuned: Tune) -> None:
+def test_does_not_search_fixed_settings(tuned: Tune) -> None:
     name = next(names)
     printed = tuned("--trials", "2", "--study", name, "--set", "strength=0.75")
     assert [set(trial.params) for trial in study_of(name).trials] == [{"text.urls"}] * 2
     assert "--set strength=0.75" in printed
-    with pytest.raises(SystemExit, match=f"--study {name}: was begun with another --set; name a new one"):
+    with pytest.raises(SystemExit, match=f"--study {name}: was created with another --set; choose a new name"):
         tuned("--trials", "2", "--study", name)
-    with pytest.raises(SystemExit, match=f"--study {name}: was begun with another train; name a new one"):
+    with pytest.raises(SystemExit, match=f"--study {name}: was created with another train; choose a new name"):
         tuned("--trials", "2", "--study", name, "--set", "strength=0.75", "--texts", "200")
 
 
-def test_settings_that_cannot_be_trained_cost_one_trial(
+def test_trial_with_untrainable_settings_fails_alone(
     tuned: Tune, guess: SimpleNamespace, runs: mlflow.MlflowClient
 ) -> None:
     def fragile(configuration: Configuration, train: Examples, validation: Examples, context: RunContext) -> Guess:
@@ -220,14 +237,14 @@ def test_settings_that_cannot_be_trained_cost_one_trial(
     tuned("--trials", "8", "--study", name)
     states = [trial.state for trial in study_of(name).trials]
     assert len(states) == 8 and set(states) == {COMPLETE, FAIL}
-    outcomes = {run.data.tags["outcome"] for run in nested(runs, name)}
+    outcomes = {run.data.tags["outcome"] for run in nested_runs(runs, name)}
     assert "ValueError: no n-gram is left" in outcomes
 
     with pytest.raises(SystemExit, match="the first 3 trials failed, the last with ValueError: no n-gram is left"):
         tuned("--trials", "8", "--study", next(names), "--set", "text.urls=true")
 
 
-def test_a_study_without_a_single_model_is_no_success(tuned: Tune, guess: SimpleNamespace) -> None:
+def test_fails_if_no_trial_could_be_trained(tuned: Tune, guess: SimpleNamespace) -> None:
     def impossible(*_: Any) -> Guess:
         raise ValueError("no n-gram is left")
 
@@ -236,73 +253,73 @@ def test_a_study_without_a_single_model_is_no_success(tuned: Tune, guess: Simple
         tuned("--trials", "2", "--study", next(names))
 
 
-def test_a_study_of_another_mlflow_is_refused(tuned: Tune) -> None:
+def test_refuses_a_study_whose_run_is_in_another_mlflow(tuned: Tune) -> None:
     name = next(names)
     tuned("--trials", "1", "--study", name)
     study_of(name).set_user_attr("run", "0" * 32)
-    with pytest.raises(SystemExit, match=f"--study {name}: its run is not in this MLflow; name a new one"):
+    with pytest.raises(SystemExit, match=f"--study {name}: its run is not in this MLflow; choose a new name"):
         tuned("--trials", "1", "--study", name)
 
 
-def test_a_database_does_as_well(tuned: Tune, tmp_path: Path) -> None:
+def test_keeps_a_study_in_a_database(tuned: Tune, tmp_path: Path) -> None:
     name, storage = next(names), f"sqlite:///{tmp_path / 'studies.db'}"
     for trials in ("2", "3"):
         assert "--set strength=" in tuned("--trials", trials, "--study", name, "--storage", storage)
-    assert len(tune.open_study(plan(name, storage=storage)).trials) == 3
+    assert len(open_study(config_of(name, storage=storage)).trials) == 3
 
 
-def test_who_comes_second_waits_for_what_the_first_has_to_say(
+def test_waits_for_the_run_of_the_process_that_created_the_study(
     tuned: Tune, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = plan(next(names), 2, data)
-    first = tune.open_study(shared, new=True)  # as another process does, which is not yet any further
+    shared = config_of(next(names), 2, data)
+    first = open_study(shared, create=True)  # by another process, which has not stored its run yet
     waited = []
 
     def sleep(seconds: float) -> None:
         waited.append(seconds)
         if len(waited) == 3:
-            with mlflow.start_run(run_name="the first one's") as run:
+            with mlflow.start_run(run_name="of the creator") as run:
                 first.set_user_attr("run", run.info.run_id)
 
-    monkeypatch.setattr(tune.time, "sleep", sleep)
-    assert tune.begin(shared, tune.read(shared)).user_attrs["run"] == first.user_attrs["run"]
+    monkeypatch.setattr(study_module.time, "sleep", sleep)
+    assert get_or_create_study(shared, load_data(shared)).user_attrs["run"] == first.user_attrs["run"]
     assert len(waited) == 3
 
 
-def test_who_comes_second_does_not_wait_for_the_dead(tuned: Tune, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_joins_a_study_whose_creator_crashed(tuned: Tune, monkeypatch: pytest.MonkeyPatch) -> None:
     name = next(names)
     study_of(name)
-    monkeypatch.setattr(tune, "PATIENCE", 0)
+    monkeypatch.setattr(study_module, "CREATION_TIMEOUT_SECONDS", 0)
     assert "--set strength=" in tuned("--trials", "1", "--study", name)
 
 
-def test_tables_that_another_process_makes_meanwhile_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = plan(next(names), storage=f"sqlite:///{tmp_path / 'studies.db'}")
-    database, collisions = tune.RDBStorage, iter([ProgrammingError, IntegrityError, IntegrityError])
+def test_retries_when_another_process_creates_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = config_of(next(names), storage=f"sqlite:///{tmp_path / 'studies.db'}")
+    database, collisions = study_module.RDBStorage, iter([ProgrammingError, IntegrityError, IntegrityError])
 
     def collide(*arguments: Any, **options: Any) -> optuna.storages.RDBStorage:
         if collision := next(collisions, None):
             raise collision("CREATE TABLE studies", None, ValueError("it already exists"))
         return database(*arguments, **options)
 
-    monkeypatch.setattr(tune, "RDBStorage", collide)
-    assert tune.open_study(shared).trials == []
+    monkeypatch.setattr(study_module, "RDBStorage", collide)
+    assert open_study(shared).trials == []
     collisions = itertools.repeat(ProgrammingError)
     with pytest.raises(SystemExit, match="--storage: .*it already exists"):
-        tune.open_study(shared)
+        open_study(shared)
 
 
-def _with_guess(plan: tune.Plan, fit: Callable[..., Guess]) -> None:
-    """In a process of its own: the family, and a share of the work."""
+def _run_worker(config: StudyConfig, fit: Callable[..., Guess]) -> None:
+    """Register the family and run trials: the target of a worker process."""
     module = SimpleNamespace(Configuration=Configuration, fit=fit, space=space)
+    families.FAMILIES["guess"] = GUESS_ENTRY
     sys.modules["training.families.guess"] = module  # type: ignore[assignment]
-    families.FAMILIES["guess"] = families.FamilyEntry("guess", "what stands above")
-    tune.mlflow_tracking.connect()
-    tune.work(plan)
+    mlflow_tracking.connect()
+    worker.run_trials(config)
 
 
-class Together:
-    """A `fit` that starts when two processes are at it."""
+class FitTogether:
+    """A `fit` that waits until two processes call it."""
 
     def __init__(self, barrier: Barrier) -> None:
         self.barrier = barrier
@@ -312,52 +329,54 @@ class Together:
         return fit(*arguments)
 
 
-def _dies(*_: Any) -> Guess:
+def _fit_that_is_killed(*_: Any) -> Guess:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
 
-def test_processes_share_the_work_and_lose_no_trial(tuned: Tune, data: Path, runs: mlflow.MlflowClient) -> None:
-    shared = plan(next(names), 6, data)
-    tune.begin(shared, tune.read(shared))
+def test_processes_share_the_trials_of_a_study(tuned: Tune, data: Path, runs: mlflow.MlflowClient) -> None:
+    shared = config_of(next(names), 6, data)
+    get_or_create_study(shared, load_data(shared))
     spawn = multiprocessing.get_context("spawn")
-    together = Together(spawn.Barrier(2))
-    processes = [spawn.Process(target=_with_guess, args=(shared, together)) for _ in range(2)]
+    fit_together = FitTogether(spawn.Barrier(2))
+    processes = [spawn.Process(target=_run_worker, args=(shared, fit_together)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    study = study_of(shared.study)
+    study = study_of(shared.name)
     assert [process.exitcode for process in processes] == [0, 0]
     done = [trial for trial in study.trials if trial.state == COMPLETE]
     assert len(done) == 6 == len({trial.params["strength"] for trial in done})
     workers = [trial.user_attrs["owner"]["process"] for trial in done]
     assert [workers.count(process.pid) for process in processes] == [3, 3]
-    assert len(nested(runs, shared.study)) == 6
+    assert len(nested_runs(runs, shared.name)) == 6
 
 
-def test_a_trial_whose_process_is_killed_is_run_again(tuned: Tune, data: Path, runs: mlflow.MlflowClient) -> None:
+def test_repeats_the_trial_of_a_killed_process(tuned: Tune, data: Path, runs: mlflow.MlflowClient) -> None:
     name = next(names)
     tuned("--trials", "1", "--study", name)
-    process = multiprocessing.get_context("spawn").Process(target=_with_guess, args=(plan(name, 3, data), _dies))
+    process = multiprocessing.get_context("spawn").Process(
+        target=_run_worker, args=(config_of(name, 3, data), _fit_that_is_killed)
+    )
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
     (killed,) = (trial for trial in study_of(name).trials if trial.state == TrialState.RUNNING)
     tuned("--trials", "3", "--study", name)
-    assert len(drawn(name)) == 3 and killed.params["strength"] in drawn(name)
-    assert {run.info.status for run in nested(runs, name)} == {"FINISHED"} and len(nested(runs, name)) == 3
+    assert len(completed_strengths(name)) == 3 and killed.params["strength"] in completed_strengths(name)
+    assert {run.info.status for run in nested_runs(runs, name)} == {"FINISHED"} and len(nested_runs(runs, name)) == 3
 
 
-def test_one_command_may_start_several_processes(tuned: Tune, data: Path) -> None:
+def test_starts_several_processes(tuned: Tune, data: Path) -> None:
     name = next(names)
     printed = tuned("--family", "naive_bayes", "--trials", "4", "--processes", "2", "--study", name)
     assert "train --family naive_bayes" in printed
-    study = tune.open_study(plan(name)._replace(family="naive_bayes"))
+    study = open_study(config_of(name)._replace(family="naive_bayes"))
     assert sum(trial.state == COMPLETE for trial in study.trials) == 4
 
 
-def test_a_family_that_is_none_is_refused(tuned: Tune, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refuses_an_unknown_family(tuned: Tune, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         tuned("--trials", "1", "--family", "nonsense")
     assert "argument --family: invalid choice: 'nonsense'" in capsys.readouterr().err
@@ -380,7 +399,7 @@ def test_a_family_that_is_none_is_refused(tuned: Tune, capsys: pytest.CaptureFix
         ("--trials 1 --storage tweets.csv", "--storage: "),
     ],
 )
-def test_a_mistake_is_one_clear_line(tuned: Tune, words: str, line: str) -> None:
+def test_reports_a_wrong_option_in_one_line(tuned: Tune, words: str, line: str) -> None:
     Path("tweets.csv").write_text("text,label\ngood,1\n")
     with pytest.raises(SystemExit, match=line) as raised:
         tuned(*words.split())
@@ -389,9 +408,9 @@ def test_a_mistake_is_one_clear_line(tuned: Tune, words: str, line: str) -> None
 
 
 @pytest.mark.parametrize("name", ["logreg", "naive_bayes", "svm", "forest"])
-def test_what_a_space_draws_are_settings_of_its_family(name: str) -> None:
+def test_suggests_valid_settings_of_the_family(name: str) -> None:
     module = families.family(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(10):
-        settings = tune.draw(module.space, study.ask(), ("min_df=2",), module.Configuration())
+        settings = suggest_settings(module.space, study.ask(), ("min_df=2",), module.Configuration())
         assert configure(module.Configuration, settings).min_df == 2  # type: ignore[attr-defined]

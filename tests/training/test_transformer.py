@@ -20,7 +20,8 @@ from training.families.fit import Trained
 from training.families.neural import transformer
 from training.families.neural.transformer import Shape, Transformer
 from training.families.settings import configure
-from training.registry import build, mlflow_tracking
+from training.registry import mlflow_tracking
+from training.registry.model_folder import write_model_folder
 
 SHAPE = Shape(32, 64, 4, 2, 0, 24)
 LONGEST = 20
@@ -84,7 +85,7 @@ def texts() -> list[str]:
 
 def served(fitted: Transformer, folder: Path, *, compact: bool) -> Model:
     trained = Trained("transformer", fitted, Calibration(), Thresholds(publish=0.9, hold=0.1), Metrics(0, "", {}))
-    return Model.load(build.write(trained, "tiny", "run", folder, compact=compact))
+    return Model.load(write_model_folder(trained, "tiny", "run", folder, compact=compact))
 
 
 def test_it_learns(fitted: Transformer) -> None:

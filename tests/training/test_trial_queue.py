@@ -1,4 +1,4 @@
-"""Who runs which trial: told by studies in one process that play several."""
+"""Which process runs which trial. Several studies in one process stand for several processes."""
 
 import multiprocessing
 import os
@@ -23,8 +23,8 @@ def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def joined(folder: Path) -> optuna.Study:
-    """The study in `folder`, as one more process sees it."""
+def join_study(folder: Path) -> optuna.Study:
+    """Open the study in `folder` as another process would."""
     storage = JournalStorage(JournalFileBackend(str(folder / "study.log")))
     return optuna.create_study(study_name="study", storage=storage, direction="maximize", load_if_exists=True)
 
@@ -37,8 +37,8 @@ def finish(study: optuna.Study, trial: optuna.Trial) -> None:
     study.tell(trial, trial.suggest_float("x", 0, 1))
 
 
-def left_by(study: optuna.Study, number: int, machine: str, process: int, **attributes: float) -> None:
-    """Make it look as if another process ran the trial."""
+def fake_owner(study: optuna.Study, number: int, machine: str, process: int, **attributes: float) -> None:
+    """Make the trial look as if another process ran it."""
     trial = optuna.Trial(study, study.trials[number]._trial_id)
     trial.set_user_attr("owner", {"machine": machine, "process": process, "started": 0.0})
     for name, value in attributes.items():
@@ -46,6 +46,7 @@ def left_by(study: optuna.Study, number: int, machine: str, process: int, **attr
 
 
 def dead_process() -> int:
+    """Return the id of a process that has ended."""
     process = multiprocessing.get_context("spawn").Process(target=os.getpid)
     process.start()
     process.join()
@@ -53,42 +54,42 @@ def dead_process() -> int:
     return process.pid
 
 
-def test_there_are_as_many_trials_as_planned(tmp_path: Path) -> None:
-    one, two = joined(tmp_path), joined(tmp_path)
+def test_claims_as_many_trials_as_planned(tmp_path: Path) -> None:
+    one, two = join_study(tmp_path), join_study(tmp_path)
     for study in (one, two, one):
         trial = trial_queue.claim(study, 3, SEED)
         assert trial
         finish(study, trial)
     assert trial_queue.claim(one, 3, SEED) is trial_queue.claim(two, 3, SEED) is None
-    assert states(one) == [COMPLETE] * 3 and trial_queue.finished(one) == 3
-    assert trial_queue.claim(two, 4, SEED)  # now there may be more
-    assert trial_queue.finished(one) == 3
+    assert states(one) == [COMPLETE] * 3 and trial_queue.count_finished(one) == 3
+    assert trial_queue.claim(two, 4, SEED)  # more are planned now
+    assert trial_queue.count_finished(one) == 3
 
 
-def test_of_two_that_come_for_the_last_trial_one_withdraws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow, quick = joined(tmp_path), joined(tmp_path)
+def test_withdraws_the_trial_that_is_one_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, fast = join_study(tmp_path), join_study(tmp_path)
     ask, taken = slow.ask, []
 
-    def overtaken() -> optuna.Trial:
-        """Between the look at the study and the trial that is asked for."""
-        taken.append(trial_queue.claim(quick, 1, SEED))
+    def ask_too_late() -> optuna.Trial:
+        """Claim a trial after the other process read the study and before it asks for a trial."""
+        taken.append(trial_queue.claim(fast, 1, SEED))
         return ask()
 
-    monkeypatch.setattr(slow, "ask", overtaken)
+    monkeypatch.setattr(slow, "ask", ask_too_late)
     assert trial_queue.claim(slow, 1, SEED) is None
     assert states(slow) == [RUNNING, FAIL]
-    finish(quick, taken[0])
-    assert trial_queue.finished(slow) == len(trial_queue.completed(slow)) == 1
+    finish(fast, taken[0])
+    assert trial_queue.count_finished(slow) == len(trial_queue.completed_trials(slow)) == 1
 
 
-def test_what_is_drawn_depends_on_the_study_alone(tmp_path: Path) -> None:
+def test_suggestions_depend_on_the_study_alone(tmp_path: Path) -> None:
     drawn = []
     for processes in (1, 3):
         folder = tmp_path / str(processes)
         folder.mkdir()
         for n in range(15):
             if n % processes == 0:
-                study = joined(folder)
+                study = join_study(folder)
             trial = trial_queue.claim(study, 15, SEED)
             assert trial
             finish(study, trial)
@@ -97,89 +98,89 @@ def test_what_is_drawn_depends_on_the_study_alone(tmp_path: Path) -> None:
     assert len(set(drawn[0])) == 15
 
 
-def test_a_trial_whose_process_died_is_run_again_with_its_settings(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_repeats_the_trial_of_a_dead_process_with_its_settings(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     first = trial_queue.claim(study, 1, SEED)
     assert first
     drawn = first.suggest_float("x", 0, 1)
-    left_by(study, 0, trial_queue.MACHINE, dead_process())
-    again = trial_queue.claim(joined(tmp_path), 1, SEED)
+    fake_owner(study, 0, trial_queue.MACHINE, dead_process())
+    again = trial_queue.claim(join_study(tmp_path), 1, SEED)
     assert again and again.suggest_float("x", 0, 1) == drawn and again.user_attrs["repeats"] == 0
-    assert states(study) == [FAIL, RUNNING] and trial_queue.finished(study) == 0
+    assert states(study) == [FAIL, RUNNING] and trial_queue.count_finished(study) == 0
     finish(study, again)
-    assert trial_queue.finished(study) == 1
+    assert trial_queue.count_finished(study) == 1
 
 
-def test_a_number_that_belongs_to_another_process_now_is_no_sign_of_life(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_recognizes_a_reused_process_id(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     trial_queue.claim(study, 1, SEED)
-    left_by(study, 0, trial_queue.MACHINE, os.getpid())  # "started" differs
-    trial_queue.recover(study)
+    fake_owner(study, 0, trial_queue.MACHINE, os.getpid())  # "started" differs
+    trial_queue.requeue_lost_trials(study)
     assert states(study) == [FAIL, WAITING]
 
 
-def test_a_trial_that_is_at_work_is_left_alone(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_leaves_running_trials_alone(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     trial_queue.claim(study, 2, SEED)
     trial_queue.claim(study, 2, SEED)
-    left_by(study, 1, "another", 1, seen=time.time() - trial_queue.SILENCE / 2)
-    trial_queue.recover(joined(tmp_path))
+    fake_owner(study, 1, "another", 1, seen=time.time() - trial_queue.HEARTBEAT_TIMEOUT_SECONDS / 2)
+    trial_queue.requeue_lost_trials(join_study(tmp_path))
     assert states(study) == [RUNNING, RUNNING]
 
 
-def test_a_machine_that_falls_silent_loses_its_trial(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_requeues_the_trial_of_a_machine_without_heartbeat(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     trial_queue.claim(study, 1, SEED)
-    left_by(study, 0, "another", 1, seen=time.time() - trial_queue.SILENCE - 1)
-    trial_queue.recover(study)
+    fake_owner(study, 0, "another", 1, seen=time.time() - trial_queue.HEARTBEAT_TIMEOUT_SECONDS - 1)
+    trial_queue.requeue_lost_trials(study)
     assert states(study) == [FAIL, WAITING]
 
 
-def test_a_trial_that_is_at_work_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial_queue, "BEAT", 0.001)
-    trial = trial_queue.claim(joined(tmp_path), 1, SEED)
-    heard = threading.Event()
-    monkeypatch.setattr(trial, "set_user_attr", lambda name, value: name == "seen" and heard.set())
+def test_running_trial_sends_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial_queue, "HEARTBEAT_INTERVAL_SECONDS", 0.001)
+    trial = trial_queue.claim(join_study(tmp_path), 1, SEED)
+    received = threading.Event()
+    monkeypatch.setattr(trial, "set_user_attr", lambda name, value: name == "seen" and received.set())
     assert trial
-    with trial_queue.alive(trial):
-        assert heard.wait(60)
+    with trial_queue.heartbeat(trial):
+        assert received.wait(60)
 
 
-def test_a_trial_that_is_given_back_twice_is_repeated_once(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_trial_that_is_requeued_twice_runs_once(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     trial_queue.claim(study, 1, SEED)
-    kept = study.trials[0]
-    trial_queue.give_back(study, 0)
-    study.add_trial(optuna.create_trial(state=WAITING, params=kept.params, user_attrs={"repeats": 0}))
+    original = study.trials[0]
+    trial_queue.requeue(study, 0)
+    study.add_trial(optuna.create_trial(state=WAITING, params=original.params, user_attrs={"repeats": 0}))
     again = trial_queue.claim(study, 1, SEED)
     assert again and again.user_attrs["repeats"] == 0
     assert trial_queue.claim(study, 1, SEED) is None
     finish(study, again)
-    assert states(study) == [FAIL, COMPLETE, FAIL] and trial_queue.finished(study) == 1
+    assert states(study) == [FAIL, COMPLETE, FAIL] and trial_queue.count_finished(study) == 1
 
 
-def test_a_trial_that_kills_is_not_tried_for_ever(tmp_path: Path) -> None:
-    study, dead = joined(tmp_path), dead_process()
-    for number in range(trial_queue.DEATHS):
+def test_gives_up_a_trial_after_max_crashes(tmp_path: Path) -> None:
+    study, dead = join_study(tmp_path), dead_process()
+    for number in range(trial_queue.MAX_CRASHES):
         assert trial_queue.claim(study, 1, SEED)
-        left_by(study, number, trial_queue.MACHINE, dead)
+        fake_owner(study, number, trial_queue.MACHINE, dead)
     assert trial_queue.claim(study, 1, SEED) is None
-    assert states(study) == [FAIL] * trial_queue.DEATHS and trial_queue.finished(study) == 1
+    assert states(study) == [FAIL] * trial_queue.MAX_CRASHES and trial_queue.count_finished(study) == 1
 
 
-def test_a_trial_that_is_stopped_often_is_still_run(tmp_path: Path) -> None:
-    study = joined(tmp_path)
-    for _ in range(trial_queue.DEATHS + 1):
+def test_interruptions_do_not_count_as_crashes(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
+    for _ in range(trial_queue.MAX_CRASHES + 1):
         trial = trial_queue.claim(study, 1, SEED)
         assert trial
-        trial_queue.give_back(study, trial.number)
+        trial_queue.requeue(study, trial.number)
     assert trial_queue.claim(study, 1, SEED)
 
 
-def test_a_finished_trial_cannot_be_given_back(tmp_path: Path) -> None:
-    study = joined(tmp_path)
+def test_does_not_requeue_a_finished_trial(tmp_path: Path) -> None:
+    study = join_study(tmp_path)
     trial = trial_queue.claim(study, 1, SEED)
     assert trial
     finish(study, trial)
-    trial_queue.give_back(study, 0)
+    trial_queue.requeue(study, 0)
     assert states(study) == [COMPLETE]

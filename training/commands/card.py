@@ -1,3 +1,14 @@
-from training.reports.model_card import __doc__, add_arguments, run  # noqa: A004
+"""`card`: print the model card of a model folder. `export` and `calibrate` write it there."""
 
-__all__ = ["__doc__", "add_arguments", "run"]
+import argparse
+from pathlib import Path
+
+from training.reports import model_card
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    print(model_card.read(arguments.model), end="")

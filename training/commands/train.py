@@ -1,36 +1,26 @@
-"""`train`: fit one model family on the prepared data, calibrate it, measure it on validation, and keep it in MLflow.
+"""`train`: fit one model family on the prepared data, calibrate it and evaluate it on validation, in an MLflow run.
 
-Test is not looked at: that is for `export`, once, when everything has been chosen. Any setting of the family's
-Configuration in training/families/ can be given: --set C=1 --set longest=2 --set text.stop_words=true, and several
-where a tuple is meant: --set 'C=[0.5,1,2]'. --set help lists them with their defaults.
+The test split is not used: `export` measures on it once, when everything has been chosen. `--set` gives the settings of
+the family's Configuration in training/families/: --set C=1 --set longest=2 --set text.stop_words=true, and several
+values for a tuple: --set 'C=[0.5,1,2]'. `--set help` lists them with their defaults.
 
-A training that was stopped goes on where it was when the same command is given again.
+A training that was stopped continues where it was when the same command is run again.
 
 With --teacher FILE, a file of the training texts that `score` wrote, the family learns the teacher's probabilities
-in place of the labels (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015).
+instead of the labels (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015).
 """
 
 import argparse
-import hashlib
-import shutil
-import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import mlflow
-import msgspec
-import numpy as np
-import pandas as pd
 from rich.console import Console
 
-from training.data.dataset import DATA, Split, dataset_sha256, load
-from training.evaluation import metrics
-from training.families import FAMILIES, RunContext, Untrainable, family
-from training.families.fit import SPLITS, Trained, fit
-from training.families.settings import configure, flatten
-from training.registry import mlflow_tracking
-from training.reports import plots
+from training.data.dataset import DATA, load_training_splits
+from training.data.teacher import load_targets
+from training.families import FAMILIES, Untrainable, family
+from training.families.settings import configure
+from training.registry import mlflow_tracking, training_run
+from training.registry.training_run import Training
 
 console = Console(stderr=True)
 
@@ -45,75 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    module = family(arguments.family)
-    configuration = configure(module.Configuration, arguments.set)
-    data = read(arguments.data, arguments.texts)
-    target = load_teacher_targets(data["train"], arguments.teacher)
-    settings = {"family": arguments.family, **flatten(msgspec.to_builtins(configuration))}
+    configuration = configure(family(arguments.family).Configuration, arguments.set)
+    data = load_training_splits(arguments.data, arguments.texts)
+    target = load_targets(data["train"], arguments.teacher)
     name = arguments.run_name or " ".join([arguments.family, *arguments.set])
     mlflow_tracking.connect()
-    folder = mlflow_tracking.HOME / "trainings" / _identity(settings, data, target)
-    with mlflow_tracking.resumed(folder, name) as run_id:
-        mlflow.log_params(settings | {"texts": len(target), "teacher": str(arguments.teacher or "")})
-        for split, rows in data.items():
-            mlflow_tracking.log_input(split, rows)
-        started = time.monotonic()
-        try:
-            trained, logit = fit(
-                arguments.family, configuration, data, target, RunContext(folder, mlflow_tracking.report)
-            )
-        except Untrainable as error:
-            raise SystemExit(f"--set {error}") from error
-        mlflow_tracking.log_duration(time.monotonic() - started)
-        mlflow.log_metrics({f"validation_{name}": value for name, value in trained.validation.values.items()})
-        _keep(trained, data["validation"].label.to_numpy(), logit)
-    shutil.rmtree(folder)
-    console.print(trained.validation.values)
-    print(run_id)
-
-
-def read(folder: Path, texts: int | None) -> dict[Split, pd.DataFrame]:
-    """What is trained on, the first `texts` of it, and validation. Raises SystemExit unless each has both classes."""
-    if texts is not None and texts < 1:
-        raise SystemExit(f"--texts {texts}: must be at least 1")
-    data = {split: load(split, folder) for split in SPLITS}
-    data["train"] = data["train"][:texts]
-    for split, cure in zip(SPLITS, ("--sample, in the place of --texts", "a larger --holdout"), strict=True):
-        if data[split].label.nunique() < 2:
-            raise SystemExit(f"{folder}: {len(data[split]):,} texts of {split} lack a class: `prepare` with {cure}")
-    return data
-
-
-def load_teacher_targets(rows: pd.DataFrame, teacher: Path | None) -> metrics.Targets:
-    """P(positive) of every text: its label, or what a teacher said of the same texts. Raises SystemExit."""
-    if teacher is None:
-        return np.asarray(rows.label, np.float32)
-    if not teacher.is_file():
-        raise SystemExit(f"{teacher}: there is no such file; `score` makes it")
     try:
-        said = pd.read_parquet(teacher, columns=["text", "probability"])[: len(rows)]
-        probability = np.asarray(said.probability, np.float32)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"{teacher}: not what `score` writes: {str(error).splitlines()[0]}") from error
-    if said.text.tolist() != rows.text.tolist():
-        raise SystemExit(f"{teacher}: not the texts that are trained on, in their order")
-    if not ((probability >= 0) & (probability <= 1)).all():
-        raise SystemExit(f"{teacher}: not every probability is between 0 and 1")
-    return probability
-
-
-def _identity(settings: dict[str, Any], data: Mapping[Split, pd.DataFrame], target: metrics.Targets) -> str:
-    """What makes two trainings the same one."""
-    digest = hashlib.sha256(msgspec.json.encode(settings))
-    for rows in data.values():
-        digest.update(dataset_sha256(rows).encode())
-    digest.update(target.tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _keep(trained: Trained, labels: metrics.Labels, logit: metrics.Floats) -> None:
-    """Into the active run: the model, and what it looks like on validation."""
-    probability = metrics.probability(logit, trained.calibration)
-    plots.log(plots.diagnostic_plots(labels, probability), "plots/validation")
-    plots.log(plots.learning_curves(mlflow_tracking.history()), "plots")
-    mlflow_tracking.log_model(trained)
+        finished = training_run.train(
+            Training(arguments.family, configuration, data, target), name, teacher=str(arguments.teacher or "")
+        )
+    except Untrainable as error:
+        raise SystemExit(f"--set {error}") from error
+    console.print(finished.trained.validation.values)
+    print(finished.run_id)

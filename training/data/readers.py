@@ -1,4 +1,4 @@
-"""Files of labelled texts: what `prepare`, `evaluate`, `calibrate` and `promote --on` read.
+"""Read files of labelled texts, as `prepare`, `evaluate`, `calibrate` and `promote --on` take them.
 
 Parquet or CSV with the columns `text` and `label` (0, 1, negative or positive), or the format of Sentiment140: no
 header, six quoted columns, latin-1, target 0 or 4.
@@ -13,11 +13,13 @@ import pandas as pd
 from .chunked_files import Csv, Parquet
 
 LABELS = {0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "negative": 0, "positive": 1}
-COLUMNS, TARGETS = 6, {"0": 0, "4": 1}  # of Sentiment140
+SENTIMENT140_COLUMNS, SENTIMENT140_TARGETS = 6, {"0": 0, "4": 1}
+
+type Labelled = tuple[pd.DataFrame, Counter[str]]  # the usable rows; reason -> skipped rows
 
 
-def read(path: Path, left_out: Counter[str]) -> pd.DataFrame:
-    """The usable rows of a file: text (str) and label (0, 1); the others are counted in `left_out`.
+def read_labelled(path: Path) -> Labelled:
+    """Read the usable rows of a file: text (str) and label (0, 1). Also return how many were skipped, by reason.
 
     Raises SystemExit with one line if there is no usable row.
     """
@@ -26,17 +28,19 @@ def read(path: Path, left_out: Counter[str]) -> pd.DataFrame:
     if not path.stat().st_size:
         raise SystemExit(f"{path}: is empty")
     if is_sentiment140(path):
-        rows = _sentiment140(path, left_out)
+        rows, skipped = _read_sentiment140(path)
     else:
-        rows = _labelled(Parquet(path) if path.suffix == ".parquet" else Csv(path), path, left_out)
+        rows, skipped = _read_columns(Parquet(path) if path.suffix == ".parquet" else Csv(path), path)
     if not len(rows):
-        wanted = "wanted are columns text and label, or the format of Sentiment140"
-        raise SystemExit(f"{path}: no usable row among {left_out.total()} ({dict(left_out)}); {wanted}")
-    return rows
+        raise SystemExit(
+            f"{path}: no usable row among {skipped.total()} ({dict(skipped)}); "
+            "wanted are columns text and label, or the format of Sentiment140"
+        )
+    return rows, skipped
 
 
 def is_sentiment140(path: Path) -> bool:
-    """Whether a file can only be read as one of Sentiment140: it is no parquet, and names no columns."""
+    """Return whether a file must be Sentiment140: it is not parquet, and it has no header with text and label."""
     return path.suffix != ".parquet" and not {"text", "label"} <= set(_first_line(path))
 
 
@@ -48,35 +52,39 @@ def _first_line(path: Path) -> list[str]:
             return []
 
 
-def _labelled(file: Parquet | Csv, path: Path, left_out: Counter[str]) -> pd.DataFrame:
+def _read_columns(file: Parquet | Csv, path: Path) -> Labelled:
     if any(file.columns.count(name) != 1 for name in ("text", "label")):
         raise SystemExit(f"{path}: must have one column text and one label; it has {', '.join(file.columns)}")
     rows: list[tuple[str, int]] = []
+    skipped: Counter[str] = Counter()
     for chunk in file.chunks():
         for text, label in zip(file.values(chunk, "text"), file.values(chunk, "label"), strict=True):
             if not isinstance(label, str | int | float) or label not in LABELS:
-                left_out["label neither 0, 1, negative nor positive"] += 1
+                skipped["label neither 0, 1, negative nor positive"] += 1
             elif not isinstance(text, str) or not text.strip():
-                left_out["empty text"] += 1
+                skipped["empty text"] += 1
             else:
                 rows.append((text, LABELS[label]))
-    return _frame(rows)
+    return _frame(rows), skipped
 
 
-def _sentiment140(path: Path, left_out: Counter[str]) -> pd.DataFrame:
+def _read_sentiment140(path: Path) -> Labelled:
     rows: list[tuple[str, int]] = []
+    skipped: Counter[str] = Counter()
     with path.open(encoding="latin-1", newline="\n") as file:
-        for line in file:  # one row each; a quote that is never closed must not swallow the next
-            row = _fields(line)
-            if len(row) != COLUMNS:
-                left_out["not six columns"] += 1
-            elif row[0] not in TARGETS:
-                left_out["target neither 0 nor 4"] += 1
-            elif not row[5].strip():
-                left_out["empty text"] += 1
+        for line in file:  # parse each line alone: a quote that is never closed must not swallow the next rows
+            fields = _fields(line)
+            if len(fields) != SENTIMENT140_COLUMNS:
+                skipped["not six columns"] += 1
+                continue
+            target, *_, text = fields
+            if target not in SENTIMENT140_TARGETS:
+                skipped["target neither 0 nor 4"] += 1
+            elif not text.strip():
+                skipped["empty text"] += 1
             else:
-                rows.append((row[5], TARGETS[row[0]]))
-    return _frame(rows)
+                rows.append((text, SENTIMENT140_TARGETS[target]))
+    return _frame(rows), skipped
 
 
 def _fields(line: str) -> list[str]:

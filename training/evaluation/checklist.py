@@ -1,8 +1,8 @@
-"""What anyone would expect of a model, whatever data it was measured on: tests of behaviour, on sentences made for it.
+"""Behavioural tests of a model, on sentences written for the purpose. They do not depend on a data set.
 
 Three kinds, after Ribeiro, Wu, Guestrin and Singh, "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList",
-2020. Invariance: what carries no mood may change without changing the label. Direction: a word that carries mood moves
-the probability its way. Minimum: sentences nobody could get wrong.
+2020. Invariance: replacing a word without sentiment must not change the label. Directional expectation: adding a word
+with sentiment must move the probability in its direction. Minimum functionality: simple sentences, obvious labels.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,25 +16,25 @@ from sentiment.verdict import Label
 
 from .metrics import Floats
 
-type Score = Callable[[Sequence[str]], Floats]  # n texts -> [n]: P(positive)
+type Predict = Callable[[Sequence[str]], Floats]  # n texts -> [n]: P(positive)
 type Kind = Literal["invariance", "direction", "minimum"]
-type Way = Literal["lower", "higher"]
+type Direction = Literal["lower", "higher"]
 
 
-class Behaviour(msgspec.Struct, frozen=True):
-    """How one test went. A failure is a case, not a text: an invariance case is a sentence in all its variants."""
+class CheckResult(msgspec.Struct, frozen=True):
+    """The result of one test. An invariance case is one sentence with all its fillings."""
 
     name: str
     kind: Kind
     cases: int
-    failures: int
-    change: float | None  # of the probability: mean |Δp| of an invariance, mean Δp of a direction; a minimum has none
+    failures: int  # cases
+    change: float | None  # mean |Δp| of an invariance, mean Δp of a direction; None for a minimum
     example: str | None  # the first text that failed
 
 
-# --- invariance: sentences with a gap, and what may stand in it ------------------------------------------------------
+# --- invariance: templates, and the words to fill in -----------------------------------------------------------------
 
-GAPS: dict[str, tuple[list[str], list[str]]] = {
+INVARIANCE_TEMPLATES: dict[str, tuple[list[str], list[str]]] = {
     "other names": (
         [
             "{} at the gate was so kind, thank you",
@@ -112,11 +112,11 @@ GAPS: dict[str, tuple[list[str], list[str]]] = {
     ),
 }
 
-# --- direction: a sentence, and the same with one thing more ---------------------------------------------------------
+# --- directional expectation: a sentence, and the same sentence with a word added ------------------------------------
 
-PRAISED = ["crew was", "food was", "seat was", "new app is", "lounge was", "check-in was", "captain was", "staff is"]
-PRAISE = ["friendly", "great", "good", "comfortable", "nice", "wonderful"]
-PLAIN = [
+SUBJECTS = ["crew was", "food was", "seat was", "new app is", "lounge was", "check-in was", "captain was", "staff is"]
+PRAISES = ["friendly", "great", "good", "comfortable", "nice", "wonderful"]
+NEUTRAL_SENTENCES = [
     "I am flying to Rome this morning",
     "our gate is number 14",
     "they changed my seat",
@@ -129,20 +129,20 @@ PLAIN = [
     "this is my first time with this airline",
 ]
 
-DIRECTIONS: dict[str, tuple[Way, list[tuple[str, str]]]] = {
+DIRECTIONAL_EXPECTATIONS: dict[str, tuple[Direction, list[tuple[str, str]]]] = {
     "praise is negated": (
         "lower",
-        [(f"the {what} {how}", f"the {what} not {how}") for what in PRAISED for how in PRAISE],
+        [(f"the {subject} {praise}", f"the {subject} not {praise}") for subject in SUBJECTS for praise in PRAISES],
     ),
-    '"I love it" is added': ("higher", [(text, f"{text}, I love it") for text in PLAIN]),
-    '"thank you so much" is added': ("higher", [(text, f"{text}, thank you so much") for text in PLAIN]),
-    '"terrible" is added': ("lower", [(text, f"{text}, terrible") for text in PLAIN]),
-    '"worst airline ever" is added': ("lower", [(text, f"{text}, worst airline ever") for text in PLAIN]),
+    '"I love it" is added': ("higher", [(text, f"{text}, I love it") for text in NEUTRAL_SENTENCES]),
+    '"thank you so much" is added': ("higher", [(text, f"{text}, thank you so much") for text in NEUTRAL_SENTENCES]),
+    '"terrible" is added': ("lower", [(text, f"{text}, terrible") for text in NEUTRAL_SENTENCES]),
+    '"worst airline ever" is added': ("lower", [(text, f"{text}, worst airline ever") for text in NEUTRAL_SENTENCES]),
 }
 
-# --- minimum: sentences, by the label anyone would give them ---------------------------------------------------------
+# --- minimum functionality: sentences by their label -----------------------------------------------------------------
 
-MINIMUM: dict[str, dict[Label, list[str]]] = {
+MINIMUM_FUNCTIONALITY: dict[str, dict[Label, list[str]]] = {
     "short and clear": {
         "positive": [
             "I love this airline",
@@ -214,38 +214,56 @@ MINIMUM: dict[str, dict[Label, list[str]]] = {
 }
 
 
-def run_checklist(score: Score) -> list[Behaviour]:
-    """How a model does on every test: 200 cases, 558 texts."""
+def run_checklist(predict: Predict) -> list[CheckResult]:
+    """Run every test on a model: 200 cases, 558 texts."""
     return [
-        *(_invariance(score, name, sentences, fillings) for name, (sentences, fillings) in GAPS.items()),
-        *(_direction(score, name, way, pairs) for name, (way, pairs) in DIRECTIONS.items()),
-        *(_minimum(score, name, sentences) for name, sentences in MINIMUM.items()),
+        *(_invariance(predict, name, *case) for name, case in INVARIANCE_TEMPLATES.items()),
+        *(_directional(predict, name, *case) for name, case in DIRECTIONAL_EXPECTATIONS.items()),
+        *(_minimum(predict, name, sentences) for name, sentences in MINIMUM_FUNCTIONALITY.items()),
     ]
 
 
-def _invariance(score: Score, name: str, sentences: list[str], fillings: list[str]) -> Behaviour:
-    texts = [sentence.format(filling) for sentence in sentences for filling in fillings]
-    probability = score(texts).reshape(len(sentences), len(fillings))
+def _invariance(predict: Predict, name: str, templates: list[str], fillings: list[str]) -> CheckResult:
+    texts = [template.format(filling) for template in templates for filling in fillings]
+    probability = predict(texts).reshape(len(templates), len(fillings))
     positive = probability >= 0.5
-    other = positive != positive[:, :1]
-    change = float(np.abs(probability[:, 1:] - probability[:, :1]).mean())
-    failures = int(other.any(axis=1).sum())
-    return Behaviour(name, "invariance", len(sentences), failures, change, _first(texts, other.ravel()))
+    wrong = positive != positive[:, :1]
+    return CheckResult(
+        name=name,
+        kind="invariance",
+        cases=len(templates),
+        failures=int(wrong.any(axis=1).sum()),
+        change=float(np.abs(probability[:, 1:] - probability[:, :1]).mean()),
+        example=_first(texts, wrong.ravel()),
+    )
 
 
-def _direction(score: Score, name: str, way: Way, pairs: list[tuple[str, str]]) -> Behaviour:
-    before, after = ([pair[i] for pair in pairs] for i in (0, 1))
-    change = score(after) - score(before)
-    wrong = change >= 0 if way == "lower" else change <= 0
-    example = _first(after, wrong)
-    return Behaviour(f"{name}: {way}", "direction", len(pairs), int(wrong.sum()), float(change.mean()), example)
+def _directional(predict: Predict, name: str, direction: Direction, pairs: list[tuple[str, str]]) -> CheckResult:
+    before, after = [text for text, _ in pairs], [text for _, text in pairs]
+    change = predict(after) - predict(before)
+    wrong = change >= 0 if direction == "lower" else change <= 0
+    return CheckResult(
+        name=f"{name}: {direction}",
+        kind="direction",
+        cases=len(pairs),
+        failures=int(wrong.sum()),
+        change=float(change.mean()),
+        example=_first(after, wrong),
+    )
 
 
-def _minimum(score: Score, name: str, sentences: dict[Label, list[str]]) -> Behaviour:
+def _minimum(predict: Predict, name: str, sentences: dict[Label, list[str]]) -> CheckResult:
     labelled = [(text, label == "positive") for label, texts in sentences.items() for text in texts]
     texts = [text for text, _ in labelled]
-    wrong = (score(texts) >= 0.5) != np.array([positive for _, positive in labelled])
-    return Behaviour(name, "minimum", len(texts), int(wrong.sum()), None, _first(texts, wrong))
+    wrong = (predict(texts) >= 0.5) != np.array([positive for _, positive in labelled])
+    return CheckResult(
+        name=name,
+        kind="minimum",
+        cases=len(texts),
+        failures=int(wrong.sum()),
+        change=None,
+        example=_first(texts, wrong),
+    )
 
 
 def _first(texts: Sequence[str], wrong: NDArray[np.bool_]) -> str | None:

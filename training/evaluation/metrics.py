@@ -1,132 +1,173 @@
-"""How good a probability is: the figures every model is compared by, and what is fitted on validation data."""
+"""Every metric that models are judged by, in one table: METRICS.
+
+`train`, `export`, `evaluate`, `calibrate`, `compare` and `promote` all read this table: a new metric is one new entry.
+
+A metric takes weighted texts. Weights are [n], or [resamples, n] to compute a metric for many resamples at once: how
+often a bootstrap resample holds a text is the weight of that text.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
-from sentiment.manifest import Calibration, Metrics, Thresholds
+from sentiment.manifest import Metrics, Thresholds
 from training.data.dataset import dataset_sha256
 
-PRECISION = 0.95  # what a decision that spares a person a look must reach
-Z = 1.645  # standard deviations: 95% of a normal distribution lie below
+DIGITS = 4  # of every figure in a manifest or an evaluation
+ECE_BINS = 15
+REVIEW_ALL = Thresholds(publish=1.0001, hold=-0.0001)  # no probability is high or low enough for a decision
 
 type Floats = NDArray[np.float64]
 type Labels = NDArray[np.int8]
-type Decided = NDArray[np.bool_]  # which texts a decision is made of
-type Targets = NDArray[np.float32]  # P(positive)
+type Mask = NDArray[np.bool_]
+type Weights = Floats  # [n] or [resamples, n]
+type Group = Literal["headline", "positive", "negative", "calibration", "decision"]  # "headline": what papers report
 
 
-def measure(rows: pd.DataFrame, probability: Floats, thresholds: Thresholds) -> Metrics:
-    """The figures of `evaluate` on labelled texts, with the digest that says which texts they were."""
-    return Metrics(len(rows), dataset_sha256(rows), evaluate(rows.label.to_numpy(), probability, thresholds))
+class Predictions(NamedTuple):
+    """Labels and what a model predicts for the same texts; every field is [n]."""
+
+    labels: Labels
+    probability: Floats  # P(positive)
+    publish: Mask
+    hold: Mask
+
+    @property
+    def positive(self) -> Mask:
+        return np.asarray(self.labels == 1)
+
+    @property
+    def predicted_positive(self) -> Mask:
+        return np.asarray(self.probability >= 0.5)
 
 
-def evaluate(labels: Labels, probability: Floats, thresholds: Thresholds) -> dict[str, float]:
-    """The figures of `quality` and of `decisions`."""
-    publish, hold = probability >= thresholds.publish, probability <= thresholds.hold
-    return quality(labels, probability) | decisions(labels, publish, hold)
+def predictions(labels: Labels, probability: Floats, thresholds: Thresholds = REVIEW_ALL) -> Predictions:
+    """Return predictions with the decisions that `thresholds` make of the probabilities."""
+    return Predictions(labels, probability, probability >= thresholds.publish, probability <= thresholds.hold)
 
 
-def quality(labels: Labels, probability: Floats) -> dict[str, float]:
-    """Accuracy and precision at 0.5, ranking (AUC) and calibration (Brier, ECE).
+def accuracy(p: Predictions, weights: Weights) -> Floats:
+    """Return the share of texts on the right side of 0.5."""
+    return _mean(p.predicted_positive == p.positive, weights)
 
-    Where nothing is called positive there is no precision.
+
+def roc_auc(p: Predictions, weights: Weights) -> Floats:
+    """Return the area under the ROC curve; nan if the texts have one class only.
+
+    It is the share of (positive, negative) pairs in the right order, ties counting half: Mann and Whitney, 1947. The
+    texts are sorted once for all resamples, which scikit-learn's `roc_auc_score` cannot do.
     """
-    called = probability >= 0.5
-    precision, recall, f1, _ = precision_recall_fscore_support(labels, called, average="binary", zero_division=0.0)
-    values = {
-        "accuracy": accuracy_score(labels, called),
-        "auc": roc_auc_score(labels, probability),
-        "precision": precision,
-        "recall": recall,
-        "f1": f1,
-        "brier": brier_score_loss(labels, probability),
-        "ece": calibration_error(labels, probability),
-    }
-    return {name: round(float(value), 4) for name, value in values.items() if name != "precision" or called.any()}
+    order = np.argsort(p.probability, kind="stable")
+    probability, positive = p.probability[order], p.positive[order]
+    ties = np.flatnonzero(np.append(True, probability[1:] != probability[:-1]))  # where each run of ties starts
+    sorted_weights = weights[..., order]
+    positives = np.add.reduceat(sorted_weights * positive, ties, axis=-1)
+    negatives = np.add.reduceat(sorted_weights * ~positive, ties, axis=-1)
+    negatives_below = np.cumsum(negatives, axis=-1) - negatives / 2
+    pairs = positives.sum(axis=-1) * negatives.sum(axis=-1)
+    return _ratio((positives * negatives_below).sum(axis=-1), pairs)
 
 
-def decisions(labels: Labels, publish: Decided, hold: Decided) -> dict[str, float]:
-    """How often decisions are right, and how many they spare a look. One that is never made has no precision."""
-    values = {
-        "publish_precision": _share(labels[publish] == 1),
-        "publish_recall": _share(publish[labels == 1]),
-        "hold_precision": _share(labels[hold] == 0),
-        "hold_recall": _share(hold[labels == 0]),
-    }
-    made = {"publish_precision": publish.any(), "hold_precision": hold.any()}
-    return {name: round(value, 4) for name, value in values.items() if made.get(name, True)}
+def precision(actual: Mask, predicted: Mask, weights: Weights) -> Floats:
+    """Return the share of the predicted texts that are actual ones; nan if none is predicted."""
+    return _ratio(weights @ (actual & predicted), weights @ predicted)
+
+
+def recall(actual: Mask, predicted: Mask, weights: Weights) -> Floats:
+    """Return the share of the actual texts that are predicted; nan if there is no actual one."""
+    return _ratio(weights @ (actual & predicted), weights @ actual)
+
+
+def f1(actual: Mask, predicted: Mask, weights: Weights) -> Floats:
+    """Return the harmonic mean of precision and recall; nan if no text is actual or predicted."""
+    return _ratio(2 * (weights @ (actual & predicted)), weights @ actual + weights @ predicted)
+
+
+def brier(p: Predictions, weights: Weights) -> Floats:
+    """Return the mean squared error of the probabilities: Brier, 1950."""
+    return _mean((p.probability - p.labels) ** 2, weights)
+
+
+def calibration_error(p: Predictions, weights: Weights) -> Floats:
+    """Return the expected calibration error over equally full bins: Naeini, Cooper and Hauskrecht, 2015.
+
+    The bins are those of the unweighted texts.
+    """
+    error = p.probability - p.labels
+    gaps = [np.abs(weights[..., part] @ error[part]) for part in np.array_split(np.argsort(p.probability), ECE_BINS)]
+    return _ratio(np.sum(gaps, axis=0), weights.sum(axis=-1))
+
+
+class Metric(NamedTuple):
+    """A metric. It is nan where the texts do not define it, and is then left out of every report."""
+
+    title: str  # in docs/models.md and docs/models.json
+    group: Group
+    compute: Callable[[Predictions, Weights], Floats]  # -> [] or [resamples]
+
+
+# By the name in manifests, MLflow and evaluations.
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric("accuracy", "headline", accuracy),
+    "auc": Metric("AUC", "headline", roc_auc),
+    "precision": Metric("precision", "headline", lambda p, w: precision(p.positive, p.predicted_positive, w)),
+    "recall": Metric("recall", "positive", lambda p, w: recall(p.positive, p.predicted_positive, w)),
+    "f1": Metric("F1", "positive", lambda p, w: f1(p.positive, p.predicted_positive, w)),
+    "negative_precision": Metric(
+        "precision of negative", "negative", lambda p, w: precision(~p.positive, ~p.predicted_positive, w)
+    ),
+    "negative_recall": Metric(
+        "recall of negative", "negative", lambda p, w: recall(~p.positive, ~p.predicted_positive, w)
+    ),
+    "negative_f1": Metric("F1 of negative", "negative", lambda p, w: f1(~p.positive, ~p.predicted_positive, w)),
+    "brier": Metric("Brier", "calibration", brier),
+    "ece": Metric("ECE", "calibration", calibration_error),
+    "publish_precision": Metric("publish precision", "decision", lambda p, w: precision(p.positive, p.publish, w)),
+    "publish_recall": Metric("publish recall", "decision", lambda p, w: recall(p.positive, p.publish, w)),
+    "hold_precision": Metric("hold precision", "decision", lambda p, w: precision(~p.positive, p.hold, w)),
+    "hold_recall": Metric("hold recall", "decision", lambda p, w: recall(~p.positive, p.hold, w)),
+}
+PRIMARY = ("accuracy", "auc")  # two models are compared by these; `evaluate` gives their intervals
+EVALUATED: tuple[Group, ...] = ("headline", "positive", "calibration", "decision")  # the others are for `compare` only
+
+
+def names(groups: Iterable[Group]) -> list[str]:
+    """Return the names of the metrics in these groups, in the order of the table."""
+    return [name for name, metric in METRICS.items() if metric.group in groups]
+
+
+def evaluate(p: Predictions, groups: Iterable[Group] = EVALUATED, digits: int = DIGITS) -> dict[str, float]:
+    """Return the metrics of these groups that the texts define, rounded. At least one text."""
+    weights = np.ones(len(p.labels))
+    values = {name: float(METRICS[name].compute(p, weights)) for name in names(groups)}
+    return {name: round(value, digits) for name, value in values.items() if not np.isnan(value)}
+
+
+def manifest_metrics(rows: pd.DataFrame, probability: Floats, thresholds: Thresholds) -> Metrics:
+    """Return what a manifest records of labelled texts: their number, their digest and the metrics."""
+    values = evaluate(predictions(rows.label.to_numpy(), probability, thresholds))
+    return Metrics(len(rows), dataset_sha256(rows), values)
 
 
 def break_even(labels: Labels, score: Floats) -> float:
-    """The precision of as many texts as are positive, those with the highest scores: there it equals the recall.
+    """Return the precision at the break-even point, where it equals the recall.
 
-    The precision by which models in training are told apart. At a threshold it could be had by calling little positive.
-    `score` is [texts], or [texts, 2] of probabilities.
+    That is the precision of the texts with the highest scores, as many as are positive. Training and tuning compare
+    models by it: the precision at 0.5 is easily raised by predicting few positives. `score` is [n], or [n, 2] with the
+    probabilities of both classes.
     """
     order = np.argsort(-(score if score.ndim == 1 else score[:, 1]), kind="stable")
     return float(labels[order[: int(labels.sum())]].mean())
 
 
-def calibrate(labels: Labels, logit: Floats) -> Calibration:
-    """Platt scaling: the slope and intercept that make logits of held-out texts honest log-odds.
-
-    With the targets of Platt (1999), section 2.2, a little within 0 and 1: a few texts that the logits happen to part
-    without a mistake do not make the model certain.
-    """
-    positives = int(labels.sum())
-    target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2))
-    twice, either = np.tile(logit, 2)[:, None], np.repeat([0, 1], len(labels))  # a text in part of each class
-    fitted = LogisticRegression(C=np.inf).fit(twice, either, sample_weight=np.concatenate([1 - target, target]))
-    return Calibration(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
+def _mean(values: Floats | Mask, weights: Weights) -> Floats:
+    return _ratio(weights @ values, weights.sum(axis=-1))
 
 
-def probability(logit: Floats, calibration: Calibration) -> Floats:
-    """Calibrated P(positive), as `sentiment.model` computes it."""
-    return np.asarray(expit(calibration.slope * logit + calibration.intercept))
-
-
-def choose_thresholds(labels: Labels, probability: Floats) -> Thresholds:
-    """The widest publish and hold, each on its own side of 0.5, that are PRECISION precise with 95% confidence.
-
-    Confidence by the lower bound of Wilson's score interval (1927): a handful of texts that happen to be right is none.
-    Where none is, publish is above 1 and hold below 0: everything is for review.
-    """
-    publish = _widest(labels == 1, probability)
-    hold = 1 - _widest(labels == 0, 1 - probability)
-    return Thresholds(publish=round(max(publish, 0.5), 4), hold=round(min(hold, 0.4999), 4))
-
-
-def unreachable_decisions(thresholds: Thresholds) -> list[str]:
-    """The decisions that `thresholds` leave to people, whatever the probability."""
-    return [name for name, left in (("publish", thresholds.publish > 1), ("hold", thresholds.hold < 0)) if left]
-
-
-def calibration_error(labels: Labels, probability: Floats, bins: int = 15) -> float:
-    """Expected calibration error over equally full bins: Naeini, Cooper and Hauskrecht, 2015."""
-    gaps = [
-        abs(probability[part].mean() - labels[part].mean()) * len(part)
-        for part in np.array_split(np.argsort(probability), bins)
-        if len(part)
-    ]
-    return float(sum(gaps) / len(labels))
-
-
-def _widest(right: Decided, confidence: Floats) -> float:
-    """The lowest confidence from which on PRECISION of the texts are right, by the lower bound; above 1 if none is."""
-    order = np.argsort(-confidence, kind="stable")
-    n = np.arange(1, len(order) + 1)
-    share = np.cumsum(right[order]) / n
-    spread = Z * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    precision = (share + Z**2 / (2 * n) - spread) / (1 + Z**2 / n)
-    confidence = confidence[order]
-    separable = np.append(confidence[1:] < confidence[:-1], True)  # a threshold cannot part equals
-    reached = confidence[separable & (precision >= PRECISION)]
-    return float(np.ceil(reached[-1] * 1e4) / 1e4) if len(reached) else 1.0001
-
-
-def _share(of: Decided) -> float:
-    return float(of.mean()) if len(of) else 0.0
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Divide; 0 / 0 is nan, without a warning."""
+    undefined = np.full(np.shape(numerator), np.nan)
+    return np.asarray(np.divide(numerator, denominator, out=undefined, where=np.asarray(denominator) > 0))

@@ -9,7 +9,8 @@ import pandas as pd
 
 from sentiment.manifest import Calibration, Metrics, Thresholds
 from training.data.dataset import Split
-from training.evaluation import metrics
+from training.data.teacher import Targets
+from training.evaluation import calibration, metrics
 from training.families import Examples, FittedModel, RunContext, family
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
@@ -27,7 +28,7 @@ class Trained:
 
 
 def fit(
-    name: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: metrics.Targets, context: RunContext
+    name: str, configuration: Any, data: Mapping[Split, pd.DataFrame], target: Targets, context: RunContext
 ) -> tuple[Trained, metrics.Floats]:
     """Fit on train, whose texts are positive with probability `target`; calibrate and measure on validation.
 
@@ -36,8 +37,8 @@ def fit(
     train, validation = (Examples(data[s].text.tolist(), data[s].label.to_numpy(np.float32)) for s in SPLITS)
     fitted = family(name).fit(configuration, train._replace(target=target), validation, context)
     logit = fitted.logit(validation.texts)
-    calibration = metrics.calibrate(validation.label, logit)
-    probability = metrics.probability(logit, calibration)
-    thresholds = metrics.choose_thresholds(validation.label, probability)
-    measured = metrics.measure(data["validation"], probability, thresholds)
-    return Trained(name, fitted, calibration, thresholds, measured), logit
+    platt = calibration.fit_platt_scaling(validation.label, logit)
+    probability = calibration.calibrated_probability(logit, platt)
+    thresholds = calibration.choose_thresholds(validation.label, probability)
+    measured = metrics.manifest_metrics(data["validation"], probability, thresholds)
+    return Trained(name, fitted, platt, thresholds, measured), logit

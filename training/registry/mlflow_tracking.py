@@ -1,4 +1,4 @@
-"""MLflow: where runs are kept. A local SQLite file, unless MLFLOW_TRACKING_URI names a server."""
+"""MLflow, where runs and model versions are kept: a local SQLite file, or the server of MLFLOW_TRACKING_URI."""
 
 import fcntl
 import os
@@ -8,35 +8,37 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
 import joblib
 import mlflow
 import pandas as pd
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from training.data.dataset import dataset_sha256
 
 EXPERIMENT = "buzzguard"
-MODEL = "buzzguard"  # in the registry
-CHALLENGER, CHAMPION = "challenger", "champion"  # its aliases
+REGISTERED_MODEL = "buzzguard"
+CHALLENGER, CHAMPION = "challenger", "champion"  # aliases of versions of REGISTERED_MODEL
 HOME = Path(".local")
-TRAINED = "trained.joblib"
+TRAINED_FILE, PREDICTIONS_FILE, MODEL_FOLDER = "trained.joblib", "predictions.parquet", "model"  # artefacts of a run
+DEFAULTS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 
 
 def connect() -> None:
-    """Use the experiment of this project, made on first use. Raises SystemExit if there is no MLflow to be had."""
+    """Use the experiment of this project; create it on first use. Raises SystemExit if MLflow is not available."""
+    for name, value in DEFAULTS.items():  # MLflow reads them at every call
+        os.environ.setdefault(name, value)
     HOME.mkdir(exist_ok=True)
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     with (HOME / "mlflow.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of two processes that make the tables of an empty database, one would fail
+        fcntl.flock(lock, fcntl.LOCK_EX)  # MLflow fails if two processes create the tables of a database at once
         try:
-            mlflow.set_tracking_uri(uri or f"sqlite:///{HOME / 'mlflow.db'}")  # sets the variable, too
+            mlflow.set_tracking_uri(uri or f"sqlite:///{HOME / 'mlflow.db'}")  # also sets MLFLOW_TRACKING_URI
             if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-                server = uri and uri.startswith("http")  # which knows where it keeps artefacts
-                artifacts = None if server else (HOME / "mlflow-artifacts").absolute().as_uri()
+                is_server = uri and uri.startswith("http")  # a server has an artefact store of its own
+                artifacts = None if is_server else (HOME / "mlflow-artifacts").absolute().as_uri()
                 mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
             mlflow.set_experiment(EXPERIMENT)
         except (MlflowException, SQLAlchemyError, ImportError) as error:
@@ -44,70 +46,113 @@ def connect() -> None:
 
 
 @contextmanager
-def resumed(folder: Path, name: str) -> Iterator[str]:
-    """The run that is at work in `folder`, a new one if none is; gives its id. Raises SystemExit if it is not known."""
+def resume_run(folder: Path, name: str) -> Iterator[str]:
+    """Activate the unfinished run of `folder`, or a new one, and yield its id.
+
+    Raises SystemExit if the run of the folder is in another MLflow.
+    """
     note = folder / "run"
-    known = note.read_text() if note.exists() else None
+    run_id = note.read_text() if note.exists() else None
     try:
-        run = mlflow.start_run(known, run_name=name)
+        run = mlflow.start_run(run_id, run_name=name)
     except MlflowException as error:
-        raise SystemExit(f"{folder}: its run is not in this MLflow; remove it to begin anew ({error})") from error
+        raise SystemExit(f"{folder}: its run is not in this MLflow; remove it to start again ({error})") from error
     with run as active:
         folder.mkdir(parents=True, exist_ok=True)
         note.write_text(active.info.run_id)
         yield active.info.run_id
 
 
-def report(step: int, figures: dict[str, float]) -> None:
-    """What a training says of itself on its way, into the active run."""
-    mlflow.log_metrics(figures, step=step)
+def log_step(step: int, values: dict[str, float]) -> None:
+    """Log the progress of a training to the active run."""
+    mlflow.log_metrics(values, step=step)
 
 
 def log_duration(seconds: float) -> None:
-    """How long the training of the active run took, all its parts together."""
-    run = mlflow.active_run()
-    assert run is not None
+    """Log how long training took. A run that was resumed keeps the longest of its parts."""
+    run = _active_run()
     known = mlflow.MlflowClient().get_run(run.info.run_id).data.metrics
     mlflow.log_metric("seconds", max(seconds, known.get("seconds", 0.0)))
 
 
-def history() -> dict[str, list[tuple[int, float]]]:
-    """What `report` was told in the active run: (step, value) by name of the figure, those with several steps."""
-    run = mlflow.active_run()
-    assert run is not None
+def metric_history() -> dict[str, list[tuple[int, float]]]:
+    """Return (step, value) of every metric of the active run that was logged at several steps."""
+    run = _active_run()
     client = mlflow.MlflowClient()
     names = client.get_run(run.info.run_id).data.metrics
     histories = {name: client.get_metric_history(run.info.run_id, name) for name in names}
     return {name: [(m.step, m.value) for m in found] for name, found in histories.items() if len(found) > 1}
 
 
-def exported() -> list[mlflow.entities.Run]:
-    """The runs that `export` has put into the registry, the last of every name."""
+def log_dataset(split: str, rows: pd.DataFrame) -> None:
+    """Log to the active run which texts it used."""
+    floats = rows.astype({"label": float})  # MLflow warns about integer columns, which cannot hold missing values
+    dataset = mlflow.data.from_pandas(floats, name=split, digest=dataset_sha256(rows)[:36])
+    mlflow.log_input(dataset, context=split)
+
+
+def log_model(trained: Any) -> None:
+    """Log a trained model to the active run, pickled."""
+    with TemporaryDirectory() as folder:
+        joblib.dump(trained, Path(folder) / TRAINED_FILE, compress=1)
+        mlflow.log_artifact(str(Path(folder) / TRAINED_FILE))
+
+
+def load_model(run_id: str) -> Any:
+    """Load the trained model of a run. Raises SystemExit if the run does not exist or did not finish."""
+    with TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{TRAINED_FILE}", dst_path=folder)
+        except (MlflowException, OSError) as error:
+            raise SystemExit(f"{run_id}: there is no such run, or `train` did not finish ({error})") from error
+        return joblib.load(path)
+
+
+def log_predictions(predictions: pd.DataFrame) -> None:
+    """Log label and probability of every test text to the active run."""
+    with TemporaryDirectory() as folder:
+        predictions.to_parquet(Path(folder) / PREDICTIONS_FILE)
+        mlflow.log_artifact(str(Path(folder) / PREDICTIONS_FILE))
+
+
+def load_predictions(run_id: str) -> pd.DataFrame:
+    """Load label and probability of every test text of an exported run."""
+    with TemporaryDirectory() as folder:
+        return pd.read_parquet(
+            mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{PREDICTIONS_FILE}", dst_path=folder)
+        )
+
+
+def download_model_folder(run_id: str, destination: Path) -> Path:
+    """Download the model folder of an exported run and return its path."""
+    return Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{MODEL_FOLDER}", dst_path=str(destination)))
+
+
+def exported_runs() -> list[Run]:
+    """Return the exported runs; of several with the same name, the last one."""
     client = mlflow.MlflowClient()
-    versions = client.search_model_versions(f"name = '{MODEL}'")
+    versions = client.search_model_versions(f"name = '{REGISTERED_MODEL}'")
     runs = [client.get_run(v.run_id) for v in sorted(versions, key=lambda v: int(v.version))]
     return list({run.info.run_name: run for run in runs}.values())
 
 
-def log_model(trained: Any) -> None:
-    """Put what `train` made into the active run."""
-    with TemporaryDirectory() as folder:
-        joblib.dump(trained, Path(folder) / TRAINED, compress=1)
-        mlflow.log_artifact(str(Path(folder) / TRAINED))
+def find_version(number: str | None) -> ModelVersion:
+    """Return a version of the registered model, by default the challenger. Raises SystemExit if there is none."""
+    client = mlflow.MlflowClient()
+    try:
+        if number is None:
+            return client.get_model_version_by_alias(REGISTERED_MODEL, CHALLENGER)
+        return client.get_model_version(REGISTERED_MODEL, number)
+    except MlflowException as error:
+        raise SystemExit(f"there is no such version: run `export` first ({error.message})") from error
 
 
-def load_model(run_id: str) -> Any:
-    """What `train` made in a run. Raises SystemExit if there is no such run, or if it did not end."""
-    with TemporaryDirectory() as folder:
-        try:
-            path = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{TRAINED}", dst_path=folder)
-        except (MlflowException, OSError) as error:
-            raise SystemExit(f"{run_id}: there is no such run, or `train` did not end ({error})") from error
-        return joblib.load(path)
+def set_alias(alias: str, version: str) -> None:
+    """Make `alias` (CHALLENGER or CHAMPION) point to a version of the registered model."""
+    mlflow.MlflowClient().set_registered_model_alias(REGISTERED_MODEL, alias, version)
 
 
-def log_input(split: str, rows: pd.DataFrame) -> None:
-    """Say in the active run which texts it has seen."""
-    floats = rows.astype({"label": float})  # MLflow warns of integers, which cannot be missing
-    dataset = mlflow.data.from_pandas(floats, name=split, digest=dataset_sha256(rows)[:36])
-    mlflow.log_input(dataset, context=split)
+def _active_run() -> Run:
+    run = mlflow.active_run()
+    assert run is not None
+    return run

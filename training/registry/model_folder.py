@@ -1,4 +1,4 @@
-"""Model folders as training writes them: what they may be called, and what their manifest says."""
+"""Write model folders: the graph, its files and the manifest that describes them."""
 
 import hashlib
 import re
@@ -11,39 +11,71 @@ import pandas as pd
 
 from sentiment.manifest import BUCKETS, MANIFEST_FILE, Baseline, Calibration, Manifest
 from sentiment.model import Scores
-from training.evaluation import metrics
+from training.evaluation import calibration, metrics
+from training.families import GRAPH
+from training.families.fit import Trained
+from training.onnx_export import graph_builder
 
 
 def check_name(option: str, name: str) -> None:
-    """Raises SystemExit if no model can be called that: names stand in settings, receipts and telemetry."""
+    """Raise SystemExit unless a model can have this name: it appears in settings, receipts and telemetry."""
     if not re.fullmatch("[a-z0-9][a-z0-9_-]{0,40}", name):
         raise SystemExit(f"{option} {name!r}: must be small letters, digits, - and _")
 
 
-def calibrate_manifest(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -> Manifest:
-    """The manifest of a model that is calibrated, and whose thresholds are chosen, by its own scores of labelled texts.
+def write_model_folder(trained: Trained, name: str, run_id: str, folder: Path, *, compact: bool) -> Path:
+    """Write a model with the calibration and thresholds of its training; return `folder`.
 
-    What it says of these texts, as `validation`, is measured on the very texts that were fitted on.
+    Compact is float16 or int8, else float32.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    input_contract = trained.fitted.write(folder, compact=compact)
+    manifest = Manifest(
+        name=name,
+        version="",
+        family=trained.family,
+        text=trained.fitted.text,
+        input=input_contract,
+        graph=GRAPH,
+        opset=graph_builder.OPSET,
+        files={file: _sha256(folder / file) for file in (GRAPH, *input_contract.files)},
+        calibration=trained.calibration,
+        thresholds=trained.thresholds,
+        metrics={},
+        run_id=run_id,
+        created="",
+    )
+    write_manifest(folder, stamp_version(manifest))
+    return folder
+
+
+def calibrate_manifest(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -> Manifest:
+    """Return the manifest of a model that is calibrated on its own scores of labelled texts.
+
+    The thresholds are chosen on these texts, too, and its `validation` metrics are measured on them.
     """
     labels = rows.label.to_numpy()
-    old, more = manifest.calibration, metrics.calibrate(labels, scores.logit)
-    probability = metrics.probability(scores.logit, more)
-    thresholds = metrics.choose_thresholds(labels, probability)
+    current, correction = manifest.calibration, calibration.fit_platt_scaling(labels, scores.logit)
+    probability = calibration.calibrated_probability(scores.logit, correction)
+    thresholds = calibration.choose_thresholds(labels, probability)
     shares = np.histogram(probability, BUCKETS, (0, 1))[0] / len(probability)
-    settled = msgspec.structs.replace(
+    calibrated = msgspec.structs.replace(
         manifest,
-        calibration=Calibration(more.slope * old.slope, more.slope * old.intercept + more.intercept),
+        calibration=Calibration(
+            slope=correction.slope * current.slope,
+            intercept=correction.slope * current.intercept + correction.intercept,
+        ),
         thresholds=thresholds,
-        metrics={"validation": metrics.measure(rows, probability, thresholds)},
+        metrics={"validation": metrics.manifest_metrics(rows, probability, thresholds)},
         baseline=Baseline(tuple(np.round(shares, 4).tolist()), round(float(scores.unknown_share.mean()), 4)),
     )
-    return stamp_version(settled)
+    return stamp_version(calibrated)
 
 
 def stamp_version(manifest: Manifest) -> Manifest:
-    """With a version: the day, and a digest of everything that makes its answers."""
-    answers = msgspec.structs.replace(manifest, version="", created="", metrics={}, baseline=None)
-    now, digest = datetime.now(UTC), hashlib.sha256(msgspec.json.encode(answers)).hexdigest()
+    """Return the manifest with its version: the day, and a digest of everything that determines its predictions."""
+    content = msgspec.structs.replace(manifest, version="", created="", metrics={}, baseline=None)
+    now, digest = datetime.now(UTC), hashlib.sha256(msgspec.json.encode(content)).hexdigest()
     version = f"{now:%Y%m%d}-{digest[:8]}"
     return msgspec.structs.replace(manifest, version=version, created=now.isoformat(timespec="seconds"))
 
@@ -51,3 +83,12 @@ def stamp_version(manifest: Manifest) -> Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest where `sentiment.manifest.read_manifest` reads it."""
     (folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return the size of a model folder on disk."""
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,216 +1,121 @@
-"""`compare`: every exported run, measured the same way on the test split, side by side in docs/models.md.
+"""docs/models.md: every exported model beside the others, measured on the test split.
 
-    python -m training compare             measures what the registry holds into docs/models.json, then renders it
-    python -m training compare --render    renders docs/models.json again
-
-Of several exports with the same name the last one stands. What docs/models.md says outside the marks is left alone.
+What was measured is kept in docs/models.json, from which the document and its plot are rendered.
 """
 
-import argparse
 import re
-import tempfile
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import mlflow
 import msgspec
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
-from rich.console import Console
 from sklearn.metrics import roc_curve
 
-from training.evaluation import bootstrap
-from training.evaluation.bootstrap import Counts, Interval
-from training.evaluation.metrics import Floats, Labels
-from training.registry import mlflow_tracking
-from training.registry.build import PREDICTIONS
+from training.evaluation import bootstrap, metrics
+from training.evaluation.bootstrap import Interval
+from training.evaluation.metrics import METRICS, Floats, Group, Labels
 
 from . import plots
-from .model_card import table
+from .tables import Table, to_markdown
 
-DOCUMENT, RECORD = "models.md", "models.json"
+DOCUMENT, RECORD, PLOT = "models.md", "models.json", "models.svg"
 START, END = "<!-- measured -->", "<!-- /measured -->"
-POINTS = 200  # of a ROC curve that are kept
-PUBLISHED = [  # on Sentiment140, by systems of the same kind; their test data is not ours
+DIGITS = 5
+MAX_ROC_POINTS = 200  # of a curve in models.json
+COMPARED: tuple[tuple[Group, ...], ...] = (("headline",), ("positive", "negative"), ("calibration",))  # a table each
+PUBLISHED = [  # on Sentiment140, by systems of the same kind, on other test data
     ["logistic regression", "0.78", "0.85", ""],
     ["LSTM", "0.79", "0.88", ""],
     ["BERT", "0.82", "0.90", ""],
     ["DistilBERT", "", "", "0.88"],
 ]
 
-console = Console(stderr=True)
 
+class Figure95(msgspec.Struct, frozen=True):
+    """A metric with its 95% bootstrap interval."""
 
-class Figured(msgspec.Struct, frozen=True):
     value: float
-    interval: Interval  # 95%, bootstrap
+    interval: Interval
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A model in the table."""
+    """A model in the tables."""
 
     name: str
     run_id: str
     family: str
-    texts: int  # trained on
-    seconds: float  # of training
-    tested: int  # texts
-    figures: dict[str, Figured]
-    bytes: int
-    milliseconds: float
+    train_texts: int = msgspec.field(name="texts")
+    train_seconds: float = msgspec.field(name="seconds")
+    test_texts: int = msgspec.field(name="tested")
+    figures: dict[str, Figure95]  # by the title of the metric
+    size_bytes: int = msgspec.field(name="bytes")
+    milliseconds: float  # the median time of one text
     roc: list[tuple[float, float]]  # (false positive rate, true positive rate)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the document is (default: %(default)s)")
-    parser.add_argument("--render", action="store_true", help="measure nothing")
-
-
-def run(arguments: argparse.Namespace) -> None:
-    record = arguments.docs / RECORD
-    if not arguments.render:
-        mlflow_tracking.connect()
-        rows = list(measured(mlflow_tracking.exported()))
-        if not rows:
-            raise SystemExit("nothing has been exported: run `train` and `export` first")
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
-    elif not record.is_file():
-        raise SystemExit(f"{record}: there is no such file; run `compare` without --render first")
-    rows = msgspec.json.decode(record.read_bytes(), type=list[Row])
-    document = arguments.docs / DOCUMENT
-    write(document, markdown(rows))
-    figure(rows).savefig(arguments.docs / "models.svg", metadata={"Date": None})
-    console.print(f"{document}: {len(rows)} models", markup=False, soft_wrap=True)
-
-
-def measured(runs: Iterable[mlflow.entities.Run]) -> Iterable[Row]:
-    """A row for every run, by what `export` kept of it."""
-    for run in runs:
-        with tempfile.TemporaryDirectory() as scratch:
-            path = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/{PREDICTIONS}", dst_path=scratch)
-            predictions = pd.read_parquet(path)
-        labels, probability = predictions.label.to_numpy(), predictions.probability.to_numpy()
-        fpr, tpr, _ = roc_curve(labels, probability)
-        kept = np.unique(np.linspace(0, len(fpr) - 1, POINTS).astype(int))
-        yield Row(
-            name=run.info.run_name,
-            run_id=run.info.run_id,
-            family=run.data.params["family"],
-            texts=int(run.data.params["texts"]),
-            seconds=run.data.metrics["seconds"],
-            tested=len(labels),
-            figures=figures(labels, probability),
-            bytes=int(run.data.metrics["bytes"]),
-            milliseconds=run.data.metrics["milliseconds"],
-            roc=[(round(float(x), 5), round(float(y), 5)) for x, y in zip(fpr[kept], tpr[kept], strict=True)],
-        )
-
-
-def figures(labels: Labels, probability: Floats) -> dict[str, Figured]:
-    """The figures of a model, each with its interval."""
-    once = np.ones((1, len(labels)))
+def figures(labels: Labels, probability: Floats) -> dict[str, Figure95]:
+    """Return the metrics of a model with their intervals, by title."""
+    predictions = metrics.predictions(labels, probability)
+    groups = [group for table in COMPARED for group in table]
+    values = metrics.evaluate(predictions, groups, DIGITS)
+    intervals = bootstrap.intervals(values, predictions)
     return {
-        name: Figured(
-            round(float(statistic(labels, probability, once)[0]), 5),
-            tuple(round(edge, 5) for edge in bootstrap.interval(statistic, labels, probability)),  # type: ignore[arg-type]
-        )
-        for name, statistic in STATISTICS.items()
+        METRICS[name].title: Figure95(value, (round(intervals[name][0], DIGITS), round(intervals[name][1], DIGITS)))
+        for name, value in values.items()
     }
 
 
-def precision(labels: Labels, probability: Floats, counts: Counts, of: int = 1) -> Floats:
-    """Of the texts that are called `of`, the share that is; nan where none is called so."""
-    called = (probability >= 0.5) == (of == 1)
-    return _ratio(counts @ (called & (labels == of)), counts @ called)
+def roc_points(labels: Labels, probability: Floats) -> list[tuple[float, float]]:
+    """Return at most MAX_ROC_POINTS points of the ROC curve: (false positive rate, true positive rate)."""
+    fpr, tpr, _ = roc_curve(labels, probability)
+    kept = np.unique(np.linspace(0, len(fpr) - 1, MAX_ROC_POINTS).astype(int))
+    return [(round(float(x), DIGITS), round(float(y), DIGITS)) for x, y in zip(fpr[kept], tpr[kept], strict=True)]
 
 
-def recall(labels: Labels, probability: Floats, counts: Counts, of: int = 1) -> Floats:
-    """Of the texts that are `of`, the share that is called so."""
-    called = (probability >= 0.5) == (of == 1)
-    return _ratio(counts @ (called & (labels == of)), counts @ (labels == of))
+def save(rows: Sequence[Row], docs: Path) -> None:
+    """Write what was measured to models.json."""
+    docs.mkdir(parents=True, exist_ok=True)
+    (docs / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
 
 
-def f1(labels: Labels, probability: Floats, counts: Counts, of: int = 1) -> Floats:
-    """The harmonic mean of precision and recall."""
-    p, r = precision(labels, probability, counts, of), recall(labels, probability, counts, of)
-    return _ratio(2 * p * r, p + r)
+def load(docs: Path) -> list[Row]:
+    """Load what was measured from models.json. Raises SystemExit if it does not exist."""
+    record = docs / RECORD
+    if not record.is_file():
+        raise SystemExit(f"{record}: there is no such file; run `compare` without --render first")
+    return msgspec.json.decode(record.read_bytes(), type=list[Row])
 
 
-def brier(labels: Labels, probability: Floats, counts: Counts) -> Floats:
-    """The mean squared error of the probabilities."""
-    return _ratio(counts @ (probability - labels) ** 2, counts.sum(axis=1))
+def render(docs: Path) -> int:
+    """Render models.md and models.svg from models.json; return the number of models. Raises SystemExit."""
+    rows = sorted(load(docs), key=lambda row: -row.figures["AUC"].value)
+    write_between_marks(docs / DOCUMENT, markdown(rows))
+    roc_curves = plots.curves({row.name: row.roc for row in rows})
+    roc_curves.savefig(docs / PLOT, metadata={"Date": None})
+    return len(rows)
 
 
-def calibration_error(labels: Labels, probability: Floats, counts: Counts, bins: int = 15) -> Floats:
-    """As `metrics.calibration_error`, in each resample, in the bins of the texts as they are."""
-    parts = np.array_split(np.argsort(probability), bins)
-    gaps = [np.abs(counts[:, part] @ (probability[part] - labels[part])) for part in parts]
-    return _ratio(np.sum(gaps, axis=0), counts.sum(axis=1))
-
-
-STATISTICS: Mapping[str, bootstrap.Statistic] = {
-    "accuracy": bootstrap.accuracy,
-    "AUC": bootstrap.auc,
-    "precision": precision,
-    "recall": recall,
-    "F1": f1,
-    "precision of negative": partial(precision, of=0),
-    "recall of negative": partial(recall, of=0),
-    "F1 of negative": partial(f1, of=0),
-    "Brier": brier,
-    "ECE": calibration_error,
-}
-
-
-def markdown(rows: list[Row]) -> str:
-    """The part of the document that is measured."""
-    ordered = sorted(rows, key=lambda row: -row.figures["AUC"].value)
-    tested = " or ".join(f"{n:,}" for n in sorted({row.tested for row in rows}))
-    names = list(STATISTICS)
-
-    def cell(row: Row, name: str) -> str:
-        low, high = row.figures[name].interval
-        return f"{row.figures[name].value:.4f} <sub>{low:.4f}–{high:.4f}</sub>"
-
-    def part(columns: list[str]) -> str:
-        return table(["", *columns], ([f"`{row.name}`", *(cell(row, name) for name in columns)] for row in ordered))
-
-    cost = table(
-        ["", "trained on", "training", "size", "p50 of a tweet"],
-        (
-            [
-                f"`{r.name}`",
-                f"{r.texts:,}",
-                f"{r.seconds / 60:.1f} min",
-                f"{r.bytes / 1e6:.1f} MB",
-                f"{r.milliseconds} ms",
-            ]
-            for r in ordered
-        ),
-    )
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the measured part of the document. The rows keep their order."""
+    test_texts = " or ".join(f"{n:,}" for n in sorted({row.test_texts for row in rows}))
     return "\n\n".join(
         [
-            f"On {tested} test texts; small: 95% bootstrap intervals of 1,000 resamples. Precision, recall and F1 are "
-            "those of positive where nothing else is said.",
-            part(names[:3]),
-            part(names[3:8]),
-            part(names[8:]),
+            f"On {test_texts} test texts; small: 95% bootstrap intervals of 1,000 resamples. Precision, recall and F1 "
+            "are those of positive where nothing else is said.",
+            *(to_markdown(_figures_table(rows, groups)) for groups in COMPARED),
             "What each cost. Size: all files that are shipped. Time: the median for a tweet of 30 tokens, alone, on "
             "one thread.",
-            cost,
-            "![ROC curves of the models above](models.svg)",
+            to_markdown(_cost_table(rows)),
+            f"![ROC curves of the models above]({PLOT})",
             "Published by the first systems of this kind, on test texts of their own, with near-duplicates of training "
             "texts among them:",
-            table(["", "accuracy", "AUC", "precision"], PUBLISHED),
+            to_markdown(Table(["", "accuracy", "AUC", "precision"], PUBLISHED)),
         ]
     )
 
 
-def write(document: Path, part: str) -> None:
-    """Put `part` between the marks of the document, which is made if there is none."""
+def write_between_marks(document: Path, part: str) -> None:
+    """Replace what is between the marks of a document; create the document if it does not exist."""
     text = document.read_text() if document.exists() else f"# Models, compared\n\n{START}\n{END}\n"
     if len(re.findall(f"{START}.*{END}", text, re.DOTALL)) != 1:
         raise SystemExit(f"{document}: must have {START} and {END} once each")
@@ -218,11 +123,31 @@ def write(document: Path, part: str) -> None:
     document.write_text(f"{before}{START}\n\n{part}\n\n{after}")
 
 
-def figure(rows: list[Row]) -> Figure:
-    """The ROC curves, best first."""
-    ordered = sorted(rows, key=lambda row: -row.figures["AUC"].value)
-    return plots.curves({row.name: row.roc for row in ordered})
+def _figures_table(rows: Sequence[Row], groups: Iterable[Group]) -> Table:
+    """The metrics of these groups; a metric that no model was measured by has no column."""
+    titles = [METRICS[name].title for name in metrics.names(groups)]
+    titles = [title for title in titles if any(title in row.figures for row in rows)]
+    return Table(["", *titles], [[f"`{row.name}`", *(_cell(row, title) for title in titles)] for row in rows])
 
 
-def _ratio(of: Floats, to: Floats) -> Floats:
-    return np.asarray(np.divide(of, to, out=np.full(len(of), np.nan), where=to > 0))
+def _cell(row: Row, title: str) -> str:
+    if title not in row.figures:
+        return ""
+    low, high = row.figures[title].interval
+    return f"{row.figures[title].value:.4f} <sub>{low:.4f}–{high:.4f}</sub>"
+
+
+def _cost_table(rows: Sequence[Row]) -> Table:
+    return Table(
+        ["", "trained on", "training", "size", "p50 of a tweet"],
+        [
+            [
+                f"`{row.name}`",
+                f"{row.train_texts:,}",
+                f"{row.train_seconds / 60:.1f} min",
+                f"{row.size_bytes / 1e6:.1f} MB",
+                f"{row.milliseconds} ms",
+            ]
+            for row in rows
+        ],
+    )

@@ -1,26 +1,26 @@
 """MODEL_CARD.md: what a model is for, what it was made from, how good it is, where it fails.
 
-`card` prints the card of a model folder; `export` and `calibrate` write it there. After Mitchell et al., "Model Cards
-for Model Reporting", 2019.
+`export` and `calibrate` write the card into the model folder. After Mitchell et al., "Model Cards for Model Reporting",
+2019.
 """
 
-import argparse
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sentiment.manifest import IdsCounts, Manifest, Thresholds, TokenIds, WordPieces
-from training.evaluation import metrics
-from training.evaluation.evaluation import Evaluation, Measured
+from training.evaluation import calibration, metrics
+from training.evaluation.calibration import Recalibration
+from training.evaluation.estimates import Estimates
 from training.families import FAMILIES
 
-if TYPE_CHECKING:
-    from training.registry.build import Exported
+from . import tables
+from .export_summary import ExportSummary
+from .tables import to_markdown
 
 CARD = "MODEL_CARD.md"
-FIGURES = ("accuracy", "auc", "precision", "recall", "f1", "brier", "ece")
-DECISIONS = ("publish_precision", "publish_recall", "hold_precision", "hold_recall")
-CALIBRATED = ("accuracy", "precision", "recall", "brier", "ece", *DECISIONS)  # what calibration changes
+DECISIONS = metrics.names(["decision"])
+FIGURES = [name for name in metrics.names(metrics.EVALUATED) if name not in DECISIONS]
+# Calibration does not change the ranking, so not the AUC; F1 follows from precision and recall.
+CALIBRATED = [name for name in metrics.names(metrics.EVALUATED) if name not in ("auc", "f1")]
 
 _CARD = """\
 # {name} {version}
@@ -28,9 +28,9 @@ _CARD = """\
 Says whether a tweet will be read as positive or negative. Meant as a second opinion before publishing, in English; not
 meant to judge people, to moderate what others write, or to decide anything alone.
 
-- Family: {family}: {summary}. {reads}
+- Family: {family}: {summary}. {input}
 - Calibrated (Platt) on the validation split; thresholds chosen there for a precision of 0.95 with 95% confidence:
-  {decided}.
+  {thresholds}.
 - {bytes:,} bytes; {milliseconds} ms for a tweet of 30 tokens on one thread of the machine that exported it.
 
 {about}
@@ -47,8 +47,8 @@ would publish; the same for hold and negative.
 
 {decisions}
 
-The float32 graph differs from the model as it was trained by {reference:.1e} in probability at most, on {texts:,}
-texts; what ships, in {flips} labels.
+The float32 graph differs from the model as it was trained by {difference:.1e} in probability at most, on {compared:,}
+texts; what ships, in {label_changes} labels.
 
 ## By kind of text
 
@@ -73,7 +73,7 @@ _CALIBRATED = """\
 
 {source} {source_version}, calibrated for texts like these {n:,}, of which {positive:.0%} are positive
 (sha256 {dataset:.16}…). Thresholds were chosen on them for a precision of 0.95 with 95% confidence:
-{decided}.
+{thresholds}.
 
 {figures}
 
@@ -87,128 +87,74 @@ What follows is the card of {source}. Its figures are of other texts.
 {card}"""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder")
-
-
-def run(arguments: argparse.Namespace) -> None:
-    print(read(arguments.model), end="")
-
-
 def read(folder: Path) -> str:
-    """The card of a model folder. Raises SystemExit if it has none."""
+    """Return the card of a model folder. Raises SystemExit if it has none."""
     card = folder / CARD
     if not card.is_file():
         raise SystemExit(f"{card}: there is no card; `export` and `calibrate` write one")
     return card.read_text()
 
 
-def render(exported: "Exported") -> str:
-    """The card, as Markdown."""
-    manifest, evaluation = exported.manifest, exported.evaluation
-    before = Measured(evaluation.overall.n, evaluation.overall.positive, exported.trained, {})
-    rows = {"as trained": before, "as shipped": evaluation.overall}
+def render(summary: ExportSummary) -> str:
+    """Return the card of an exported model, as Markdown."""
+    manifest, evaluation = summary.manifest, summary.evaluation
+    overall = evaluation.overall
+    rows = {"as trained": Estimates(overall.n, overall.positive, summary.trained_metrics, {}), "as shipped": overall}
     return _CARD.format(
         name=manifest.name,
         version=manifest.version,
         family=manifest.family,
         summary=FAMILIES[manifest.family].summary,
-        reads=_reads(manifest),
-        about=exported.about,
-        decided=decided(manifest.thresholds),
-        bytes=exported.shipped.bytes,
-        milliseconds=exported.shipped.milliseconds,
-        n=evaluation.overall.n,
+        input=_describe_input(manifest),
+        about=summary.about,
+        thresholds=describe_thresholds(manifest.thresholds),
+        bytes=summary.shipped.bytes,
+        milliseconds=summary.shipped.latency_ms,
+        n=overall.n,
         dataset=evaluation.dataset_sha256,
-        figures=_figures(rows, FIGURES),
-        decisions=_figures(rows, DECISIONS),
-        reference=exported.reference.largest_difference,
-        texts=exported.reference.texts,
-        flips=exported.shipped.flips,
-        slices=_slices(evaluation),
-        behaviour=_behaviour(evaluation),
+        figures=to_markdown(tables.estimates(rows, FIGURES)),
+        decisions=to_markdown(tables.estimates(rows, DECISIONS)),
+        difference=summary.reference.largest_difference,
+        compared=summary.reference.texts,
+        label_changes=summary.shipped.label_changes,
+        slices=to_markdown(tables.slices(evaluation.slices)),
+        behaviour=to_markdown(tables.behaviour(evaluation.behaviour)),
         run_id=manifest.run_id,
         created=manifest.created,
     )
 
 
-def render_calibrated(source: Manifest, calibrated: Manifest, was: Measured, will_be: Measured, card: str) -> str:
-    """The card of a model that `calibrate` made, over that of the one it was made from."""
+def render_calibrated(source: Manifest, calibrated: Manifest, recalibration: Recalibration, source_card: str) -> str:
+    """Return the card of a model that `calibrate` made, followed by the card of the model it was made from."""
+    rows = {"as it was": recalibration.before, "calibrated": recalibration.after}
     return _CALIBRATED.format(
         name=calibrated.name,
         version=calibrated.version,
         source=source.name,
         source_version=source.version,
-        n=will_be.n,
-        positive=will_be.positive,
+        n=recalibration.after.n,
+        positive=recalibration.after.positive,
         dataset=calibrated.metrics["validation"].dataset_sha256,
-        decided=decided(calibrated.thresholds),
-        figures=_figures({"as it was": was, "calibrated": will_be}, CALIBRATED),
+        thresholds=describe_thresholds(calibrated.thresholds),
+        figures=to_markdown(tables.estimates(rows, CALIBRATED)),
         created=calibrated.created,
-        card=card,
+        card=source_card,
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others are figures."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def figure(measured: Measured, name: str) -> str:
-    """A figure with its interval, as far as there are any."""
-    if name not in measured.values:
-        return "–"
-    low, high = measured.intervals.get(name, (None, None))
-    return f"{measured.values[name]:.4f}" + (f" ({low:.4f}–{high:.4f})" if low is not None else "")
-
-
-def _reads(manifest: Manifest) -> str:
-    match manifest.input:
-        case IdsCounts(max_ngram=longest):
-            return f"Reads n-grams of {longest} tokens at most, in any order."
-        case TokenIds(max_length=longest):
-            return f"Reads the first {longest} tokens, in order."
-        case WordPieces(max_length=longest):
-            return f"Reads the first {longest} pieces of words, in order."
-
-
-def decided(thresholds: Thresholds) -> str:
-    """From where on a model decides, in words."""
+def describe_thresholds(thresholds: Thresholds) -> str:
+    """Return in words from which probability on a model decides."""
     where = {"publish": f"at {thresholds.publish:.4f} and above", "hold": f"at {thresholds.hold:.4f} and below"}
-    where |= dict.fromkeys(
-        metrics.unreachable_decisions(thresholds), "never (too few texts, or too hard ones, to be sure)"
-    )
+    never = calibration.unreachable_decisions(thresholds)
+    where |= dict.fromkeys(never, "never (too few texts, or too hard ones, to be sure)")
     return ", ".join(f"{decision} {probability}" for decision, probability in where.items())
 
 
-def _figures(rows: Mapping[str, Measured], names: Sequence[str]) -> str:
-    head = ["", *(name.replace("_", " ") for name in names)]
-    return table(head, ([row, *(figure(measured, name) for name in names)] for row, measured in rows.items()))
-
-
-def _slices(evaluation: Evaluation) -> str:
-    shown = ("accuracy", "auc", "precision", "recall")
-    return table(
-        ["", "texts", "positive", *shown],
-        (
-            [name, f"{measured.n:,}", f"{measured.positive:.0%}", *(figure(measured, f) for f in shown)]
-            for name, measured in evaluation.slices.items()
-            if measured is not None
-        ),
-    )
-
-
-def _behaviour(evaluation: Evaluation) -> str:
-    return table(
-        ["", "kind", "failed", "mean change of P(positive)"],
-        (
-            [
-                test.name,
-                test.kind,
-                f"{test.failures} of {test.cases}",
-                "" if test.change is None else f"{test.change:.3f}",
-            ]
-            for test in evaluation.behaviour
-        ),
-    )
+def _describe_input(manifest: Manifest) -> str:
+    match manifest.input:
+        case IdsCounts(max_ngram=max_ngram):
+            return f"Reads n-grams of {max_ngram} tokens at most, in any order."
+        case TokenIds(max_length=length):
+            return f"Reads the first {length} tokens, in order."
+        case WordPieces(max_length=length):
+            return f"Reads the first {length} pieces of words, in order."

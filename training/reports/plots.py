@@ -1,4 +1,4 @@
-"""What a model looks like: figures for MLflow and for docs/models.md."""
+"""Plots of a model, for MLflow and for docs/models.md."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,15 +13,15 @@ from sklearn.metrics import ConfusionMatrixDisplay, roc_curve
 
 from training.evaluation.metrics import Floats, Labels
 
-matplotlib.rcParams["svg.hashsalt"] = "buzzguard"  # the same figure is the same file
+matplotlib.rcParams["svg.hashsalt"] = "buzzguard"  # equal figures give equal files
 
 SIZE = (5, 4)  # inches
 CURVES = ("loss", "accuracy", "auc", "precision", "rate")
-LINES = cycler(linestyle=["-", "--", ":"]) * cycler(color=matplotlib.color_sequences["tab10"])  # thirty tell apart
+LINES = cycler(linestyle=["-", "--", ":"]) * cycler(color=matplotlib.color_sequences["tab10"])  # for thirty curves
 
 
 def diagnostic_plots(labels: Labels, probability: Floats) -> dict[str, Figure]:
-    """Of calibrated probabilities: how they rank, whether they are honest, and what is taken for what at 0.5."""
+    """Return the ROC curve, calibration curve and confusion matrix of calibrated probabilities."""
     return {
         "roc": roc(labels, probability),
         "calibration": calibration(labels, probability),
@@ -30,13 +30,13 @@ def diagnostic_plots(labels: Labels, probability: Floats) -> dict[str, Figure]:
 
 
 def roc(labels: Labels, probability: Floats) -> Figure:
-    """The share of positives found against that of negatives taken for positive."""
+    """Plot the ROC curve of one model."""
     fpr, tpr, _ = roc_curve(labels, probability)
     return curves({"": list(zip(fpr, tpr, strict=True))})
 
 
 def curves(models: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
-    """ROC curves, each as (false positive rate, true positive rate)."""
+    """Plot a ROC curve for each model, given its points (false positive rate, true positive rate)."""
     figure, axes = _axes("false positive rate", "true positive rate")
     axes.set_prop_cycle(LINES)
     for name, points in models.items():
@@ -48,7 +48,7 @@ def curves(models: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
 
 
 def calibration(labels: Labels, probability: Floats) -> Figure:
-    """How often texts of a probability are positive, in equally full bins."""
+    """Plot the share of positive texts against the predicted probability, in equally full bins."""
     figure, axes = _axes("predicted P(positive)", "share that is positive")
     observed, predicted = calibration_curve(labels, probability, n_bins=15, strategy="quantile")
     axes.plot(predicted, observed, marker=".")
@@ -56,6 +56,7 @@ def calibration(labels: Labels, probability: Floats) -> Figure:
 
 
 def confusion(labels: Labels, probability: Floats) -> Figure:
+    """Plot the confusion matrix at 0.5."""
     figure = Figure(SIZE, layout="constrained")
     names = ["negative", "positive"]
     ConfusionMatrixDisplay.from_predictions(
@@ -65,7 +66,7 @@ def confusion(labels: Labels, probability: Floats) -> Figure:
 
 
 def learning_curves(history: Mapping[str, Sequence[tuple[int, float]]]) -> dict[str, Figure]:
-    """What became of each figure, step by step; nothing for a training that has no steps."""
+    """Plot each metric by step; return {} if the training has no steps."""
     names = [name for name in CURVES if name in history]
     if not names:
         return {}
@@ -78,7 +79,7 @@ def learning_curves(history: Mapping[str, Sequence[tuple[int, float]]]) -> dict[
 
 
 def log(figures: Mapping[str, Figure], folder: str) -> None:
-    """Into the active run."""
+    """Log plots to the active MLflow run."""
     for name, figure in figures.items():
         mlflow.log_figure(figure, f"{folder}/{name}.png")
 

@@ -1,4 +1,4 @@
-"""Score any number of texts with a model, in memory for one batch."""
+"""Score any number of texts with a model, one batch at a time."""
 
 from collections.abc import Iterable, Sequence
 from itertools import batched
@@ -7,13 +7,14 @@ import numpy as np
 
 from sentiment.model import Model, Scores
 
-BATCH = 256  # texts given to the model at once; what Spark gives to one core
+BATCH_SIZE = 256  # texts per call of the model; Spark gives one batch to one core
 
 
 def predict(model: Model, texts: Sequence[str]) -> Scores:
-    """The scores of any number of texts, at least one; memory for a batch of them at a time."""
-    return joined(map(model.score, batched(texts, BATCH, strict=False)))
+    """Score one or more texts. Only one batch of encoded texts is in memory at a time."""
+    return concatenate_scores(map(model.score, batched(texts, BATCH_SIZE, strict=False)))
 
 
-def joined(scores: Iterable[Scores]) -> Scores:
-    return Scores(*map(np.concatenate, zip(*scores, strict=True)))
+def concatenate_scores(batches: Iterable[Scores]) -> Scores:
+    """Join the scores of one or more batches, in order."""
+    return Scores(*map(np.concatenate, zip(*batches, strict=True)))

@@ -1,18 +1,7 @@
-"""`score`: a parquet or CSV file with a column `text` becomes the same file with three columns more.
+"""Score a parquet or CSV file, chunk by chunk, and write it again with the predictions beside every text."""
 
-probability (of being read as positive), predicted (positive or negative) and decision (publish, review or hold). Every
-other column is carried through as it is and the rows keep their order. `label` is left alone: it is what people said.
-
-Every row needs a text. The first that has none is named and nothing is written: a file in which a row is missing, or
-has a score that nobody computed, cannot be trusted row by row.
-
-    python -m training score tweets.parquet scored.parquet
-    python -m training score tweets.csv scored.csv --model models/lite --engine spark --master spark://host:7077
-"""
-
-import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from itertools import batched
 from pathlib import Path
 from typing import Any
@@ -21,81 +10,41 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from sentiment.errors import ModelError
-from sentiment.manifest import Thresholds, read_champion
-from sentiment.model import Model, Scores
+from sentiment.manifest import Thresholds
+from sentiment.model import Scores
 from sentiment.verdict import verdict
 from training.data.chunked_files import FORMATS, Added, File
-from training.scoring.predict import BATCH, joined
+from training.scoring.engine import Engine
+from training.scoring.predict import BATCH_SIZE, concatenate_scores
 
-MODELS = Path("models")
-ADDED = pa.schema({"probability": pa.float64(), "predicted": pa.string(), "decision": pa.string()})
-
-console = Console(stderr=True)
-
-# Batches of texts become the scores of each, in order. Every engine is given the same batches: the last bits of a
-# float32 sum depend on how far it is padded, and so on the longest text of the batch.
-type Engine = Callable[[Iterable[Sequence[str]]], Iterator[Scores]]
+ADDED_COLUMNS = pa.schema({"probability": pa.float64(), "predicted": pa.string(), "decision": pa.string()})
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="IN", type=Path, help="a .parquet file, or a .csv file with a header, UTF-8")
-    parser.add_argument("out", metavar="OUT", type=Path, help="the file to write, of the same type")
-    parser.add_argument("--model", type=Path, help="a model folder (default: the champion of models/)")
-    parser.add_argument("--engine", choices=("local", "spark"), default="local")
-    parser.add_argument("--master", default="local[*]", help="where Spark runs (default: %(default)s, all cores here)")
+def score_file(source: Path, out: Path, engine: AbstractContextManager[Engine], thresholds: Thresholds) -> int:
+    """Score `source` into `out` and return the number of rows.
 
-
-def run(arguments: argparse.Namespace) -> None:
-    try:
-        folder = arguments.model or MODELS / read_champion(MODELS)
-        model = Model.load(folder)
-    except ModelError as error:
-        raise SystemExit(str(error)) from error
-    engine = _spark(folder, arguments.master) if arguments.engine == "spark" else local(model)
-    rows = score(arguments.source, arguments.out, engine, model.manifest.thresholds)
-    about = model.manifest
-    console.print(
-        f"{arguments.out}: {rows:,} rows, scored by {about.name} {about.version}", markup=False, soft_wrap=True
-    )
-
-
-def score(source: Path, out: Path, engine: AbstractContextManager[Engine], thresholds: Thresholds) -> int:
-    """Score `source` into `out`; the number of rows. `out` is what it was, or complete: never half a file.
-
-    Memory: a chunk of rows and a batch of texts, whatever the size of the file. It is read twice, since a text that is
-    missing in the last row should be found in the first second, before an engine is started. Raises SystemExit with
-    one line.
+    `out` appears when it is complete; if anything fails, it stays as it was. Memory holds one chunk of rows and one
+    batch of texts, whatever the size of the file. The file is read twice: a missing text in the last row is reported
+    within seconds, before an engine starts. Raises SystemExit with one line.
     """
     file = _open(source, out)
-    rows = _check(file, source)
+    rows = _count_valid_rows(file, source)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f"{out.name}.part")
     try:
-        with engine as scores_of, file.writer(unfinished, ADDED) as write, _progress() as progress:
+        with engine as score, file.writer(unfinished, ADDED_COLUMNS) as write, _progress_bar() as progress:
             task = progress.add_task("score", total=rows)
             for chunk in file.chunks():
-                scores = []
                 texts = file.values(chunk, "text")
-                for batch in scores_of(batched(texts, BATCH, strict=False)):
+                scores = []
+                for batch in score(batched(texts, BATCH_SIZE, strict=False)):
                     progress.advance(task, len(batch.probability))
                     scores.append(batch)
-                write(chunk, _columns(texts, scores, thresholds))
+                write(chunk, _to_columns(texts, concatenate_scores(scores), thresholds))
         unfinished.replace(out)
     finally:
         unfinished.unlink(missing_ok=True)
     return rows
-
-
-def local(model: Model) -> AbstractContextManager[Engine]:
-    """One batch after the other, here, on one core."""
-    return nullcontext(lambda batches: map(model.score, batches))
-
-
-def _spark(folder: Path, master: str) -> AbstractContextManager[Engine]:
-    from . import spark  # only now: it is no small library
-
-    return spark.engine(folder, master)
 
 
 def _open(source: Path, out: Path) -> File[Any]:
@@ -108,11 +57,11 @@ def _open(source: Path, out: Path) -> File[Any]:
     return FORMATS[source.suffix](source)
 
 
-def _check(file: File[Any], source: Path) -> int:
-    """The number of rows, each of which has a text. Raises SystemExit and says where there is none."""
+def _count_valid_rows(file: File[Any], source: Path) -> int:
+    """Return the number of rows. Raises SystemExit at the first row without a text."""
     if file.columns.count("text") != 1:
         raise SystemExit(f"{source}: must have one column text; it has {', '.join(file.columns) or 'none at all'}")
-    if taken := [name for name in ADDED.names if name in file.columns]:
+    if taken := [name for name in ADDED_COLUMNS.names if name in file.columns]:
         raise SystemExit(f"{source}: already has a column {', '.join(taken)}, which `score` would write: rename it")
     row = 0
     for text in (text for chunk in file.chunks() for text in file.values(chunk, "text")):
@@ -124,18 +73,19 @@ def _check(file: File[Any], source: Path) -> int:
     return row
 
 
-def _columns(texts: Sequence[str], scores: list[Scores], thresholds: Thresholds) -> Added:
-    probability, _, unknown = joined(scores)
+def _to_columns(texts: Sequence[str], scores: Scores, thresholds: Thresholds) -> Added:
     verdicts = [
-        verdict(text, p, u, thresholds)
-        for text, p, u in zip(texts, probability.tolist(), unknown.tolist(), strict=True)
+        verdict(text, probability, unknown, thresholds)
+        for text, probability, unknown in zip(
+            texts, scores.probability.tolist(), scores.unknown_share.tolist(), strict=True
+        )
     ]
     return {
-        "probability": probability.tolist(),
+        "probability": scores.probability.tolist(),
         "predicted": [v.label for v in verdicts],
         "decision": [v.decision for v in verdicts],
     }
 
 
-def _progress() -> Progress:
-    return Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console)
+def _progress_bar() -> Progress:
+    return Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True))

@@ -1,8 +1,12 @@
-"""The trials of an Optuna study as a queue that several processes, on several machines, work off without a foreman.
+"""The trials of an Optuna study as a queue for several processes on several machines, without a coordinator.
 
-What they know of each other is in the study. Each trial says by its attributes who runs it (`owner`), when that
-process was last heard of (`seen`), which trial it repeats because that one's process died or was stopped (`repeats`),
-how many died of it (`deaths`), and whether it came too late (`withdrawn`).
+The processes communicate through the user attributes of the trials:
+
+    owner       the process that runs the trial
+    seen        the time of its last heartbeat
+    repeats     the number of the trial that this one repeats, because its process died or was stopped
+    deaths      how many processes died while they ran this trial or the ones it repeats
+    withdrawn   set if the trial was one too many
 """
 
 import os
@@ -20,46 +24,48 @@ import psutil  # type: ignore[import-untyped]
 from optuna.exceptions import OptunaError
 from optuna.trial import FrozenTrial, TrialState
 
-BEAT = 60  # seconds between two signs of life of a trial
-SILENCE = 600  # seconds without one until its process is taken for dead; on the same machine that is known at once
-DEATHS = 3  # processes that may die of a trial until it counts as failed
+HEARTBEAT_INTERVAL_SECONDS = 60
+HEARTBEAT_TIMEOUT_SECONDS = 600  # for processes on other machines; on this machine a dead one is noticed at once
+MAX_CRASHES = 3  # after that many, the trial has failed
 MACHINE = f"{platform.node()}/{uuid.getnode():012x}"
 
 
-def claim(study: optuna.Study, planned: int, seed: int) -> optuna.Trial | None:
-    """The next trial to run, None once there are as many as planned.
+def claim(study: optuna.Study, n_trials: int, seed: int) -> optuna.Trial | None:
+    """Return the next trial to run, or None if the study has `n_trials`.
 
-    Several processes may find room for one more at once. The storage numbers their trials, so that each sees by its
-    own number whether it came too late, or repeats what another repeats already; then it withdraws.
+    Several processes may ask for the last trial at once. The storage numbers their trials, so each can tell whether its
+    own is one too many, or repeats a trial that another already repeats. Then it withdraws the trial.
     """
-    recover(study)
+    requeue_lost_trials(study)
     while True:
-        trials = _standing(study)
-        if len(_drawn(trials)) >= planned and not any(t.state == TrialState.WAITING for t in trials):
+        trials = _active_trials(study)
+        if len(_original_trials(trials)) >= n_trials and not any(t.state == TrialState.WAITING for t in trials):
             return None
         trial = study.ask()
-        earlier = [t for t in _standing(study) if t.number < trial.number]
+        earlier = [t for t in _active_trials(study) if t.number < trial.number]
         repeats = trial.user_attrs.get("repeats")
-        late = len(_drawn(earlier)) >= planned if repeats is None else repeats in map(_repeats, earlier)
-        if not late:
+        superfluous = (
+            len(_original_trials(earlier)) >= n_trials if repeats is None else repeats in map(_repeated_number, earlier)
+        )
+        if not superfluous:
             break
         trial.set_user_attr("withdrawn", True)
         study.tell(trial, state=TrialState.FAIL)
-    trial.set_user_attr("owner", _owner())
-    # A seed for each trial: what is drawn depends on the study alone, not on who draws it, or was interrupted.
-    mixed = int(np.random.SeedSequence((seed, trial.number)).generate_state(1)[0])
-    study.sampler = optuna.samplers.TPESampler(seed=mixed)
+    trial.set_user_attr("owner", _current_process())
+    # One seed per trial: suggestions depend on the study alone, not on which process asks or what was interrupted.
+    trial_seed = int(np.random.SeedSequence((seed, trial.number)).generate_state(1)[0])
+    study.sampler = optuna.samplers.TPESampler(seed=trial_seed)
     return trial
 
 
 @contextmanager
-def alive(trial: optuna.Trial) -> Iterator[None]:
-    """Lets other machines know that the trial is at work."""
-    over = threading.Event()
+def heartbeat(trial: optuna.Trial) -> Iterator[None]:
+    """Store a heartbeat at regular intervals, so that other machines know that the trial is running."""
+    stop = threading.Event()
 
     def beat() -> None:
-        while not over.wait(BEAT):
-            with suppress(OptunaError):  # a storage that is away for a moment
+        while not stop.wait(HEARTBEAT_INTERVAL_SECONDS):
+            with suppress(OptunaError):  # the storage may be away for a moment
                 trial.set_user_attr("seen", time.time())
 
     thread = threading.Thread(target=beat, daemon=True)
@@ -67,71 +73,72 @@ def alive(trial: optuna.Trial) -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        stop.set()
         thread.join()
 
 
-def recover(study: optuna.Study) -> None:
-    """Give the trials of processes that died back to the study."""
+def requeue_lost_trials(study: optuna.Study) -> None:
+    """Requeue the running trials whose process died."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _dead(trial):
-            give_back(study, trial.number, deaths=1)
+        if _is_lost(trial):
+            requeue(study, trial.number, crashes=1)
 
 
-def give_back(study: optuna.Study, number: int, deaths: int = 0) -> None:
-    """Mark a running trial as failed, and queue one with its settings.
+def requeue(study: optuna.Study, number: int, crashes: int = 0) -> None:
+    """Queue a trial with the same settings and mark the running one as failed.
 
-    Queued first: a process that is killed in between leaves a trial that is repeated twice, of which `claim` keeps one.
-    The other way about it would be lost.
+    In this order, a process that is killed in between leaves a trial that is queued twice, and `claim` drops one of
+    them. In the other order the trial would be lost.
     """
     trial = study.trials[number]
-    deaths += trial.user_attrs.get("deaths", 0)
-    if trial.state == TrialState.RUNNING and deaths < DEATHS:
-        carried = {"repeats": number, "deaths": deaths, "run": trial.user_attrs.get("run")}
-        again = optuna.create_trial(
-            state=TrialState.WAITING, params=trial.params, distributions=trial.distributions, user_attrs=carried
+    crashes += trial.user_attrs.get("deaths", 0)
+    if trial.state == TrialState.RUNNING and crashes < MAX_CRASHES:
+        attributes = {"repeats": number, "deaths": crashes, "run": trial.user_attrs.get("run")}
+        repetition = optuna.create_trial(
+            state=TrialState.WAITING, params=trial.params, distributions=trial.distributions, user_attrs=attributes
         )
-        study.add_trial(again)
+        study.add_trial(repetition)
     study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
 
-def completed(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that were neither pruned nor failed."""
+def completed_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that were neither pruned nor failed."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))  # type: ignore[no-any-return]
 
 
-def finished(study: optuna.Study) -> int:
-    """How many of the planned trials need no more work."""
-    trials = _standing(study)
-    return len(_drawn(trials)) - sum(not t.state.is_finished() for t in trials)
+def count_finished(study: optuna.Study) -> int:
+    """Return how many of the planned trials need no more work."""
+    trials = _active_trials(study)
+    return len(_original_trials(trials)) - sum(not t.state.is_finished() for t in trials)
 
 
-def _standing(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials, but for those that withdrew."""
+def _active_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that were not withdrawn."""
     return [t for t in study.get_trials(deepcopy=False) if "withdrawn" not in t.user_attrs]
 
 
-def _drawn(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Those that repeat no other: what is planned is their number."""
-    return [t for t in trials if _repeats(t) is None]
+def _original_trials(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials that repeat no other. Their number counts towards the planned one."""
+    return [t for t in trials if _repeated_number(t) is None]
 
 
-def _repeats(trial: FrozenTrial) -> int | None:
+def _repeated_number(trial: FrozenTrial) -> int | None:
     return trial.user_attrs.get("repeats")  # type: ignore[no-any-return]
 
 
-def _owner() -> dict[str, Any]:
+def _current_process() -> dict[str, Any]:
     return {"machine": MACHINE, "process": os.getpid(), "started": psutil.Process().create_time()}
 
 
-def _dead(trial: FrozenTrial) -> bool:
-    """Whether the process that runs the trial is gone, or has not been heard of for SILENCE."""
+def _is_lost(trial: FrozenTrial) -> bool:
+    """Return whether the process of the trial is gone or, on another machine, has sent no heartbeat in time."""
     owner = trial.user_attrs.get("owner", {})
     if owner.get("machine") != MACHINE:
-        return bool(time.time() - trial.user_attrs.get("seen", trial.datetime_start.timestamp()) > SILENCE)
+        last_seen = trial.user_attrs.get("seen", trial.datetime_start.timestamp())
+        return bool(time.time() - last_seen > HEARTBEAT_TIMEOUT_SECONDS)
     try:
         process = psutil.Process(owner["process"])
-        same = abs(process.create_time() - owner["started"]) < 1  # the number may belong to another process by now
+        same = abs(process.create_time() - owner["started"]) < 1  # the system may have given the id to another process
         return not same or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

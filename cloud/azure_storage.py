@@ -1,4 +1,4 @@
-"""The identity that the app uses with Azure Storage.
+"""What the clients of Azure Storage share: the app's identity and the timeout of a request.
 
 azure.identity takes 75 ms to import, so it is imported only when a token is needed.
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 type CredentialFactory = Callable[[Settings], TokenCredential]  # called when the first request needs a token
 
-TIMEOUT_SECONDS = 0.7  # to connect, and to wait for a reply
+REQUEST_TIMEOUT_SECONDS = 0.7  # to connect, and again to wait for a reply: a person waits for most requests
 
 
 def managed_identity(settings: Settings) -> "TokenCredential":
@@ -23,6 +23,6 @@ def managed_identity(settings: Settings) -> "TokenCredential":
     return ManagedIdentityCredential(
         client_id=settings.managed_identity_client_id,
         retry_total=0,
-        connection_timeout=TIMEOUT_SECONDS,
-        read_timeout=TIMEOUT_SECONDS,
+        connection_timeout=REQUEST_TIMEOUT_SECONDS,
+        read_timeout=REQUEST_TIMEOUT_SECONDS,
     )

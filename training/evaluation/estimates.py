@@ -1,0 +1,34 @@
+"""The metrics of some texts, with confidence intervals where there are enough texts."""
+
+from typing import Self
+
+import msgspec
+
+from . import bootstrap, metrics
+from .bootstrap import Interval
+from .metrics import Predictions
+
+MIN_TEXTS = 30  # for an interval; with fewer it would be far too narrow
+
+
+class Estimates(msgspec.Struct, frozen=True):
+    """Metrics of some texts: those that the texts define."""
+
+    n: int
+    positive: float  # the share of label 1
+    values: dict[str, float]
+    intervals: dict[str, Interval]  # 95%, bootstrap; of metrics.PRIMARY
+
+    @classmethod
+    def without_intervals(cls, predictions: Predictions) -> Self:
+        labels = predictions.labels
+        return cls(len(labels), float(labels.mean()), metrics.evaluate(predictions), {})
+
+
+def estimate(predictions: Predictions) -> Estimates:
+    """Return the metrics of at least one text, and intervals for MIN_TEXTS texts or more."""
+    found = Estimates.without_intervals(predictions)
+    if found.n < MIN_TEXTS:
+        return found
+    names = [name for name in metrics.PRIMARY if name in found.values]
+    return msgspec.structs.replace(found, intervals=bootstrap.intervals(names, predictions))

@@ -1,0 +1,109 @@
+"""Decide whether a challenger may replace a model in models/, and install it there."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pandas as pd
+
+from sentiment import manifest
+from sentiment.errors import ModelError
+from sentiment.manifest import Registry
+from sentiment.model import Model
+from training.evaluation import bootstrap, metrics
+from training.evaluation.latency import median_latency_ms
+from training.scoring.predict import predict
+
+from .model_folder import folder_bytes
+
+MODELS = Path("models")
+LATENCY_TOLERANCE = 1.05  # two measurements of the same model, taken in turns, differ by up to 5%
+
+
+class Limits(NamedTuple):
+    megabytes: float  # on disk
+    latency_ms: float  # for evaluation.latency.LATENCY_TEXT
+
+
+class GateResult(NamedTuple):
+    """One requirement of a challenger: what was measured and, if it was not met, why."""
+
+    measured: str
+    failure: str | None
+
+
+def run_gates(folder: Path, models: Path, limits: Limits, datasets: Mapping[str, pd.DataFrame]) -> Iterator[GateResult]:
+    """Check the size and latency of the model in `folder`, and that it is not worse than the incumbent on `datasets`.
+
+    Where `models` has no incumbent, there is nothing to be worse than; the shipped model then shows how fast the
+    machine is. Raises SystemExit if the incumbent cannot be loaded.
+    """
+    challenger = Model.load(folder)
+    name = challenger.manifest.name
+    incumbent = load_incumbent(name, models)
+    yield check_size(folder, limits.megabytes)
+    yield check_latency(challenger, incumbent or load_incumbent(name, MODELS), limits.latency_ms)
+    if incumbent:
+        for dataset, rows in datasets.items():
+            yield from check_quality(challenger, incumbent, dataset, rows)
+
+
+def load_incumbent(name: str, models: Path) -> Model | None:
+    """Load the model that a new `name` replaces or competes with: the one of that name, else the champion.
+
+    Returns None if `models` has neither. Raises SystemExit if the model cannot be loaded.
+    """
+    try:
+        if (models / name).exists():
+            return Model.load(models / name)
+        return Model.load(models / manifest.read_champion(models)) if (models / "registry.json").exists() else None
+    except ModelError as error:
+        raise SystemExit(f"the present model cannot be loaded: {error}") from error
+
+
+def check_size(folder: Path, limit: float) -> GateResult:
+    """Compare the size of a model folder with a limit in megabytes."""
+    megabytes = folder_bytes(folder) / 1e6
+    failure = f"{megabytes:.1f} MB on disk; {limit:g} are allowed" if megabytes > limit else None
+    return GateResult(f"{megabytes:.1f} MB on disk", failure)
+
+
+def check_latency(challenger: Model, incumbent: Model | None, limit: float) -> GateResult:
+    """Compare the latency with a limit in milliseconds or, if the incumbent exceeds it on this machine, with that."""
+    latency, *others = median_latency_ms(challenger, *([incumbent] if incumbent else []))
+    measured = f"a tweet of 30 tokens: {latency:.2f} ms" + "".join(f", incumbent {other:.2f} ms" for other in others)
+    allowed = max([limit, *(LATENCY_TOLERANCE * other for other in others)])
+    failure = f"{latency:.2f} ms for a tweet; {allowed:.3g} are allowed" if latency > allowed else None
+    return GateResult(measured, failure)
+
+
+def check_quality(challenger: Model, incumbent: Model, dataset: str, rows: pd.DataFrame) -> Iterator[GateResult]:
+    """Compare the primary metrics with the incumbent's: worse is worse with 95% confidence (paired bootstrap)."""
+    texts, labels = rows.text.tolist(), rows.label.to_numpy()
+    new, old = (metrics.predictions(labels, predict(model, texts).probability) for model in (challenger, incumbent))
+    for name, (low, high) in bootstrap.paired_differences(metrics.PRIMARY, new, old).items():
+        title = metrics.METRICS[name].title
+        worse = f"{dataset}: {title} is worse than {incumbent.manifest.name}'s by {-high:.4f} to {-low:.4f}"
+        measured = f"{dataset}, {len(rows):,} texts: {title} differs by {low:+.4f} to {high:+.4f}"
+        yield GateResult(measured, worse if high < 0 else None)
+
+
+def install(folder: Path, models: Path) -> bool:
+    """Install a model folder in `models` and return whether that model is the champion.
+
+    A new name becomes the champion. A known name keeps its role. The folder is replaced as a whole.
+    """
+    name = manifest.read_manifest(folder).name
+    target, new = models / name, models / f".{name}.new"
+    known = target.exists()
+    if new.exists():  # left by an interrupted promotion
+        shutil.rmtree(new)
+    shutil.copytree(folder, new)
+    if known:
+        shutil.rmtree(target)
+    new.rename(target)
+    if not known:
+        (models / "registry.json").write_bytes(msgspec.json.format(msgspec.json.encode(Registry(name))) + b"\n")
+    return manifest.read_champion(models) == name
