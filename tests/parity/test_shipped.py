@@ -1,4 +1,4 @@
-"""The models that ship keep what they promise: two example sentences, their size, the metrics of their cards."""
+"""The model that ships, on what it promises: the seed sentences, its size, the figures of its card on real tweets."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from training.scoring.predict import predict
 
 DATA = os.environ.get("BUZZGUARD_DATA")
 MODELS = ROOT / "models"
-# Minimum accuracy and AUC on the test split, and maximum bytes on disk.
+# What every model that ships must reach on the test split: accuracy, AUC, and bytes on disk at most.
 PROMISED = {"champion": (0.860, 0.935, 25_000_000), "lite": (0.830, 0.908, 4_000_000)}
 
 
@@ -32,9 +32,7 @@ def shipped(request: pytest.FixtureRequest) -> Model:
         ("my flight was cancelled and nobody answers, worst airline ever", "negative", 0.9, "hold"),
     ],
 )
-def test_example_sentences_get_the_expected_verdict(
-    shipped: Model, text: str, label: str, at_least: float, decision: str
-) -> None:
+def test_the_seed_sentences_behave(shipped: Model, text: str, label: str, at_least: float, decision: str) -> None:
     scores = shipped.score([text])
     probability = float(scores.probability[0])
     read = verdict(text, probability, float(scores.unknown_share[0]), shipped.manifest.thresholds)
@@ -42,12 +40,12 @@ def test_example_sentences_get_the_expected_verdict(
     assert (probability if label == "positive" else 1 - probability) > at_least
 
 
-def test_negation_reverses_the_label(shipped: Model) -> None:
+def test_negation_turns_the_score(shipped: Model) -> None:
     good, not_good, like, dislike = shipped.score(["good", "not good", "I like it", "I don't like it"]).probability
     assert good > 0.5 > not_good and like > 0.5 > dislike
 
 
-def test_size_and_card_keep_what_is_promised(shipped: Model) -> None:
+def test_it_is_small_and_what_its_card_says(shipped: Model) -> None:
     about = shipped.manifest
     accuracy, auc, size = PROMISED[about.name]
     folder = MODELS / about.name
@@ -57,15 +55,15 @@ def test_size_and_card_keep_what_is_promised(shipped: Model) -> None:
     assert about.metrics["test"].values["accuracy"] >= accuracy and about.metrics["test"].values["auc"] >= auc
 
 
-def test_champion_has_the_best_auc() -> None:
+def test_the_best_of_them_is_served() -> None:
     described = [manifest.read_manifest(MODELS / name) for name in PROMISED]
     best = max(described, key=lambda about: about.metrics["test"].values["auc"])
     assert manifest.read_champion(MODELS) == best.name
 
 
 @pytest.mark.skipif(DATA is None, reason="BUZZGUARD_DATA names no folder of real tweets")
-def test_metrics_on_real_tweets_match_the_card(shipped: Model) -> None:
-    """Checked on every tenth tweet, as far as it is in the test split; accuracy within three standard errors."""
+def test_its_figures_are_what_its_card_says(shipped: Model) -> None:
+    """On the part of the test split that a tenth of the tweets holds: within three standard errors of the card."""
     tweets = pd.read_parquet(Path(str(DATA)) / "sentiment140.parquet")[::10]
     held_out = tweets[[split_of(content(text), 0.02) == "test" for text in tweets.text]]
     probability = predict(shipped, held_out.text.tolist()).probability
