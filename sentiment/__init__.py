@@ -1,0 +1,1 @@
+"""Scoring: from a text to a verdict. numpy and onnxruntime; no cloud, no HTTP, no feedback."""

@@ -1,0 +1,1 @@
+"""What all triggers need: HTTP, problems, the service. Nothing here knows a particular trigger."""
