@@ -1,1 +1,1 @@
-"""Install and lock the dependencies, and find Node.js and its packages. make, infra and the tests use this; the app does not."""
+"""Install and lock dependencies, find Node.js and its packages, for make, infra and the tests. The app does not use it."""
