@@ -85,6 +85,10 @@ def test_decisions_are_numbered_and_in_the_index() -> None:
     assert [link for link in links("docs/decisions/README.md") if link in DECISIONS] == DECISIONS
 
 
+def test_readme_links_to_the_decisions_the_changelog_and_the_security_policy() -> None:
+    assert {"docs/decisions/README.md", "CHANGELOG.md", "SECURITY.md"} <= set(links("README.md"))
+
+
 @pytest.mark.parametrize("name", DECISIONS)
 def test_decision_has_its_four_parts(name: str) -> None:
     document = f"docs/decisions/{name}"
