@@ -1,1 +1,1 @@
-"""Install and lock dependencies, find Node.js and its packages, for make, infra and the tests. The app does not use it."""
+"""Install and lock dependencies; find Node.js and its packages. For make, infra and the tests, not for the app."""

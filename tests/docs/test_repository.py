@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.documents import files, links, tokens
+from tests.support.documents import files, links, tables, tokens
 from tests.support.paths import ROOT
 
 DECISIONS = sorted(path.name for path in files() if re.fullmatch(r"docs/decisions/\d.*\.md", str(path)))
@@ -87,6 +87,25 @@ def test_decisions_are_numbered_and_in_the_index() -> None:
 
 def test_readme_links_to_the_decisions_the_changelog_and_the_security_policy() -> None:
     assert {"docs/decisions/README.md", "CHANGELOG.md", "SECURITY.md"} <= set(links("README.md"))
+
+
+def test_architecture_answers_where_to_change_what() -> None:
+    (rows,) = [rows for rows in tables("docs/architecture.md") if rows[0] == ["you want to change", "files", "test"]]
+    subjects = [row[0] for row in rows[1:]]
+    for subject in (
+        "a field of the answer",
+        "a warning",
+        "a family of models",
+        "an alert rule",
+        "the mask for phone numbers",
+        "a third language",
+        "the retry policy of the table",
+        "a metric",
+        "a shadow model",
+        "another store",
+    ):
+        assert any(name.startswith(subject) for name in subjects), subject
+    assert all("`tests/" in test and "`" in changed for _, changed, test in rows[1:])
 
 
 @pytest.mark.parametrize("name", DECISIONS)
