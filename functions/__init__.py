@@ -1,1 +1,4 @@
-"""The functions of the app: one module a trigger. Everything that speaks to a service is in `cloud/`."""
+"""The functions of the app: one module per trigger, and the OpenAPI document.
+
+Stores and mail are the protocols of `feedback/` here; `function_app.py` puts in the implementations of `cloud/`.
+"""

@@ -1,4 +1,4 @@
-"""ONNX graphs for every kind of model: written node by node, or converted from Keras.
+"""ONNX graphs of every kind of model: written node by node, or converted from scikit-learn and Keras.
 
-Knows arrays, scikit-learn and Keras; the families that train the models import it, never the other way round.
+The families import this package; it knows arrays, classifiers and Keras models, but not how they were trained.
 """
