@@ -1,6 +1,8 @@
 # Two commands matter: `make serve` and `make test`. `make` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install serve azurite drill test test-serving test-platform test-e2e test-training test-browser check format screenshots bench package snapshots cost lock train mlflow
+# The parts of `make check`, in this order. .pre-commit-config.yaml has a hook for each.
+CHECKS := check-format check-lint check-types check-imports check-queries check-templates check-scripts check-workflows
+.PHONY: help install serve azurite drill test test-serving test-platform test-e2e test-training test-browser check $(CHECKS) format screenshots bench package snapshots cost lock train mlflow
 .SILENT:
 
 PYTHON := .venv/bin/python
@@ -11,7 +13,7 @@ SERVED := function_app.py host.json requirements.txt tools/package-lock.json \
 	$(wildcard models models/*/ web) # a folder is newer than what was built when something in it was deleted
 
 help:  # list the commands
-	sed -n 's/^\([a-z-]*\):.*# /make \1\t/p' Makefile
+	sed -n 's/^\([a-z0-9-]*\):.*# /make \1\t/p' Makefile
 
 install:  # install everything that the other commands need, also what was lost
 	sh tools/install.sh train
@@ -47,14 +49,30 @@ test-training: .venv/train  # test the offline half
 test-browser: .venv/train  # test the page in Chromium
 	$(PYTEST) tests/browser
 
-check: .venv/train  # run the linters
+check: $(CHECKS)  # run the linters
+
+check-format: .venv/train
 	.venv/bin/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+
+check-lint: .venv/train
 	.venv/bin/ruff check .
+
+check-types: .venv/train
 	.venv/bin/mypy
+
+check-imports: .venv/train
 	.venv/bin/lint-imports --no-cache
+
+check-queries: .venv/train
 	$(PYTHON) -m infra.lint_queries
+
+check-templates: .venv/train
 	$(PYTHON) -m infra.bicep
+
+check-scripts: .venv/train
 	.venv/bin/shellcheck .ci/run */*.sh
+
+check-workflows: .venv/train
 	.venv/bin/actionlint -shellcheck .venv/bin/shellcheck
 	.venv/bin/zizmor --offline --quiet .
 

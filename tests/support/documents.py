@@ -14,7 +14,12 @@ from markdown_it.token import Token
 
 from tests.support.paths import ROOT
 
-DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+DOCUMENTS = (
+    "README.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
+)
 CODE = {"": "sh", "sh": "sh", "bash": "sh", "python": "python", "javascript": "javascript"}
 OUTPUT = ("json", "text")
 

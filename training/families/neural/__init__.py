@@ -1,0 +1,1 @@
+"""Families over sequences of words or WordPieces, trained by Keras."""
