@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from infra import bicep, verify
+from infra import bicep, verify_deployment
 from tests.conftest import ROOT
 from tests.infra import option_policies, policies
 from tests.infra.policies import Snapshot, resources, settings
@@ -427,7 +427,7 @@ def test_a_key_is_not_asked_for_on_top_of_a_sign_in(sources: Path) -> None:
 
 def test_where_people_sign_in_is_seen_in_the_settings() -> None:
     """A deployment is verified by them."""
-    assert [verify.SIGN_IN in settings(deployment) for deployment in (DEV, PROD, OPTIONS)] == [False, False, True]
+    assert [verify_deployment.SIGN_IN in settings(deployment) for deployment in (DEV, PROD, OPTIONS)] == [False, False, True]
 
 
 def test_what_needs_no_sign_in_is_there() -> None:
@@ -550,7 +550,7 @@ def test_only_our_pages_can_call_prod() -> None:
 
 
 def test_the_scripts_have_what_they_ask_for_from_the_outputs() -> None:
-    names = ("connect_alerts.sh", "incidents.bicepparam", "keep.py", "verify.py")
+    names = ("connect_alerts.sh", "incidents.bicepparam", "download_package.py", "verify_deployment.py")
     asked = [set(re.findall(r"\bAZURE_\w+", (INFRA / name).read_text())) for name in names]
     outputs = DEV["outputs"].keys()
     assert all(asked) and set().union(*asked) - {"AZURE_SUBSCRIPTION_ID"} <= outputs

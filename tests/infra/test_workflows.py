@@ -325,7 +325,7 @@ def test_a_deployment(deploy: Deploy) -> None:
         "deployment group create --name buzzguard-prod",
         "storage blob download --account-name <AZURE_PACKAGE_ACCOUNT>",
         f"publish {NEW} to <AZURE_FUNCTION_NAME>",
-        f"infra.verify {NEW}",
+        f"infra.verify_deployment {NEW}",
         "deployment group create --name incidents",
     ]
     assert [played.position(call) for call in order] == sorted(played.position(call) for call in order)
@@ -340,7 +340,7 @@ def test_a_deployment(deploy: Deploy) -> None:
 def test_a_package_that_fails_is_replaced_by_the_one_before_with_its_model(deploy: Deploy, broken: str) -> None:
     played = deploy(broken)
     assert played.ran[-4:] == [*RETURN, "(failed)"]
-    back = [played.position(call) for call in ("MODEL=lite", f"publish {BEFORE}", f"infra.verify {BEFORE}")]
+    back = [played.position(call) for call in ("MODEL=lite", f"publish {BEFORE}", f"infra.verify_deployment {BEFORE}")]
     assert played.position(f"publish {NEW}") < back[0] and back == sorted(back)
     assert not [call for call in played.calls if "--name incidents" in call]
     assert played.runs == {"build": "old", "model": {"name": "lite", "version": "1"}}
@@ -383,7 +383,7 @@ def test_nothing_builds_the_package_again() -> None:
     assert azd["requiredVersions"] == {"azd": ">= 1.23.5"}
     for hook in ("prepackage", "predeploy"):  # azd deploys with and without packaging before
         assert azd["hooks"][hook]["run"] == "make build/azure"
-    assert azd["hooks"]["postdeploy"]["run"].startswith("python3 -m infra.verify build/buzzguard.zip && ")
+    assert azd["hooks"]["postdeploy"]["run"].startswith("python3 -m infra.verify_deployment build/buzzguard.zip && ")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""infra/trust.sh: whom Azure trusts to deploy from GitHub, and how far."""
+"""infra/trust_github.sh: whom Azure trusts to deploy from GitHub, and how far."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def trust(az: FakeAz) -> Trust:
         gh.write_text(GH.format(prefix))
         gh.chmod(0o755)
         environment = os.environ | {"PATH": f"{az.folder}:{os.environ['PATH']}"}
-        command = ["sh", "infra/trust.sh", "dev", "westeurope"]
+        command = ["sh", "infra/trust_github.sh", "dev", "westeurope"]
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
     return run

@@ -1,4 +1,4 @@
-"""infra/verify.py and infra/keep.py: what they ask of Azure, how long they wait for it, what they say in the end."""
+"""infra/verify_deployment.py and infra/download_package.py: what they ask of Azure, how long they wait for it, what they say in the end."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra import keep, smoke, verify
+from infra import download_package, smoke, verify_deployment
 from infra.az import AzError
 from infra.az import az as call
 from tests.conftest import ROOT
@@ -75,7 +75,7 @@ def verified(az: FakeAz, clock: Clock, app: FakeApp, tmp_path: Path, monkeypatch
         az.answers("rest --method get", *references)
         monkeypatch.setattr(sys, "argv", ["verify", str(package(tmp_path / "b1.zip", "b1"))])
         try:
-            verify.main()
+            verify_deployment.main()
         except SystemExit as end:
             return str(end)
         return ""
@@ -171,7 +171,7 @@ def test_what_az_complains_of_is_one_line(az: FakeAz) -> None:
     """And any Python 3 runs it, without a package."""
     az.answers("functionapp", "ERROR: Please run 'az login' to setup account.")
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "infra.verify", "b1.zip"],
+        [sys.executable, "-S", "-m", "infra.verify_deployment", "b1.zip"],
         cwd=ROOT,
         env=os.environ | {"AZURE_FUNCTION_URL": "http://127.0.0.1:1"},
         capture_output=True,
@@ -190,7 +190,7 @@ def test_what_the_deployment_did_not_tell_is_named(
         monkeypatch.setenv("AZURE_RESOURCE_GROUP", value)
     monkeypatch.setattr(sys, "argv", [program, "b1.zip"])
     with pytest.raises(SystemExit, match=r"^AZURE_RESOURCE_GROUP is not set: `azd env get-values`"):
-        {"verify": verify, "keep": keep}[program].main()
+        {"verify": verify_deployment, "keep": download_package}[program].main()
     assert az.calls() == []
 
 
@@ -206,7 +206,7 @@ def kept(az: FakeAz, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         az.answers("storage blob exists --account-name stp --container-name app-package", *exists)
         az.answers("storage blob download", DENIED, f"FILE:{package(tmp_path / 'theirs.zip', build)}")
         monkeypatch.setattr(sys, "argv", ["keep", str(tmp_path / "ours.zip")])
-        keep.main()
+        download_package.main()
 
     return run
 

@@ -1,4 +1,4 @@
-"""`python3 -m infra.keep ZIP`: downloads the package that runs now, for a deployment to return to if it fails.
+"""`python3 -m infra.download_package ZIP`: downloads the package that runs now, for a deployment to return to if it fails.
 
 Prints `build=` and its build id for GITHUB_OUTPUT; where there is nothing to return to, the log says why instead.
 """

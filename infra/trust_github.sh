@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lets GitHub deploy one environment, once and by hand:  sh infra/trust.sh ENVIRONMENT REGION
+# Lets GitHub deploy one environment, once and by hand:  sh infra/trust_github.sh ENVIRONMENT REGION
 #
 # Makes the resource group and an identity that only that environment of this repository can take on. Its roles end at
 # the group, and it can give away only the roles that the templates assign. Needs az, signed in as owner of the

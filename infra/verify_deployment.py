@@ -1,4 +1,4 @@
-"""`python3 -m infra.verify ZIP`: is the package ZIP what runs in Azure, and does it predict?
+"""`python3 -m infra.verify_deployment ZIP`: is the package ZIP what runs in Azure, and does it predict?
 
 Where the app is comes from the outputs of the deployment, which azd and the workflow put into the environment. Needs no
 package, so that any Python 3 can run it, and the Azure CLI, signed in.
