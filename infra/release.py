@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-type Release = dict[str, Any]  # the part of /api/health/ready that identifies a package: build, and model
+Release = dict[str, Any]  # the part of /api/health/ready that identifies a package: build, and model
 
 
 def read_build_id(package: str) -> str | None:
