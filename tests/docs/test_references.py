@@ -12,7 +12,7 @@ import pytest
 from infra import bicep
 from tests.conftest import ROOT, App
 from tests.docs.documents import DOCUMENTS, anchors, bold, examples, files, folders, links, spans, tables
-from tests.infra.test_bicep import read_by_the_code
+from tests.support.app_settings import settings_read_by_the_app
 
 PICTURE = ROOT / "docs/architecture.svg"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -93,7 +93,7 @@ def test_commands_of_make_exist() -> None:
 def test_the_settings_are_those_that_the_code_reads() -> None:
     (settings,) = [rows for document in DOCUMENTS for rows in tables(document) if rows[0][0] == "setting"]
     named = [name for row in settings[1:] for name in re.findall(r"`([A-Z_]+)`", row[0])]
-    assert sorted(named) == sorted(read_by_the_code() - NOT_OURS)
+    assert sorted(named) == sorted(settings_read_by_the_app() - NOT_OURS)
 
 
 def test_the_page_says_what_the_reader_is_told_to_press() -> None:

@@ -1,4 +1,4 @@
-"""infra/verify_deployment.py and infra/download_package.py: what they ask of Azure, how long they wait for it, what they say in the end."""
+"""infra/verify_deployment.py: which checks it makes, how long it waits for Azure, and what it reports."""
 
 import os
 import subprocess
@@ -9,46 +9,31 @@ from typing import Any
 
 import pytest
 
-from infra import download_package, smoke, verify_deployment
+from infra import download_package, verify_deployment
 from infra.az import AzError
-from infra.az import az as call
+from infra.az import az as run_az
 from tests.conftest import ROOT
-from tests.infra.fakes import Clock, FakeApp, FakeAz, package
+from tests.infra.fakes import FakeApp, FakeAz, FakeTime, write_package
 
 RELEASE = {"build": "b1", "model": {"name": "champion", "version": "1"}}
 STARTING = "ERROR: Operation returned an invalid status 'Bad Request': Encountered an error from host runtime."
-DENIED = "ERROR: AuthorizationPermissionMismatch"
 
 
 def reference(status: str) -> dict[str, Any]:
-    about = {
+    properties = {
         "status": status,
         "secretName": "receipt-key",
         "vaultName": "kv-x",
         "details": "The identity may not read.",
     }
-    return {"name": "RECEIPT_KEY", "properties": about}
+    return {"name": "RECEIPT_KEY", "properties": properties}
 
 
 RESOLVED = {"value": [reference("Resolved")]}
 UNRESOLVED = {"value": [reference("Resolved") | {"name": "OTHER"}, reference("AccessToKeyVaultDenied")]}
+SIGN_IN = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID": "id-sign-in"}
 
-
-@pytest.fixture
-def az(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeAz:
-    az = FakeAz(tmp_path / "bin")
-    monkeypatch.setenv("PATH", f"{az.folder}:{os.environ['PATH']}")
-    for name, value in {"RESOURCE_GROUP": "rg-x", "SUBSCRIPTION_ID": "s", "PACKAGE_ACCOUNT": "stp"}.items():
-        monkeypatch.setenv(f"AZURE_{name}", value)
-    monkeypatch.setenv("AZURE_FUNCTION_NAME", "func-x")
-    return az
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(smoke, "time", clock)
-    return clock
+type Verify = Callable[..., str]
 
 
 @pytest.fixture
@@ -59,21 +44,19 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApp]:
         yield app
 
 
-SIGN_IN = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID": "id-sign-in"}
-type Verified = Callable[..., str]
-
-
 @pytest.fixture
-def verified(az: FakeAz, clock: Clock, app: FakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Verified:
-    """Verifies that the package b1 runs; gives what is said in the end: nothing if all is well."""
+def verify_error(
+    az: FakeAz, fake_time: FakeTime, app: FakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Verify:
+    """Runs the command for the package b1. Returns its error, or "" if the deployment passes."""
 
     def run(keys: tuple[Any, ...] = ("k",), references: tuple[Any, ...] = (RESOLVED,), **settings: str) -> str:
-        given = {"MODEL": "", "AUTH_LEVEL": "function"} | settings
-        pairs = [{"name": name, "value": value} for name, value in given.items()]
+        all_settings = {"MODEL": "", "AUTH_LEVEL": "function"} | settings
+        pairs = [{"name": name, "value": value} for name, value in all_settings.items()]
         az.answers("functionapp config appsettings list --name func-x --resource-group rg-x --subscription s", pairs)
         az.answers("functionapp keys list", *keys)
         az.answers("rest --method get", *references)
-        monkeypatch.setattr(sys, "argv", ["verify", str(package(tmp_path / "b1.zip", "b1"))])
+        monkeypatch.setattr(sys, "argv", ["verify", str(write_package(tmp_path / "b1.zip", "b1"))])
         try:
             verify_deployment.main()
         except SystemExit as end:
@@ -83,92 +66,95 @@ def verified(az: FakeAz, clock: Clock, app: FakeApp, tmp_path: Path, monkeypatch
     return run
 
 
-def test_the_package_runs_and_predicts(verified: Verified, az: FakeAz, capsys: pytest.CaptureFixture[str]) -> None:
-    assert verified() == ""
+def test_passes_an_app_that_runs_the_package(
+    verify_error: Verify, az: FakeAz, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify_error() == ""
     assert "predicts with {'build': 'b1'" in capsys.readouterr().out
     assert az.calls("refresh") == []
 
 
-def test_the_model_that_the_settings_name_is_expected(verified: Verified, app: FakeApp) -> None:
+def test_expects_the_model_of_the_settings(verify_error: Verify, app: FakeApp) -> None:
     app.ready = RELEASE | {"model": {"name": "lite", "version": "1"}}
-    assert verified(MODEL="lite") == ""
+    assert verify_error(MODEL="lite") == ""
 
 
-def test_another_build_fails_and_both_are_named(verified: Verified, app: FakeApp, clock: Clock) -> None:
+def test_fails_after_five_minutes_of_another_build(verify_error: Verify, app: FakeApp, fake_time: FakeTime) -> None:
     app.ready = RELEASE | {"build": "b0"}
-    fault = verified()
-    assert "is not ready with {'build': 'b1'" in fault and "'build': 'b0'" in fault
-    assert clock.now == 300
+    error = verify_error()
+    assert "is not ready with {'build': 'b1'" in error and "'build': 'b0'" in error
+    assert fake_time.now == 300
 
 
-def test_the_key_is_asked_for_again_while_the_host_starts(verified: Verified, clock: Clock, az: FakeAz) -> None:
-    assert verified(keys=(STARTING, STARTING, None, "k")) == ""
-    assert (clock.now, len(az.calls("keys list"))) == (15, 4)
+def test_asks_again_for_the_key_while_the_host_starts(verify_error: Verify, fake_time: FakeTime, az: FakeAz) -> None:
+    assert verify_error(keys=(STARTING, STARTING, None, "k")) == ""
+    assert (fake_time.now, len(az.calls("keys list"))) == (15, 4)
 
 
-def test_after_five_minutes_it_says_why_there_is_no_key(verified: Verified, clock: Clock) -> None:
-    assert verified(keys=(STARTING,)).endswith("Encountered an error from host runtime.")
-    assert clock.now == 300
+def test_fails_after_five_minutes_without_a_key_and_says_why(verify_error: Verify, fake_time: FakeTime) -> None:
+    assert verify_error(keys=(STARTING,)).endswith("Encountered an error from host runtime.")
+    assert fake_time.now == 300
 
 
-def test_readiness_comes_before_keys(verified: Verified, app: FakeApp, az: FakeAz) -> None:
+def test_checks_readiness_before_it_asks_for_a_key(verify_error: Verify, app: FakeApp, az: FakeAz) -> None:
     app.ready = None
-    assert "is not ready" in verified()
+    assert "is not ready" in verify_error()
     assert az.calls("keys list") == []
 
 
-def test_a_reference_that_is_not_resolved_is_refreshed(verified: Verified, az: FakeAz) -> None:
+def test_refreshes_an_unresolved_reference(verify_error: Verify, az: FakeAz) -> None:
     site = "/subscriptions/s/resourceGroups/rg-x/providers/Microsoft.Web/sites/func-x"
-    assert verified(references=(UNRESOLVED, UNRESOLVED, RESOLVED)) == ""
-    (refresh, again) = az.calls("--method post")
-    assert f" --url {site}/config/configreferences/appsettings/refresh?api-version=" in refresh and again == refresh
+    assert verify_error(references=(UNRESOLVED, UNRESOLVED, RESOLVED)) == ""
+    first, second = az.calls("--method post")
+    assert f" --url {site}/config/configreferences/appsettings/refresh?api-version=" in first and second == first
 
 
-def test_after_five_minutes_it_is_named_with_its_secret_and_the_reason(verified: Verified, clock: Clock) -> None:
-    assert verified(references=(UNRESOLVED,)) == (
+def test_fails_after_five_minutes_of_an_unresolved_reference_and_says_why(
+    verify_error: Verify, fake_time: FakeTime
+) -> None:
+    assert verify_error(references=(UNRESOLVED,)) == (
         "the setting RECEIPT_KEY has no value: secret receipt-key of key vault kv-x: AccessToKeyVaultDenied: "
         "The identity may not read."
     )
-    assert clock.now == 300
+    assert fake_time.now == 300
 
 
-@pytest.mark.parametrize("refusal", [401, 302])
-def test_where_people_sign_in_it_says_what_it_did_not_ask_for(
-    verified: Verified, app: FakeApp, az: FakeAz, capsys: pytest.CaptureFixture[str], refusal: int
+@pytest.mark.parametrize("status", [401, 302])
+def test_passes_a_sign_in_and_says_that_predictions_were_not_checked(
+    verify_error: Verify, app: FakeApp, az: FakeAz, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
-    app.refusal = refusal
-    assert verified(AUTH_LEVEL="anonymous", **SIGN_IN) == ""
-    assert "predictions signs in: they were not asked for" in capsys.readouterr().out
+    app.refusal_status = status
+    assert verify_error(AUTH_LEVEL="anonymous", **SIGN_IN) == ""
+    assert "Predictions need a sign-in, so they were not checked" in capsys.readouterr().out
     assert az.calls("keys list") == []
 
 
 @pytest.mark.parametrize("level", ["anonymous", "function"])
-def test_a_sign_in_that_lets_everybody_in_fails(verified: Verified, app: FakeApp, level: str) -> None:
+def test_fails_a_sign_in_that_lets_everybody_in(verify_error: Verify, app: FakeApp, level: str) -> None:
     app.key = ""
-    assert verified(AUTH_LEVEL=level, **SIGN_IN).endswith(" predicts for who has not signed in: 200")
+    assert verify_error(AUTH_LEVEL=level, **SIGN_IN).endswith(" predicts without a sign-in: 200")
 
 
-def test_an_app_for_anyone_is_asked_without_a_key(verified: Verified, app: FakeApp, az: FakeAz) -> None:
+def test_needs_no_key_for_an_anonymous_app(verify_error: Verify, app: FakeApp, az: FakeAz) -> None:
     app.key = ""
-    assert verified(AUTH_LEVEL="anonymous") == ""
+    assert verify_error(AUTH_LEVEL="anonymous") == ""
     app.labels = ("negative", "negative")
-    assert "does not predict as it should" in verified(AUTH_LEVEL="anonymous")
+    assert "does not predict as it should" in verify_error(AUTH_LEVEL="anonymous")
     assert az.calls("keys list") == []
 
 
-@pytest.mark.parametrize("refusal", [401, 302])
-def test_an_app_for_anyone_that_turns_anyone_away_fails(verified: Verified, app: FakeApp, refusal: int) -> None:
-    app.refusal = refusal
-    assert f"does not predict as it should: {refusal}" in verified(AUTH_LEVEL="anonymous")
+@pytest.mark.parametrize("status", [401, 302])
+def test_fails_an_anonymous_app_that_refuses_calls(verify_error: Verify, app: FakeApp, status: int) -> None:
+    app.refusal_status = status
+    assert f"does not predict as it should: {status}" in verify_error(AUTH_LEVEL="anonymous")
 
 
-def test_an_app_that_should_ask_for_a_key_and_does_not_fails(verified: Verified, app: FakeApp) -> None:
+def test_fails_an_app_that_should_require_a_key_and_does_not(verify_error: Verify, app: FakeApp) -> None:
     app.key = ""
-    assert "predicts for anyone" in verified()
+    assert "predicts without a key" in verify_error()
 
 
-def test_what_az_complains_of_is_one_line(az: FakeAz) -> None:
-    """And any Python 3 runs it, without a package."""
+def test_needs_only_the_standard_library_and_prints_an_error_of_az_as_one_line(az: FakeAz) -> None:
     az.answers("functionapp", "ERROR: Please run 'az login' to setup account.")
     done = subprocess.run(
         [sys.executable, "-S", "-m", "infra.verify_deployment", "b1.zip"],
@@ -180,73 +166,23 @@ def test_what_az_complains_of_is_one_line(az: FakeAz) -> None:
     assert (done.returncode, done.stderr) == (1, "az: ERROR: Please run 'az login' to setup account.\n")
 
 
-@pytest.mark.parametrize("program", ["verify", "keep"])
+@pytest.mark.parametrize("command", [verify_deployment, download_package])
 @pytest.mark.parametrize("value", [None, ""])
-def test_what_the_deployment_did_not_tell_is_named(
-    az: FakeAz, monkeypatch: pytest.MonkeyPatch, program: str, value: str | None
+def test_names_a_missing_deployment_output(
+    az: FakeAz, monkeypatch: pytest.MonkeyPatch, command: Any, value: str | None
 ) -> None:
     monkeypatch.delenv("AZURE_RESOURCE_GROUP")
     if value is not None:
         monkeypatch.setenv("AZURE_RESOURCE_GROUP", value)
-    monkeypatch.setattr(sys, "argv", [program, "b1.zip"])
+    monkeypatch.setattr(sys, "argv", ["command", "b1.zip"])
     with pytest.raises(SystemExit, match=r"^AZURE_RESOURCE_GROUP is not set: `azd env get-values`"):
-        {"verify": verify_deployment, "keep": download_package}[program].main()
+        command.main()
     assert az.calls() == []
 
 
-type Kept = Callable[..., None]
-
-
-@pytest.fixture
-def kept(az: FakeAz, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
-    """Keeps a package that the platform has under `build`."""
-
-    def run(build: str | None = "b0", network: str = "Enabled", exists: tuple[Any, ...] = ({"exists": True},)) -> None:
-        az.answers("storage account show --name stp --resource-group rg-x", network)
-        az.answers("storage blob exists --account-name stp --container-name app-package", *exists)
-        az.answers("storage blob download", DENIED, f"FILE:{package(tmp_path / 'theirs.zip', build)}")
-        monkeypatch.setattr(sys, "argv", ["keep", str(tmp_path / "ours.zip")])
-        download_package.main()
-
-    return run
-
-
-def test_the_package_that_runs_is_kept_under_its_build_id(
-    kept: Kept, tmp_path: Path, capsys: pytest.CaptureFixture[str], clock: Clock
-) -> None:
-    """Though the role to read it is not known everywhere for a while."""
-    kept(exists=(DENIED, DENIED, {"exists": True}))
-    assert capsys.readouterr() == ("build=b0\n", "")
-    assert smoke.build_id(str(tmp_path / "ours.zip")) == "b0"
-    assert clock.now == 15
-
-
-@pytest.mark.parametrize(
-    ("theirs", "why"),
-    [
-        ({"exists": ({"exists": False},)}, "there is none"),
-        ({"build": None}, "it has no build id"),
-        ({"network": "Disabled"}, "cannot be reached from outside the virtual network"),
-    ],
-)
-def test_where_there_is_no_package_to_return_to_the_log_says_why(
-    kept: Kept, capsys: pytest.CaptureFixture[str], theirs: dict[str, Any], why: str
-) -> None:
-    kept(**theirs)
-    printed, logged = capsys.readouterr()
-    assert printed == ""
-    assert logged.startswith("::warning::") and why in logged
-
-
-def test_a_package_that_cannot_be_read_is_a_fault(kept: Kept, clock: Clock) -> None:
-    with pytest.raises(SystemExit, match="cannot be read: ERROR: AuthorizationPermissionMismatch"):
-        kept(exists=(DENIED,))
-    assert clock.now == 300
-
-
-def test_az_speaks_json(az: FakeAz) -> None:
+def test_az_decodes_json_and_raises_on_an_error(az: FakeAz) -> None:
     az.answers("known", {"a": [1]})
-    assert call("known", "--more") == {"a": [1]} and call("silent") is None
+    assert run_az("known", "--more") == {"a": [1]} and run_az("silent") is None
     az.answers("wrong", "ERROR: no")
     with pytest.raises(AzError, match="no"):
-        call("wrong")
+        run_az("wrong")
