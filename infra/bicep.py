@@ -122,7 +122,7 @@ def compile_template(template: str, folder: Path) -> str:
 def _bicep(
     folder: Path, command: str, *arguments: str, environment: Mapping[str, str] = {}
 ) -> subprocess.CompletedProcess[str]:
-    """Run the compiler. Raises SystemExit if it fails without a message, as when it was killed or is another program."""
+    """Run the compiler. Raises SystemExit if it fails without a message: it was killed, or is another program."""
     program = find_compiler()
     assert program is not None
     inherited = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}

@@ -123,7 +123,11 @@ def availability_test(memory_mb: int) -> float:
 
 def private_network(_: int) -> float:
     """Return dollars per month for endpoints and DNS zones, and for reading and writing all stored data once."""
-    return PRIVATE_ENDPOINTS * MONTH_SECONDS / 3600 * ENDPOINT_HOUR + DNS_ZONES * DNS_ZONE + 2 * STORED_DATA_GB * PRIVATE_GB
+    return (
+        PRIVATE_ENDPOINTS * MONTH_SECONDS / 3600 * ENDPOINT_HOUR
+        + DNS_ZONES * DNS_ZONE
+        + 2 * STORED_DATA_GB * PRIVATE_GB
+    )
 
 
 def audit_logs(_: int) -> float:

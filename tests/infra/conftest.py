@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from infra import retry
-from tests.conftest import ROOT
 from tests.infra.fakes import FakeAz, FakeTime
+from tests.support.paths import ROOT
 
 LIST_TRIGGERS = """
 import json

@@ -3,7 +3,6 @@
 Most of it is read in the snapshots, which the compiler made; where the compiler is, they are shown to be its latest.
 """
 
-import ast
 import copy
 import json
 import re
@@ -17,10 +16,11 @@ from typing import Any
 import pytest
 
 from infra import bicep, verify_deployment
-from tests.conftest import ROOT
 from tests.infra import option_policies, policies
 from tests.infra.policies import Snapshot, resources, settings
-from tests.infra.test_alerts import ALERTS
+from tests.support.alert_rules import ALERTS
+from tests.support.paths import ROOT
+from tests.support.settings import names_read
 
 INFRA = ROOT / "infra"
 SNAPSHOTS: dict[str, Snapshot] = {
@@ -238,7 +238,9 @@ NOT_SET = {"TABLES_CONNECTION_STRING"}
 # Set, and read by the platform.
 NOT_OURS = re.compile(r"AzureWebJobsStorage__|APPLICATIONINSIGHTS_AUTHENTICATION_STRING|OTEL_|PYTHON_")
 
-needs_compiler = pytest.mark.skipif(bicep.compiler() is None, reason="no bicep on the PATH, and none named by BICEP")
+needs_compiler = pytest.mark.skipif(
+    bicep.find_compiler() is None, reason="no bicep on the PATH, and none named by BICEP"
+)
 
 
 def said(snapshot: Snapshot) -> str:
@@ -283,7 +285,7 @@ def test_an_output_that_tells_a_secret_is_found() -> None:
 
 @pytest.fixture(scope="module")
 def sources() -> Iterator[Path]:
-    with bicep.copy() as folder:
+    with bicep.copy_of_templates() as folder:
         yield folder
 
 
@@ -291,8 +293,8 @@ def sources() -> Iterator[Path]:
     ("arguments", "environment", "code", "line"),
     [
         ([], {}, 0, "templates were not checked"),
-        ([], {"BICEP": "/nowhere"}, 1, "BICEP names no program: /nowhere"),
-        (["snapshots"], {}, 1, "there is no bicep on the PATH"),
+        ([], {"BICEP": "/nowhere"}, 1, "BICEP is not a program: /nowhere"),
+        (["snapshots"], {}, 1, "no bicep on the PATH"),
     ],
 )
 def test_a_check_without_the_compiler_says_so(
@@ -317,8 +319,8 @@ def test_a_compiler_that_ends_without_a_word_has_not_checked(
     program.write_text(f'#!/bin/sh\n[ "$1" != {killed} ] || kill -9 $$\n')
     program.chmod(0o755)
     monkeypatch.setenv("BICEP", str(program))
-    with bicep.copy() as folder, pytest.raises(SystemExit, match=f"^bicep {killed} ended with -9$"):
-        bicep.predict("dev", folder) if killed == "snapshot" else bicep.faults(folder)
+    with bicep.copy_of_templates() as folder, pytest.raises(SystemExit, match=f"^bicep {killed} ended with -9$"):
+        bicep.predict("dev", folder) if killed == "snapshot" else bicep.find_problems(folder)
 
 
 @needs_compiler
@@ -330,12 +332,12 @@ def test_the_snapshot_is_what_the_templates_say(sources: Path, deployment: str) 
 
 @needs_compiler
 def test_the_compiler_is_as_strict_as_it_is_told() -> None:
-    with bicep.copy() as folder:
+    with bicep.copy_of_templates() as folder:
         for path, right, wrong, _ in COMPILED_MISTAKES:
             text = (folder / path).read_text()
             assert right in text, path
             (folder / path).write_text(text.replace(right, wrong, 1))
-        found = "\n".join(bicep.faults(folder))
+        found = "\n".join(bicep.find_problems(folder))
     assert [fault for *_, fault in COMPILED_MISTAKES if not re.search(fault, found)] == []
 
 
@@ -356,7 +358,7 @@ def replaced_each_time(template: dict[str, Any]) -> Iterator[str]:
 def test_what_must_not_change_is_made_once(sources: Path) -> None:
     """The next deployment would give new keys, take TLS from a domain, and empty the group that incidents.bicep filled
     in; Azure refuses a budget another start."""
-    compiled = bicep.compile_("resources.bicep", sources)
+    compiled = bicep.compile_template("resources.bicep", sources)
     assert list(replaced_each_time(json.loads(compiled))) == []
     mistaken = json.loads(compiled.replace("onlyIfNotExists", "retryOn"))
     assert set(replaced_each_time(mistaken)) == {
@@ -427,7 +429,11 @@ def test_a_key_is_not_asked_for_on_top_of_a_sign_in(sources: Path) -> None:
 
 def test_where_people_sign_in_is_seen_in_the_settings() -> None:
     """A deployment is verified by them."""
-    assert [verify_deployment.SIGN_IN in settings(deployment) for deployment in (DEV, PROD, OPTIONS)] == [False, False, True]
+    assert [verify_deployment.SIGN_IN in settings(deployment) for deployment in (DEV, PROD, OPTIONS)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_what_needs_no_sign_in_is_there() -> None:
@@ -452,18 +458,10 @@ def test_options_are_off_unless_they_are_asked_for() -> None:
     }
 
 
-def read_by_the_code() -> set[str]:
-    """The names that cloud/settings.py asks the environment for."""
-    tree = ast.parse((ROOT / "cloud/settings.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
-    names = [str(call.args[0].value) for call in calls if isinstance(call.args[0], ast.Constant)]
-    return {name for name in names if re.fullmatch("[A-Z_]+", name)}
-
-
 def test_every_setting_that_the_code_reads_is_set_and_the_reverse() -> None:
     names = set(settings(DEV))
     ours = {name for name in names if not NOT_OURS.match(name)}
-    assert ours == read_by_the_code() - NOT_SET - {"AZURE_FUNCTIONS_ENVIRONMENT"}
+    assert ours == names_read() - NOT_SET - {"AZURE_FUNCTIONS_ENVIRONMENT"}
     assert {"RECEIPT_KEY", "MAIL_TO"} <= ours
     assert {"AzureWebJobsStorage__clientId", "OTEL_TRACES_SAMPLER"} <= names
 

@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from infra import bicep, cost
-from tests.conftest import ROOT
 from tests.infra import policies
+from tests.support.paths import ROOT
 
 MILLION = 1_000_000
 
@@ -45,7 +45,7 @@ def test_a_duration_is_read(duration: str, expected: int) -> None:
 
 def test_the_tables_of_the_operations_manual_are_those_that_are_computed() -> None:
     manual = (ROOT / "docs/operations.md").read_text()
-    assert cost.table(list(cost.CALLS)) in manual
+    assert cost.calls_table(list(cost.DEFAULT_CALLS)) in manual
     assert cost.options_table() in manual
 
 
@@ -65,14 +65,14 @@ def test_a_zone_more_keeps_two_instances_of_everything_that_scales_ready() -> No
     ("dollars", "said"), [(0, "0"), (0.06, "cents"), (0.6, "~1"), (38.04, "~38"), (1252.4, "~1,252")]
 )
 def test_what_an_option_costs_is_said_as_closely_as_it_is_known(dollars: float, said: str) -> None:
-    assert cost.about(dollars) == said
+    assert cost.rounded(dollars) == said
 
 
 def test_what_is_priced_is_what_would_be_deployed() -> None:
     """With every option on."""
     deployed = json.loads((bicep.SNAPSHOTS / "options.json").read_text())["predictedResources"]
     types = [resource["type"] for resource in deployed]
-    assert types.count("Microsoft.Network/privateEndpoints") == cost.ENDPOINTS
+    assert types.count("Microsoft.Network/privateEndpoints") == cost.PRIVATE_ENDPOINTS
     assert types.count("Microsoft.Network/privateDnsZones") == cost.DNS_ZONES
     frequencies = [
         cost.minutes(resource["properties"]["evaluationFrequency"])
@@ -96,4 +96,4 @@ def test_make_cost_counts_for_a_number_of_ones_own() -> None:
         ["make", "--always-make", "--dry-run", "cost", "CALLS=250000"], cwd=ROOT, capture_output=True, text=True
     )
     assert "-m infra.cost 250000" in done.stdout
-    assert cost.table([250_000]).splitlines()[-1].startswith("| 250,000 | 0.65 |")
+    assert cost.calls_table([250_000]).splitlines()[-1].startswith("| 250,000 | 0.65 |")

@@ -12,8 +12,8 @@ import pytest
 
 from infra import app_checks, smoke
 from infra.release import read_release
-from tests.conftest import ROOT
 from tests.infra.fakes import FakeApp, FakeTime, write_package
+from tests.support.paths import ROOT
 
 CHAMPION = {"name": "champion", "version": "1"}
 LITE = {"name": "lite", "version": "1"}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
 from tests.infra import policies
 from tests.infra.fakes import FakeAz
+from tests.support.paths import ROOT
 
 GROUP = "/subscriptions/s/resourceGroups/rg-buzzguard-dev"
 ASSIGNED = {role for _, role, _ in policies.ROLES}  # what the templates give away, with every option on
@@ -71,7 +71,7 @@ def test_only_that_environment_of_this_repository_is_trusted(trust: Trust, az: F
 
 def test_a_subject_that_github_does_not_tell_is_not_guessed(trust: Trust, az: FakeAz) -> None:
     done = trust("null")
-    assert done.returncode and "does not say how its tokens name this repository" in done.stderr
+    assert done.returncode and "did not say how its tokens name this repository" in done.stderr
     assert az.calls() == []
 
 

@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from devhost.monitoring.log_analytics import Workspace
-from infra.lint_queries import lint, schema
-from tests.conftest import ROOT
+from infra.lint_queries import lint, read_schema
+from tests.support.paths import ROOT
 
 BOOK = json.loads((ROOT / "infra/workbook.json").read_text())
 
@@ -21,7 +21,7 @@ def test_every_chart_of_the_workbook_asks_what_the_workspace_can_answer() -> Non
 def test_failures_of_a_kind_are_one_row_of_the_workbook() -> None:
     """Though the message of each names its request."""
     (query,) = (item["content"]["query"] for item in BOOK["items"] if item["name"] == "Exceptions")
-    workspace, noon = Workspace(schema()), datetime(2026, 11, 22, 12, tzinfo=UTC)
+    workspace, noon = Workspace(read_schema()), datetime(2026, 11, 22, 12, tzinfo=UTC)
     for minute, kind in enumerate(("ServiceRequestError", "ServiceRequestError", "ValueError")):
         failure = {"ExceptionType": kind, "OuterMessage": f"request {minute} failed"}
         workspace.add("AppExceptions", failure | {"TimeGenerated": noon + timedelta(minutes=minute)}, noon)

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from infra import bicep, smoke
-from tests.conftest import ROOT
-from tests.e2e.test_package import OF_THE_CHECKOUT
-from tests.infra.fakes import LABELS, FakeApp, package
+from infra import bicep
+from infra.release import read_release
+from tests.infra.fakes import LABELS, FakeApp, write_package
+from tests.support import package_tests
+from tests.support.paths import ROOT
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
@@ -133,7 +134,7 @@ def test_ci_runs_the_tests_of_the_checkout_against_the_package() -> None:
     """All that tests/e2e/test_package.py runs, and the rest of telemetry and contract."""
     runs = "\n".join(step.get("run", "") for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"])
     (names,) = re.findall(r"tests/e2e/test_\{(.+)\}\.py tests/contract$", runs, re.MULTILINE)
-    assert set(names.split(",")) == {*OF_THE_CHECKOUT, "telemetry"}
+    assert set(names.split(",")) == {*package_tests.MODULES, "telemetry"}
 
 
 def test_core_tools_start_in_ci_with_the_settings_of_a_newcomer() -> None:
@@ -193,7 +194,7 @@ class Azure(FakeApp):
         new = given["package"] == NEW
         if new and self.broken == "upload":
             return False
-        self.ready = smoke.shipped(str(self.folder / given["package"]), (self.folder / "model").read_text().strip())
+        self.ready = read_release(str(self.folder / given["package"]), (self.folder / "model").read_text().strip())
         if new and self.broken == "build":
             self.ready["build"] = "another"
         self.labels = ("negative", "negative") if new and self.broken == "predictions" else LABELS
@@ -226,11 +227,11 @@ def deploy(tmp_path: Path) -> Deploy:
     (tmp_path / "clock.py").write_text(CLOCK)
     (tmp_path / "model").write_text("lite")
     (tmp_path / "build").mkdir()
-    package(tmp_path / NEW, "new")
+    write_package(tmp_path / NEW, "new")
 
     def run(broken: str = "", runs: str | None = "old", says: dict[str, str] = TESTED, this_run: str = "7") -> Played:
         if runs is not None:
-            package(tmp_path / "runs.zip", runs)
+            write_package(tmp_path / "runs.zip", runs)
         given = {
             "inputs": {"environment": "prod", "run": "7"},
             "vars": {name: f"<{name}>" for name in ("AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "OPS_EMAIL")},
@@ -353,7 +354,7 @@ def test_an_app_that_answers_with_another_build_fails_the_deployment(deploy: Dep
 
 
 @pytest.mark.parametrize(
-    ("runs", "why"), [(None, "to the package before it: there is none"), ("", "it has no build id")]
+    ("runs", "why"), [(None, "to the previous package: no package is deployed yet"), ("", "it has no build id")]
 )
 def test_without_a_package_that_it_can_name_it_returns_to_none_and_says_so(
     deploy: Deploy, runs: str | None, why: str

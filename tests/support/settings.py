@@ -1,14 +1,14 @@
-"""The names of the app's settings, as the app itself reads them."""
+"""Which environment variables the app reads."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from cloud.settings import read
-from sentiment.errors import SettingsError
+from cloud import settings
+from cloud.settings import SettingsError
 
 
 class _Recorder(Mapping[str, str]):
-    """An empty environment that remembers which names were looked up."""
+    """An empty environment that remembers what it was asked for."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -24,9 +24,9 @@ class _Recorder(Mapping[str, str]):
         return 0
 
 
-def settings_read_by_the_app() -> set[str]:
-    """Return every environment variable that cloud/settings.py looks up."""
+def names_read() -> set[str]:
+    """Return the names of all settings, by reading them."""
     environment = _Recorder()
-    with suppress(SettingsError):  # an empty environment lacks what is required
-        read(environment)
+    with suppress(SettingsError):  # some are required
+        settings.read_settings(environment)
     return environment.names
