@@ -14,7 +14,8 @@ from tests.support.paths import ROOT
 LIST_TRIGGERS = """
 import json
 import function_app
-print(json.dumps([function.get_trigger().get_dict_repr() for function in function_app.app.get_functions()]))
+triggers = [function.get_trigger().get_dict_repr() for function in function_app.app.get_functions()]
+print(json.dumps(triggers, default=str))
 """
 
 
