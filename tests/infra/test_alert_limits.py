@@ -1,6 +1,6 @@
-"""That the alerts on drift and disagreement are none of chance's: where their limits come from.
+"""Why the limits of the drift and disagreement alerts are what they are: random variation seldom exceeds them.
 
-Everybody may score a draft three times while working on it; each is counted, but says nothing new.
+Assumption: everybody scores each draft three times while editing it. All three count, but only one is independent.
 """
 
 import math
@@ -13,14 +13,14 @@ from infra.lint_queries import QUERIES
 from sentiment.manifest import Baseline, read_manifest
 from tests.support.paths import ROOT
 
-RESCORED = 3
-RARELY = 0.01  # the share of looks at which chance may alarm
+PREDICTIONS_PER_DRAFT = 3
+MAX_FALSE_ALARM_RATE = 0.01  # of the evaluations
 
 
 def limits(query: str) -> tuple[int, float]:
-    """The numbers in the last line: how many predictions at least, and the limit."""
-    at_least, limit = re.findall(r"[\d.]+", (QUERIES / f"{query}.kql").read_text().splitlines()[-1])
-    return int(at_least), float(limit)
+    """Return the numbers in the last line of a query: the minimum number of predictions, and the limit."""
+    min_predictions, limit = re.findall(r"[\d.]+", (QUERIES / f"{query}.kql").read_text().splitlines()[-1])
+    return int(min_predictions), float(limit)
 
 
 @pytest.fixture
@@ -31,35 +31,38 @@ def baseline() -> Baseline:
 
 
 def distances(live: np.ndarray, expected: np.ndarray, predictions: int) -> np.ndarray:
-    """[20,000]: the total variation distance on so many days on which probabilities are spread as `live` is."""
-    days = np.random.default_rng(7).multinomial(predictions // RESCORED, live, 20_000)
+    """Simulate 20,000 days with the distribution `live`. Return the total variation distance of each, [20,000]."""
+    days = np.random.default_rng(7).multinomial(predictions // PREDICTIONS_PER_DRAFT, live, 20_000)
     return np.maximum(0, days / days.sum(axis=1, keepdims=True) - expected).sum(axis=1)
 
 
-@pytest.mark.parametrize("even", [False, True])  # chance moves an even spread most
-def test_chance_is_no_drift_of_probabilities_and_drift_is(baseline: Baseline, even: bool) -> None:
-    at_least, limit = limits("probability_drift")
-    expected = np.array([0.1] * 10 if even else baseline.probability)
+@pytest.mark.parametrize("uniform", [False, True])  # a uniform distribution varies most
+def test_probability_drift_alerts_on_drift_and_not_on_random_variation(baseline: Baseline, uniform: bool) -> None:
+    min_predictions, limit = limits("probability_drift")
+    expected = np.array([0.1] * 10 if uniform else baseline.probability)
     expected /= expected.sum()
-    assert (distances(expected, expected, at_least) > limit).mean() < RARELY
-    drifted = 0.65 * expected + 0.35 * np.eye(10)[9]  # a third of the texts are suddenly the most positive
-    assert (distances(drifted, expected, at_least) > limit).mean() > 0.9
+    assert (distances(expected, expected, min_predictions) > limit).mean() < MAX_FALSE_ALARM_RATE
+    drifted = 0.65 * expected + 0.35 * np.eye(10)[9]  # a third of the texts move to the highest bucket
+    assert (distances(drifted, expected, min_predictions) > limit).mean() > 0.9
 
 
-def test_chance_is_no_drift_of_words(baseline: Baseline) -> None:
-    """Even if a text's words are all known or all unknown, which is when a mean varies most."""
-    at_least, more = limits("unknown_words_drift")
-    texts = at_least // RESCORED
-    assert binomial_above(texts, baseline.unknown, texts * (baseline.unknown + more)) < RARELY
+def test_unknown_words_drift_ignores_random_variation(baseline: Baseline) -> None:
+    """Even if the words of a text are all known or all unknown, the case with the largest variance."""
+    min_predictions, more = limits("unknown_words_drift")
+    texts = min_predictions // PREDICTIONS_PER_DRAFT
+    assert binomial_above(texts, baseline.unknown, texts * (baseline.unknown + more)) < MAX_FALSE_ALARM_RATE
 
 
-def test_chance_is_no_disagreement() -> None:
-    """Even if people report an error three times as readily as they praise."""
-    at_least, times = limits("feedback_disagreement")
+def test_feedback_disagreement_ignores_random_variation() -> None:
+    """Even if people report a wrong prediction three times as often as a right one."""
+    min_predictions, times = limits("feedback_disagreement")
     wrong = 1 - read_manifest(ROOT / "models" / "champion").metrics["validation"].values["accuracy"]
-    assert binomial_above(at_least, 3 * wrong / (3 * wrong + 1 - wrong), at_least / times) < RARELY
+    assert (
+        binomial_above(min_predictions, 3 * wrong / (3 * wrong + 1 - wrong), min_predictions / times)
+        < MAX_FALSE_ALARM_RATE
+    )
 
 
 def binomial_above(n: int, p: float, limit: float) -> float:
-    """P(X > limit) for X successes in n trials of probability p."""
+    """Return P(X > limit) for a binomial X with n trials of probability p."""
     return sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1) if k > limit)
