@@ -16,7 +16,7 @@ from urllib.request import Request
 
 from msgspec import Struct
 
-from devhost.http import urlopen
+from devhost.local_http import urlopen
 
 from .alert_rules import SUBSCRIPTION, Alert, MetricRule
 

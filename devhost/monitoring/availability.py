@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from devhost.errors import HostError
-from devhost.http import urlopen
+from devhost.local_http import urlopen
 
 from .alert_rules import MetricRule
 from .application_insights import INSTRUMENTATION_KEY, Sink

@@ -23,7 +23,7 @@ from urllib.request import Request
 
 from devhost.azurite import Azurite
 from devhost.errors import HostError
-from devhost.http import urlopen
+from devhost.local_http import urlopen
 from devhost.monitoring.alert_rules import Alert, Monitor
 from devhost.monitoring.availability import Prober
 from devhost.monitoring.local_monitoring import Watch
