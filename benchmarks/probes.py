@@ -33,7 +33,7 @@ STAGES = {
     ],
     "model load (functions.shared.service)": ["functions.shared.service"],
     "functions": ["function_app"],
-    "devhost": ["devhost.host.runtime"],
+    "devhost": ["devhost.host.loader"],
 }
 
 
@@ -102,9 +102,9 @@ def _measure(measurement: "Callable[[Runtime], Awaitable[Any]]") -> None:
     import json
     from pathlib import Path
 
-    from devhost.host.runtime import load
+    from devhost.host.loader import load_app
 
-    runtime = load(Path())
+    runtime = load_app(Path())
 
     async def run() -> Any:
         return await measurement(runtime)

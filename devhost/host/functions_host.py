@@ -1,21 +1,15 @@
 """Azure Functions' HTTP front on a laptop: an ASGI app that routes, checks keys and calls the functions."""
 
 import asyncio
-import hmac
 import http
 import logging
 import os
-import re
-import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Self
-from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -27,8 +21,11 @@ from starlette.types import Receive, Scope, Send
 
 from devhost.errors import HostError, InvocationError
 
+from .http_translation import new_traceparent, raw_path, to_call, to_response
+from .keys import Keys
+from .loader import load_app
 from .routes import split_path
-from .runtime import HttpCall, HttpReply, Invocation, Runtime, load
+from .runtime import HttpReply, Invocation, Runtime
 from .settings_files import NO_CORS, Cors, HostJson
 
 log = logging.getLogger(__name__)
@@ -37,8 +34,6 @@ type Observer = Callable[[Invocation], None]  # is told of every call of a funct
 
 _LARGEST_BODY = 104_857_600  # bytes; the platform's own, and its setting's name
 _LARGEST_BODY_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_OURS_TO_SAY = {"connection", "content-length", "transfer-encoding"}  # the server frames the answer, not the function
 
 
 def create_app(
@@ -48,7 +43,7 @@ def create_app(
     Keys and the largest body come from the environment, routePrefix and limits from host.json. Not to be called from a
     running event loop. Raises HostError."""
     limits = HostJson.read(app_dir)
-    runtime = load(app_dir)
+    runtime = load_app(app_dir)
     app = front(Host(runtime, limits, Keys.from_environment(), _largest_body(), observer), cors, routes)
     app.state.runtime = runtime
     return app
@@ -67,26 +62,6 @@ def front(host: "Host", cors: Cors, routes: Sequence[Route] = ()) -> Starlette:
     app = Starlette(routes=routes, middleware=[allowing] if cors.origins else [])
     app.router.default = host  # a route of starlette's would not match a path with a newline in it
     return app
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Who may call what is not anonymous. A key that is None opens nothing."""
-
-    function: str | None = field(default=None, repr=False)
-    master: str | None = field(default=None, repr=False)
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        return cls(os.environ.get("DEVHOST_FUNCTION_KEY") or None, os.environ.get("DEVHOST_MASTER_KEY") or None)
-
-    def admit(self, level: str, request: Request) -> bool:
-        """Whether the request may call a function of this auth level: ANONYMOUS, FUNCTION or ADMIN."""
-        if level == "ANONYMOUS":
-            return True
-        offered = (request.headers.get("x-functions-key") or request.query_params.get("code") or "").encode()
-        accepted = (self.function, self.master) if level == "FUNCTION" else (self.master,)
-        return any(hmac.compare_digest(offered, key.encode()) for key in accepted if key)
 
 
 def problem(status: int, headers: Mapping[str, str] | None = None, detail: str | None = None) -> Response:
@@ -133,7 +108,7 @@ class Host:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        path = split_path(_raw_path(request))
+        path = split_path(raw_path(request))
         if path and path[0].lower() == "admin":
             return await self._admin(request, path[1:])
         found = self._runtime.routes.find(request.method, path)
@@ -149,7 +124,7 @@ class Host:
             body = await self._body(request)
             if body is None:
                 return problem(413)
-            call = _call(request, parameters, body)
+            call = to_call(request, parameters, body)
             url = call.url.partition("?")[0]
             async with self._running:
                 reply = self._runtime.http(route.function, call)
@@ -166,7 +141,7 @@ class Host:
         try:
             reply = await invocation
             status, succeeded = reply.status if reply else 0, True
-            return _response(reply) if reply else Response(status_code=202)
+            return to_response(reply) if reply else Response(status_code=202)
         finally:
             if self._observer:
                 seconds = time.perf_counter() - start
@@ -211,55 +186,9 @@ class Host:
             asked = None
         if not isinstance(asked, dict):
             return problem(400, detail='The body must be JSON: {"input": ...}')
-        trace = _new_trace()
+        trace = new_traceparent()
         run = self._runtime.timer(function.name, trace)  # a timer takes no input, here as on Azure
         return await self._invoked(function.name, "", trace, run)
-
-
-def _raw_path(request: Request) -> str:
-    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
-    return raw.decode("latin-1")
-
-
-def _call(request: Request, parameters: Mapping[str, str | None], body: bytes) -> HttpCall:
-    query = request.scope["query_string"].decode("utf-8", "replace")
-    traceparent = request.headers.get("traceparent", "")
-    known = _TRACEPARENT.fullmatch(traceparent) is not None
-    host = request.headers.get("host", "localhost")
-    return HttpCall(
-        method=request.method,
-        url=f"{request.url.scheme}://{host}{_raw_path(request)}{'?' if query else ''}{query}",
-        headers=_joined(request.headers.items()),
-        # Functions' host keeps no query parameter that is empty, not even ?flag
-        query={name: value for name, value in _joined(parse_qsl(query, keep_blank_values=True)).items() if value},
-        # ToRpcHttp leaves out a catch-all that found nothing
-        parameters={name: value for name, value in parameters.items() if value is not None},
-        body=body,
-        traceparent=traceparent if known else _new_trace(),
-        tracestate=request.headers.get("tracestate", "") if known else "",
-    )
-
-
-def _new_trace() -> str:
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-
-
-def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """One text for each name. Repeated values are joined with a comma, names that differ only in case are one: so does
-    Functions' host (ToRpcHttp) before the Python worker gets them, for headers and query parameters alike."""
-    joined: dict[str, str] = {}
-    spelling: dict[str, str] = {}
-    for name, value in pairs:
-        name = spelling.setdefault(name.lower(), name)
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return joined
-
-
-def _response(reply: HttpReply) -> Response:
-    response = Response(reply.body if reply.status not in (204, 205, 304) else None, reply.status)
-    headers = [(name.lower(), value) for name, value in reply.headers if name.lower() not in _OURS_TO_SAY]
-    response.raw_headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    return response
 
 
 def _largest_body() -> int:

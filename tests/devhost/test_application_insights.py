@@ -11,7 +11,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from devhost.host.functions_host import Host, Keys, front
+from devhost.host.functions_host import Host, front
+from devhost.host.keys import Keys
 from devhost.host.runtime import Invocation
 from devhost.host.settings_files import NO_CORS, HostJson
 from devhost.monitoring.application_insights import INSTRUMENTATION_KEY, Insights, request_row

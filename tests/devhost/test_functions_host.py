@@ -12,8 +12,10 @@ import pytest
 from starlette.applications import Starlette
 
 from devhost.errors import HostError
-from devhost.host.functions_host import Host, Keys, front
-from devhost.host.runtime import Runtime, load
+from devhost.host.functions_host import Host, front
+from devhost.host.keys import Keys
+from devhost.host.loader import load_app
+from devhost.host.runtime import Runtime
 from devhost.host.settings_files import NO_CORS, Cors, HostJson
 
 type Ask = Callable[..., httpx.Response]
@@ -360,11 +362,11 @@ def test_loading_an_app_again_gives_the_same_runtime(
     host_app: Starlette, functions: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHON_SCRIPT_FILE_NAME", "devhost_test_app.py")
-    assert load(Path(str(functions.__file__)).parent) is host_app.state.runtime
+    assert load_app(Path(str(functions.__file__)).parent) is host_app.state.runtime
 
 
 def test_a_process_holds_one_app(host_app: Starlette, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHON_SCRIPT_FILE_NAME", "devhost_test_app.py")
     (tmp_path / "devhost_test_app.py").touch()
     with pytest.raises(HostError, match="this process holds another module devhost_test_app already"):
-        load(tmp_path)
+        load_app(tmp_path)

@@ -19,12 +19,14 @@ from msgspec.structs import replace
 
 from devhost.host.settings_files import NO_CORS, HostJson
 from devhost.errors import HostError
-from devhost.host.functions_host import Host, Keys, front
+from devhost.host.functions_host import Host, front
+from devhost.host.keys import Keys
+from devhost.host.loader import load_app
 from devhost.host.routes import RouteTable
-from devhost.host.runtime import Runtime, load
+from devhost.host.runtime import Runtime
 
 LAST, name = "zz_not_found", sys.argv[1]
-indexed = load(Path.cwd())
+indexed = load_app(Path.cwd())
 functions = {name if function == LAST else function: found for function, found in indexed.functions.items()}
 renamed = [replace(route, function=name) if route.function == LAST else route for route in indexed.routes.routes]
 routes = RouteTable(renamed)

@@ -403,7 +403,8 @@ def test_people_are_told_when_ops_cannot_be() -> None:
 USE = """
 import asyncio, json, sys, threading
 from pathlib import Path
-from devhost.host.runtime import HttpCall, load
+from devhost.host.loader import load_app
+from devhost.host.runtime import HttpCall
 
 def call(name, **body):
     headers = {"content-type": "application/json"}
@@ -414,7 +415,7 @@ def state():
     imported = [name for name in sys.modules if name.startswith(("opentelemetry", "azure.monitor"))]
     return imported[:3], "telemetry" in [thread.name for thread in threading.enumerate()]
 
-runtime = load(Path.cwd())
+runtime = load_app(Path.cwd())
 before = state()
 (prediction,) = call("predict", text="the crew was great")["predictions"]
 after = state()
