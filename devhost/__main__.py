@@ -5,7 +5,6 @@ PORT chooses the port (0: any free one); otherwise local.settings.json does.
 
 import argparse
 import atexit
-import errno
 import fcntl
 import logging
 import math
@@ -25,6 +24,7 @@ import uvicorn
 from devhost.azurite import DEVELOPMENT_PORT, Azurite
 from devhost.errors import HostError
 from devhost.host.settings_files import LocalSettings
+from devhost.ports import free_port, listen
 
 if TYPE_CHECKING:
     from devhost.host.runtime import Runtime
@@ -85,7 +85,7 @@ def serve(app_dir: Path, own_tables: bool, speed: float | None) -> None:
     emulated = _TABLES_SETTING not in os.environ and "devstoreaccount1" in settings.values.get(_TABLES_SETTING, "")
     settings.apply()
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(port))
+        listener = stack.enter_context(listen(port))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         tables_start = _begin_tables(stack, app_dir) if own_tables and emulated else None
 
@@ -125,7 +125,7 @@ def _begin_tables(stack: ExitStack, app_dir: Path) -> Future[None]:
     by side."""
     folder = app_dir / ".local" / "azurite"
     stack.enter_context(_locked(folder))
-    azurite = Azurite(folder, _free_port(DEVELOPMENT_PORT))
+    azurite = Azurite(folder, free_port(DEVELOPMENT_PORT))
     os.environ[_TABLES_SETTING] = azurite.connection_string
     stack.callback(azurite.kill)
     return stack.enter_context(ThreadPoolExecutor(1)).submit(azurite.start)
@@ -184,40 +184,6 @@ def _port(asked: str | None, default: int) -> int:
     if not (asked.isascii() and asked.isdecimal() and int(asked) < 65536):
         raise HostError(f"PORT must be a number from 0 to 65535, not {asked!r}")
     return int(asked)
-
-
-def _bound(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port whose last owner has just gone is free
-    try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _listen(port: int) -> socket.socket:
-    try:
-        return _bound(port)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            another = port + 1 if port < 65535 else port - 1
-            message = f"port {port} is taken: stop what uses it, or choose another: make serve PORT={another}"
-            raise HostError(message) from error
-        raise HostError(f"port {port}: {error.strerror}") from error
-
-
-def _free_port(wanted: int) -> int:
-    """`wanted` if nothing listens there, else any that is free."""
-    for port in (wanted, 0):
-        try:
-            with _bound(port) as listener:
-                return int(listener.getsockname()[1])
-        except OSError:
-            continue
-    raise HostError("no port is free")
 
 
 if __name__ == "__main__":
