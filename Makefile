@@ -1,16 +1,17 @@
 # Two commands matter: `make serve` and `make test`. `make` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install serve azurite drill test check format screenshots bench package snapshots cost lock train mlflow
+.PHONY: help install serve azurite drill test test-serving test-platform test-e2e test-training test-browser check format screenshots bench package snapshots cost lock train mlflow
 .SILENT:
 
 PYTHON := .venv/bin/python
+PYTEST = $(PYTHON) -m pytest -o cache_dir=.pytest_cache/$@
 FAMILY := transformer
 SERVED := function_app.py host.json requirements.txt tools/package-lock.json \
 	$(wildcard functions/*.* functions/*/*.* sentiment/*.py feedback/*.py cloud/*.py models/*.json models/*/* web/*) \
 	$(wildcard models models/*/ web) # a folder is newer than what was built when something in it was deleted
 
 help:  # list the commands
-	sed -n 's/^\([a-z]*\):.*# /make \1\t/p' Makefile
+	sed -n 's/^\([a-z-]*\):.*# /make \1\t/p' Makefile
 
 install:  # install everything that the other commands need, also what was lost
 	sh tools/install.sh train
@@ -26,8 +27,25 @@ azurite: .venv/dev  # start an emulator of Azure Storage for `func start`; `make
 drill: .venv/dev  # set off the alarms: three clicks, the alert, the report; the app is killed, the alert
 	$(PYTHON) -m devhost.drill
 
-test: .venv/train  # run every test
-	$(PYTHON) -m pytest
+test: .venv/train  # run every test: the five groups below, two at a time
+	$(MAKE) --no-print-directory --keep-going --output-sync --jobs=2 --old-file=.venv/dev --old-file=.venv/train \
+		test-training test-e2e test-platform test-browser test-serving
+
+test-serving: .venv/dev  # test what is deployed: a minute, needs neither TensorFlow nor a browser
+	$(PYTEST) -p tests.support.serving_only tests/sentiment tests/feedback tests/cloud tests/functions \
+		tests/contract tests/web
+
+test-platform: .venv/dev  # test infra, the local host and the documents
+	$(PYTEST) -p tests.support.serving_only tests/infra tests/devhost tests/tools tests/docs
+
+test-e2e: .venv/dev  # test the whole app in processes of its own, and the package
+	$(PYTEST) -p tests.support.serving_only tests/e2e
+
+test-training: .venv/train  # test the offline half
+	$(PYTEST) tests/training tests/parity
+
+test-browser: .venv/train  # test the page in Chromium
+	$(PYTEST) tests/browser
 
 check: .venv/train  # run the linters
 	.venv/bin/ruff format --check --quiet . || { echo "run: make format"; exit 1; }

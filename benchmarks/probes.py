@@ -28,6 +28,7 @@ STAGES = {
         "sentiment.model",
         "feedback.receipt",
         "feedback.record",
+        "feedback.stores",
         "cloud.settings",
         "cloud.table_storage",
     ],

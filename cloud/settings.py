@@ -1,4 +1,4 @@
-"""The settings: read from the environment once, at start, all faults reported together."""
+"""The settings: read from the environment once, at start, with all faults reported together."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,20 +6,24 @@ from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
-from sentiment.errors import SettingsError
+from sentiment.errors import BuzzguardError
 
 type AuthLevel = Literal["anonymous", "function"]
 
-DEVELOPMENT = "development-"  # what a key made on a laptop starts with
-_SHORTEST_KEY = 32  # characters
+DEVELOPMENT_KEY_PREFIX = "development-"  # of every key that a laptop generates
+MIN_KEY_LENGTH = 32  # characters
 
 
-class Mail(NamedTuple):
-    """Where incident reports go, and the SMTP server that takes them there."""
+class SettingsError(BuzzguardError):
+    """The app cannot run with this environment. The message has one line for each fault."""
+
+
+class MailSettings(NamedTuple):
+    """Who gets incident reports, and the SMTP server that delivers them."""
 
     host: str  # SMTP_HOST
     port: int  # SMTP_PORT
-    user: str | None  # SMTP_USER; with it, the session is encrypted before it logs in
+    user: str | None  # SMTP_USER: if set, the session is encrypted before the login
     password: str | None  # SMTP_PASSWORD
     sender: str  # MAIL_FROM
     to: tuple[str, ...]  # MAIL_TO, separated by commas
@@ -27,21 +31,21 @@ class Mail(NamedTuple):
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     receipt_key: str  # RECEIPT_KEY signs prediction ids
-    receipt_key_previous: str | None  # RECEIPT_KEY_PREVIOUS is still accepted while a rotation lasts
-    receipt_days: int  # RECEIPT_DAYS: how long a prediction can be given feedback
-    auth_level: AuthLevel  # AUTH_LEVEL: who may call, anyone or the holders of a function key
-    model: str | None  # MODEL: a name or folder that overrules the champion of models/registry.json
+    receipt_key_previous: str | None  # RECEIPT_KEY_PREVIOUS is still accepted during a rotation
+    receipt_days: int  # RECEIPT_DAYS: how long a prediction accepts feedback
+    auth_level: AuthLevel  # AUTH_LEVEL: who may call, everybody or only holders of a function key
+    model: str | None  # MODEL: a name or folder that overrides the champion of models/registry.json
     feedback_table: str  # FEEDBACK_TABLE
     tables_connection_string: str | None  # TABLES_CONNECTION_STRING: Azurite, or an account with shared keys
-    tables_endpoint: str | None  # TABLES_ENDPOINT: an account's table URL, reached by managed identity
+    tables_endpoint: str | None  # TABLES_ENDPOINT: an account's table URL, for managed identity
     managed_identity_client_id: str | None  # MANAGED_IDENTITY_CLIENT_ID of a user-assigned identity
     feedback_retention_days: int  # FEEDBACK_RETENTION_DAYS: older feedback is purged
-    export_container_url: str | None  # EXPORT_CONTAINER_URL: a blob container; feedback is not exported without it
-    incidents_table: str  # INCIDENTS_TABLE: which alerts were reported
-    mail: Mail | None  # no incident reports without it
-    incident_key: str | None  # INCIDENT_KEY, without which nobody may have an incident reported
-    incident_key_previous: str | None  # INCIDENT_KEY_PREVIOUS is still accepted while a rotation lasts
-    applicationinsights_connection_string: str | None  # APPLICATIONINSIGHTS_CONNECTION_STRING: no telemetry without it
+    export_container_url: str | None  # EXPORT_CONTAINER_URL: a blob container; without it feedback is not exported
+    incidents_table: str  # INCIDENTS_TABLE: which predictions and alerts have been reported
+    mail: MailSettings | None  # without it, no incident is reported
+    incident_key: str | None  # INCIDENT_KEY: required to report an incident
+    incident_key_previous: str | None  # INCIDENT_KEY_PREVIOUS is still accepted during a rotation
+    applicationinsights_connection_string: str | None  # APPLICATIONINSIGHTS_CONNECTION_STRING: else no telemetry
 
     @property
     def receipt_keys(self) -> tuple[str, ...]:
@@ -52,118 +56,138 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(key for key in (self.incident_key, self.incident_key_previous) if key)
 
 
-def read(environment: Mapping[str, str]) -> Settings:
-    """The settings in `environment`. Raises SettingsError, which names every fault at once, one a line."""
-    on_a_laptop = environment.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"  # set by Core Tools and by devhost
-    faults: list[str] = []
-
-    def get[T](name: str, parse: Callable[[str], T], default: T) -> T:
-        value = environment.get(name, "").strip()
-        try:
-            if value.startswith("@Microsoft.KeyVault("):  # which anybody could guess
-                raise ValueError("is a Key Vault reference that Azure has not resolved")
-            return parse(value) if value else default
-        except ValueError as error:
-            faults.append(f"{name} {error}")
-            return default
-
-    def key(value: str) -> str:
-        if len(value) < _SHORTEST_KEY:
-            raise ValueError(f"must have at least {_SHORTEST_KEY} characters")
-        if value.startswith(DEVELOPMENT) and not on_a_laptop:
-            raise ValueError("is a development key: in Azure it must be a secret of your own")
-        return value
-
-    mail = Mail(
-        host=get("SMTP_HOST", str, ""),
-        port=get("SMTP_PORT", _port, 587),
-        user=get("SMTP_USER", str, None),
-        password=get("SMTP_PASSWORD", str, None),
-        sender=get("MAIL_FROM", _address, ""),
-        to=get("MAIL_TO", _addresses, ()),
-    )
-    if mail.host and not (mail.sender and mail.to):
-        faults.append("MAIL_FROM and MAIL_TO must be set where SMTP_HOST is")
-    if (mail.user is None) != (mail.password is None):
-        faults.append("SMTP_USER and SMTP_PASSWORD must be set together")
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Return the settings in `environment`. Raises SettingsError, which names every fault, one per line."""
+    values = _Environment(environment)
+    mail = _read_mail(values)
     settings = Settings(
-        receipt_key=get("RECEIPT_KEY", key, ""),
-        receipt_key_previous=get("RECEIPT_KEY_PREVIOUS", key, None),
-        receipt_days=get("RECEIPT_DAYS", _days, 30),
-        auth_level=get("AUTH_LEVEL", _auth_level, "function"),
-        model=get("MODEL", str, None),
-        feedback_table=get("FEEDBACK_TABLE", str, "feedback"),
-        tables_connection_string=get("TABLES_CONNECTION_STRING", _connection_string, None),
-        tables_endpoint=get("TABLES_ENDPOINT", _https, None),
-        managed_identity_client_id=get("MANAGED_IDENTITY_CLIENT_ID", str, None),
-        feedback_retention_days=get("FEEDBACK_RETENTION_DAYS", _days, 90),
-        export_container_url=get("EXPORT_CONTAINER_URL", _container, None),
-        incidents_table=get("INCIDENTS_TABLE", str, "incidents"),
-        mail=mail if mail.host else None,
-        incident_key=get("INCIDENT_KEY", key, None),
-        incident_key_previous=get("INCIDENT_KEY_PREVIOUS", key, None),
-        applicationinsights_connection_string=get("APPLICATIONINSIGHTS_CONNECTION_STRING", _instrumentation, None),
+        receipt_key=values.get("RECEIPT_KEY", values.parse_key, ""),
+        receipt_key_previous=values.get("RECEIPT_KEY_PREVIOUS", values.parse_key, None),
+        receipt_days=values.get("RECEIPT_DAYS", _parse_days, 30),
+        auth_level=values.get("AUTH_LEVEL", _parse_auth_level, "function"),
+        model=values.get("MODEL", str, None),
+        feedback_table=values.get("FEEDBACK_TABLE", str, "feedback"),
+        tables_connection_string=values.get("TABLES_CONNECTION_STRING", _parse_storage_connection_string, None),
+        tables_endpoint=values.get("TABLES_ENDPOINT", _parse_https_url, None),
+        managed_identity_client_id=values.get("MANAGED_IDENTITY_CLIENT_ID", str, None),
+        feedback_retention_days=values.get("FEEDBACK_RETENTION_DAYS", _parse_days, 90),
+        export_container_url=values.get("EXPORT_CONTAINER_URL", _parse_container_url, None),
+        incidents_table=values.get("INCIDENTS_TABLE", str, "incidents"),
+        mail=mail,
+        incident_key=values.get("INCIDENT_KEY", values.parse_key, None),
+        incident_key_previous=values.get("INCIDENT_KEY_PREVIOUS", values.parse_key, None),
+        applicationinsights_connection_string=values.get(
+            "APPLICATIONINSIGHTS_CONNECTION_STRING", _parse_insights_connection_string, None
+        ),
     )
-    if not environment.get("RECEIPT_KEY", "").strip():
-        faults.append("RECEIPT_KEY is not set; it signs the prediction ids")
-    if mail.host and not environment.get("INCIDENT_KEY", "").strip():
-        faults.append("INCIDENT_KEY must be set where SMTP_HOST is: it is what lets alerts have a report mailed")
-    stores = [name for name in ("TABLES_CONNECTION_STRING", "TABLES_ENDPOINT") if environment.get(name, "").strip()]
-    if len(stores) != 1:
-        faults.append("TABLES_CONNECTION_STRING or TABLES_ENDPOINT must be set, and not both")
-    if faults:
-        raise SettingsError("\n".join(faults))
+    if not values.has("RECEIPT_KEY"):
+        values.faults.append("RECEIPT_KEY is not set; it signs the prediction ids")
+    if mail and not values.has("INCIDENT_KEY"):
+        values.faults.append("INCIDENT_KEY must be set where SMTP_HOST is: it is what lets alerts have a report mailed")
+    if values.has("TABLES_CONNECTION_STRING") == values.has("TABLES_ENDPOINT"):
+        values.faults.append("TABLES_CONNECTION_STRING or TABLES_ENDPOINT must be set, and not both")
+    if values.faults:
+        raise SettingsError("\n".join(values.faults))
     return settings
 
 
-def _connection_string(value: str) -> str:
+class _Environment:
+    """Reads variables and collects their faults."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.faults: list[str] = []
+        self._environment = environment
+        # Set by Core Tools and by devhost.
+        self._is_development = environment.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"
+
+    def has(self, name: str) -> bool:
+        return bool(self._environment.get(name, "").strip())
+
+    def get[T](self, name: str, parse: Callable[[str], T], default: T) -> T:
+        """Return the parsed variable, or `default` if it is empty or `parse` raises ValueError, which is a fault."""
+        value = self._environment.get(name, "").strip()
+        try:
+            if value.startswith("@Microsoft.KeyVault("):  # as a key, it would be easy to guess
+                raise ValueError("is a Key Vault reference that Azure has not resolved")
+            return parse(value) if value else default
+        except ValueError as error:
+            self.faults.append(f"{name} {error}")
+            return default
+
+    def parse_key(self, value: str) -> str:
+        if len(value) < MIN_KEY_LENGTH:
+            raise ValueError(f"must have at least {MIN_KEY_LENGTH} characters")
+        if value.startswith(DEVELOPMENT_KEY_PREFIX) and not self._is_development:
+            raise ValueError("is a development key: in Azure it must be a secret of your own")
+        return value
+
+
+def _read_mail(values: _Environment) -> MailSettings | None:
+    """Return the settings of the mail server, or None if no host is set."""
+    mail = MailSettings(
+        host=values.get("SMTP_HOST", str, ""),
+        port=values.get("SMTP_PORT", _parse_port, 587),
+        user=values.get("SMTP_USER", str, None),
+        password=values.get("SMTP_PASSWORD", str, None),
+        sender=values.get("MAIL_FROM", _parse_address, ""),
+        to=values.get("MAIL_TO", _parse_addresses, ()),
+    )
+    if mail.host and not (mail.sender and mail.to):
+        values.faults.append("MAIL_FROM and MAIL_TO must be set where SMTP_HOST is")
+    if (mail.user is None) != (mail.password is None):
+        values.faults.append("SMTP_USER and SMTP_PASSWORD must be set together")
+    return mail if mail.host else None
+
+
+def _parse_storage_connection_string(value: str) -> str:
     if "AccountName=" not in value:
         raise ValueError("must be the connection string of a storage account: AccountName=…;…")
     return value
 
 
-def _instrumentation(value: str) -> str:
+def _parse_insights_connection_string(value: str) -> str:
     if "InstrumentationKey=" not in value:
         raise ValueError("must be the connection string of Application Insights: InstrumentationKey=…;…")
     return value
 
 
-def _https(value: str) -> str:
+def _parse_https_url(value: str) -> str:
     if not value.startswith("https://"):
         raise ValueError(f"must be a URL that starts with https://, not {value!r}")
     return value
 
 
-def _container(value: str) -> str:
+def _parse_container_url(value: str) -> str:
     azurite = r"http://127\.0\.0\.1:\d+/[^/?]+"
-    if not re.fullmatch(rf"(https://[^/?]+|{azurite})/[^/?]+/?(\?.*)?", value):  # not repeated: it may carry a SAS
+    if not re.fullmatch(rf"(https://[^/?]+|{azurite})/[^/?]+/?(\?.*)?", value):
+        # The message does not repeat the value: it may contain a SAS.
         raise ValueError("must be the URL of a blob container: https://ACCOUNT.blob.core.windows.net/CONTAINER")
     return value
 
 
-def _days(value: str) -> int:
+def _parse_days(value: str) -> int:
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 3650):
         raise ValueError(f"must be a number of days from 1 to 3650, not {value!r}")
     return int(value)
 
 
-def _port(value: str) -> int:
+def _parse_port(value: str) -> int:
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
         raise ValueError(f"must be a port from 1 to 65535, not {value!r}")
     return int(value)
 
 
-def _address(value: str) -> str:
+def _parse_address(value: str) -> str:
     if value.count("@") != 1 or value != "".join(value.split()):
         raise ValueError(f"must be an e-mail address, not {value!r}")
     return value
 
 
-def _addresses(value: str) -> tuple[str, ...]:
-    return tuple(_address(part.strip()) for part in value.split(","))
+def _parse_addresses(value: str) -> tuple[str, ...]:
+    return tuple(_parse_address(part.strip()) for part in value.split(","))
 
 
-def _auth_level(value: str) -> AuthLevel:
+def _parse_auth_level(value: str) -> AuthLevel:
     if value not in get_args(AuthLevel.__value__):
         raise ValueError(f"must be anonymous or function, not {value!r}")
     return value  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Letters by SMTP: through Azure Communication Services' relay, or to whatever server the settings name.
+"""Send e-mails by SMTP: through the relay of Azure Communication Services, or any other server.
 
 https://learn.microsoft.com/azure/communication-services/quickstarts/email/send-email-smtp/smtp-authentication
 """
@@ -7,54 +7,59 @@ import logging
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from feedback.incident import Letter
-from sentiment.errors import MailUnavailable
+from feedback.errors import MailUnavailable
 
-from .settings import Mail
+from .report_email import ReportEmail
+from .settings import MailSettings
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-PATIENCE = 5  # seconds, of each step of the conversation
-RETRY_AFTER = 5  # seconds
+TIMEOUT_SECONDS = 5  # of each step of the SMTP conversation
+RETRY_AFTER_SECONDS = 5
 
 log = logging.getLogger("buzzguard.mail")
 
 
 class SmtpMailer:
-    """The Mailer of `feedback.incident`. Where there is a user, the session is encrypted, and the server's certificate
-    verified, before anything is said."""
+    """The Mailer of `cloud.report_email`.
 
-    def __init__(self, mail: Mail) -> None:
-        self._mail = mail
+    If a user is set, the session is encrypted and the server's certificate verified before the login.
+    """
 
-    def send(self, letter: Letter) -> None:
+    def __init__(self, settings: MailSettings) -> None:
+        self._settings = settings
+
+    def send(self, email: ReportEmail) -> None:
+        # Imported lazily: only a report needs them.
         import smtplib
         import ssl
 
-        mail = self._mail
-        message = compose(letter, mail.sender, mail.to)
-        domain = mail.sender.partition("@")[2]  # who we say we are: the name of the machine would be looked up first
+        settings = self._settings
+        message = compose(email, settings.sender, settings.to)
+        domain = settings.sender.partition("@")[2]  # for EHLO: without it, smtplib looks up this machine's name first
         try:
-            with closing(smtplib.SMTP(mail.host, mail.port, domain, PATIENCE)) as server:
-                if mail.user and mail.password:
+            with closing(smtplib.SMTP(settings.host, settings.port, domain, TIMEOUT_SECONDS)) as server:
+                if settings.user and settings.password:
                     server.starttls(context=ssl.create_default_context())
-                    server.login(mail.user, mail.password)
+                    server.login(settings.user, settings.password)
                 refused = server.send_message(message)
-                with suppress(OSError):  # it is sent, however the goodbye goes
+                with suppress(OSError):  # already sent: ignore errors from QUIT
                     server.quit()
-        except (OSError, UnicodeError) as error:  # every SMTPException is an OSError; no host is named "a..b"
+        # Every SMTPException is an OSError. A host name like "a..b" raises UnicodeError.
+        except (OSError, UnicodeError) as error:
             code = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
-            reason = f"The mail server does not take the report: {type(error).__name__}{code}."
-            raise MailUnavailable(reason, RETRY_AFTER) from error
+            detail = f"The mail server does not take the report: {type(error).__name__}{code}."
+            raise MailUnavailable(detail, RETRY_AFTER_SECONDS) from error
         if refused:
-            log.error("The mail server takes the report, but not for %d of %d recipients.", len(refused), len(mail.to))
+            recipients = len(settings.to)
+            log.error("The mail server takes the report, but not for %d of %d recipients.", len(refused), recipients)
 
 
-def compose(letter: Letter, sender: str, to: tuple[str, ...]) -> "EmailMessage":
-    """The letter as a message: plain text and HTML, the data attached.
+def compose(email: ReportEmail, sender: str, to: tuple[str, ...]) -> "EmailMessage":
+    """Return a message with plain text, HTML and the JSON attachment.
 
-    The package `email` refuses a header with a line break in it.
+    Raises ValueError if a header contains a line break.
     """
     from email.message import EmailMessage
     from email.policy import SMTP
@@ -63,11 +68,11 @@ def compose(letter: Letter, sender: str, to: tuple[str, ...]) -> "EmailMessage":
     message = EmailMessage(SMTP)
     message["From"] = sender
     message["To"] = ", ".join(to)
-    message["Subject"] = letter.subject
+    message["Subject"] = email.subject
     message["Date"] = localtime()
-    message["Message-ID"] = f"<{letter.id}@{sender.partition('@')[2]}>"  # sent twice, it is shown once by most
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is to answer
-    message.set_content(letter.plain, cte="quoted-printable")  # every server takes that
-    message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
-    message.add_attachment(letter.attachment, maintype="application", subtype="json", filename="incident.json")
+    message["Message-ID"] = f"<{email.id}@{sender.partition('@')[2]}>"  # most clients show a repeated id only once
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses out-of-office replies
+    message.set_content(email.plain, cte="quoted-printable")  # the encoding that every server accepts
+    message.add_alternative(email.html, subtype="html", cte="quoted-printable")
+    message.add_attachment(email.attachment, maintype="application", subtype="json", filename="incident.json")
     return message

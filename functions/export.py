@@ -13,7 +13,7 @@ from cloud import telemetry
 from .shared.service import service
 
 if TYPE_CHECKING:
-    from feedback.export import Exported, FeedbackExport
+    from feedback.export import ExportResult, FeedbackExport
 
 SECONDS = 40  # of a minute, host.json's functionTimeout; what is left over goes first the next night
 
@@ -37,11 +37,11 @@ async def export(timer: func.TimerRequest, context: func.Context) -> None:
             log.warning("Time ran out: %d days of feedback are left to the next night.", exported.left)
 
 
-def _export(archive: "FeedbackExport", now: datetime) -> "Exported":
-    from feedback.export import export
+def _export(archive: "FeedbackExport", now: datetime) -> "ExportResult":
+    from feedback.export import export_feedback
 
     end = time.monotonic() + SECONDS
-    return export(service.store, archive, now - service.retention, now, lambda: time.monotonic() > end)
+    return export_feedback(service.store, archive, now - service.retention, now, lambda: time.monotonic() > end)
 
 
 if service.export:

@@ -9,7 +9,7 @@ import azure.functions as func
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from feedback.receipt import Receipt
-from feedback.record import hour_of, record
+from feedback.record import build_feedback
 
 from .predict import Text
 from .shared.http import Answer, endpoint
@@ -58,7 +58,7 @@ async def feedback(_: func.HttpRequest, request: FeedbackRequest) -> Answer:
     text = request.text or None
     if text is not None:
         service.receipts.verify_text(receipt, text)
-    row = record(
+    row = build_feedback(
         receipt, request.correct, datetime.now(UTC), text if request.share_text else None, request.comment or None
     )
     status = await in_thread(_THREADS, service.store.add, row)
@@ -87,7 +87,6 @@ async def erase(request: func.HttpRequest, _: None) -> Answer:
 
 
 def _erase(receipt: Receipt) -> None:
-    hour = hour_of(receipt)
     if service.export is not None:  # first: should anything break off in between, no restore brings the row back
-        service.export.note_erasure(hour, receipt.digest, datetime.now(UTC))
-    service.store.erase(hour, receipt.digest)
+        service.export.note_erasure(receipt, datetime.now(UTC))
+    service.store.erase(receipt)

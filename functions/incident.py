@@ -8,8 +8,9 @@ from typing import Literal
 import azure.functions as func
 from msgspec import Struct
 
-from feedback.incident import Alert, report
-from sentiment.errors import MailUnavailable
+from cloud.azure_monitor import Alert, to_incident
+from feedback.errors import MailUnavailable
+from feedback.incident import report_incident
 
 from .shared.http import Answer, Secret, endpoint
 from .shared.service import in_thread, service
@@ -42,21 +43,21 @@ _THREADS = ThreadPoolExecutor(4, "incident")
     problems=("Key missing or wrong", "Feedback store unavailable", "Mail unavailable", "Incident in progress"),
 )
 async def incident(_: func.HttpRequest, alert: Alert) -> Answer:
-    if not alert.fired:
+    fired = to_incident(alert)
+    if not fired.is_fired:
         return Answer(200, IncidentResponse("ignored", 0))
-    if service.mailer is None:
+    if service.reporter is None:
         raise MailUnavailable("No mail server is set: SMTP_HOST, MAIL_FROM and MAIL_TO say which.", retry_after=60)
     outcome = await in_thread(
         _THREADS,
-        report,
-        alert,
+        report_incident,
+        fired,
         service.store,
         service.incidents,
-        service.mailer,
+        service.reporter,
         service.receipt_age,
         datetime.now(UTC),
     )
     if outcome.status == "sent":
-        essentials = alert.data.essentials
-        watch.info("incident_reported", extra={"alert": essentials.alert_id, "reports": outcome.reports})
-    return Answer(200, IncidentResponse(outcome.status, outcome.reports))
+        watch.info("incident_reported", extra={"alert": fired.alert_id, "reports": outcome.predictions})
+    return Answer(200, IncidentResponse(outcome.status, outcome.predictions))

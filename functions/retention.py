@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 from cloud import telemetry
-from feedback.record import Purged, hour_at, purge
+from feedback.stores import PurgeResult, purge_feedback
 
 from .shared.service import service
 
@@ -26,14 +26,17 @@ async def retention(timer: func.TimerRequest, context: func.Context) -> None:
         except Exception:
             log.exception("Expired feedback was not purged; the next night tries again.")
             raise
-        watch.info("feedback_purged", extra={"rows": purged.rows, "partitions": purged.hours})
+        watch.info("feedback_purged", extra={"rows": purged.rows, "partitions": purged.periods})
         if purged.reached is not None:
-            log.warning("Time ran out: feedback on predictions since %s is left to the next night.", purged.reached)
+            log.warning(
+                "Time ran out: feedback on predictions since %s is left to the next night.",
+                f"{purged.reached:%Y-%m-%dT%H}",
+            )
 
 
-def _purge(before: datetime) -> Purged:
+def _purge(before: datetime) -> PurgeResult:
     end = time.monotonic() + SECONDS
-    purged = purge(service.store, hour_at(before), lambda: time.monotonic() > end)
+    purged = purge_feedback(service.store, before, lambda: time.monotonic() > end)
     if purged.reached is None:
         for _ in service.incidents.purge(before):
             if time.monotonic() > end:

@@ -1,7 +1,7 @@
-"""`python -m infra.restore CONTAINER_URL`: put the exported feedback back into its table.
+"""`python -m infra.restore CONTAINER_URL`: restore the exported feedback into its table.
 
-The table is that of the app's settings in the environment: TABLES_ENDPOINT, which is reached as whoever has done
-`az login`, or TABLES_CONNECTION_STRING; FEEDBACK_TABLE; FEEDBACK_RETENTION_DAYS. May be repeated.
+The environment holds the app's settings: TABLES_ENDPOINT, used with the account of `az login`, or
+TABLES_CONNECTION_STRING; FEEDBACK_TABLE; FEEDBACK_RETENTION_DAYS. May be interrupted and repeated.
 """
 
 import logging
@@ -12,36 +12,37 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cloud.blob_storage import BlobFeedbackExport
-from cloud.settings import Settings, read
+from cloud.settings import Settings, read_settings
 from cloud.table_storage import TableFeedbackStore
-from feedback.export import Outcome, restore
-from sentiment.errors import BuzzguardError, StoreUnavailable
+from feedback.errors import StoreUnavailable
+from feedback.export import RestoreOutcome, restore_feedback
+from sentiment.errors import BuzzguardError
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-ANY_KEY = "nothing is signed here: any key will do"
+UNUSED_KEY = "required by the settings; nothing is signed here"
 
 
 def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
-    logging.getLogger("azure").setLevel(logging.ERROR)  # what it warns of is in the error that it raises
+    logging.getLogger("azure").setLevel(logging.ERROR)  # its warnings repeat the error that it raises
     try:
-        settings = read(os.environ | {"RECEIPT_KEY": ANY_KEY, "EXPORT_CONTAINER_URL": sys.argv[1]})
+        settings = read_settings(os.environ | {"RECEIPT_KEY": UNUSED_KEY, "EXPORT_CONTAINER_URL": sys.argv[1]})
         store, archive = TableFeedbackStore(settings, _azure_cli), BlobFeedbackExport(settings, _azure_cli)
         since = datetime.now(UTC) - timedelta(days=settings.feedback_retention_days)
-        print(told(restore(store, archive, since)))
+        print(summarize(restore_feedback(store, archive, since)))
     except StoreUnavailable as error:
         raise SystemExit(f"{error} {str(error.__cause__).partition('\n')[0]}") from error
     except BuzzguardError as error:
         raise SystemExit(str(error)) from error
 
 
-def told(counts: Counter[Outcome]) -> str:
+def summarize(counts: Counter[RestoreOutcome]) -> str:
     return (
-        f"{counts['restored']} restored, {counts['there']} there already, {counts['different']} different from what is"
-        f" there, {counts['erased']} left out because they were erased, {counts['expired']} because they are too old"
+        f"{counts['restored']} restored, {counts['existing']} there already, {counts['different']} different from what"
+        f" is there, {counts['erased']} left out because they were erased, {counts['expired']} because they are too old"
     )
 
 

@@ -1,56 +1,12 @@
-"""Everything that can go wrong on purpose. One tree, so that a caller can catch as widely as it needs.
+"""The base of all errors that the app raises on purpose, and the errors of models.
 
-A message is written for the person who caused it; it may be shown to them. Nothing here carries a stack or a text.
+A message may be shown to the caller: it never holds a traceback or a text that a person wrote.
 """
 
 
 class BuzzguardError(Exception):
-    """The root of the tree."""
-
-
-class SettingsError(BuzzguardError):
-    """The environment is not one the application can run in. The message names every fault, one a line."""
+    """Base class of every error that the app raises on purpose."""
 
 
 class ModelError(BuzzguardError):
-    """A model folder is missing, broken, or not the one its manifest describes."""
-
-
-class ReceiptError(BuzzguardError):
-    """A prediction id that cannot be honoured."""
-
-
-class InvalidReceipt(ReceiptError):
-    """Not signed by us, or not for the text it came with."""
-
-
-class ExpiredReceipt(ReceiptError):
-    """Ours, but too old."""
-
-
-class FeedbackConflict(BuzzguardError):
-    """A different feedback is already stored for that prediction."""
-
-
-class ExportError(BuzzguardError):
-    """A file of the export is not one that was written here."""
-
-
-class Unavailable(BuzzguardError):
-    """Not now. Nothing was done that the caller may rely on; the same call may work later."""
-
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after  # seconds
-
-
-class StoreUnavailable(Unavailable):
-    """The tables do not answer."""
-
-
-class MailUnavailable(Unavailable):
-    """There is no mail server, or it does not take the mail."""
-
-
-class IncidentInProgress(Unavailable):
-    """Another call is reporting this incident at this moment."""
+    """A model folder is missing, broken, or does not match its manifest."""

@@ -1,24 +1,24 @@
 // @ts-check
-/** The first tab: write a tweet, get a verdict, say whether it was right, go on to the next. */
+/** The first tab: write a tweet, read the verdict, say whether it was right, start the next one. */
 
 import { Problem } from "./api.js";
 import * as composer from "./composer.js";
 import { announce, byId, element, redraw } from "./dom.js";
 import { Questions, unanswered } from "./feedback.js";
-import * as past from "./history.js";
+import * as history from "./history.js";
 import { askForKey } from "./key.js";
-import { ask, predict, thresholdsOf } from "./model.js";
-import { shown } from "./problem.js";
-import { keep, recall } from "./session.js";
+import { loadThresholds, predict, thresholdsOf } from "./model.js";
+import { problemBox } from "./problem.js";
+import * as storage from "./storage.js";
 import { t } from "./strings.js";
 import { select } from "./tabs.js";
-import { sendable } from "./tweet.js";
-import { legend, reasons, ruling, scale, spoken } from "./verdict.js";
+import { sanitize } from "./tweet.js";
+import { announcement, decisionHeader, legend, reasons, scale } from "./verdict.js";
 
 /** @typedef {import("./history.js").Entry} Entry */
 /** @typedef {import("./history.js").Draft} Draft */
 
-const SLOW = 4000; // milliseconds after which one wonders
+const SLOW_AFTER_MS = 4000;
 
 const panel = byId("verdict");
 const analyseButton = byId("analyse");
@@ -28,61 +28,61 @@ let current;
 /** @type {Problem | undefined} */
 let problem;
 /** @type {{ text: string, cancel: AbortController } | undefined} */
-let asking;
+let pending;
 
 export function start() {
-  const last = past.find(recall("shown", ""));
-  if (past.isVerdict(last)) current = last;
-  composer.start({ analyse, changed });
-  past.start(() => {
+  const last = history.find(storage.load("shown", ""));
+  if (history.isVerdict(last)) current = last;
+  composer.start({ analyse, changed: onChange });
+  history.start(() => {
     show(undefined);
     composer.focus();
   });
   document.addEventListener("language", draw);
-  learnThresholds();
+  updateThresholds();
 }
 
-/** Asked when the page opens: that also wakes a service that sleeps. */
-async function learnThresholds() {
+/** Load the thresholds when the page opens. This also wakes a sleeping service. */
+async function updateThresholds() {
   try {
-    await ask();
+    await loadThresholds();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.kind === "key") askForKey("thresholds", learnThresholds);
-    return; // a verdict is one without them; they are asked for again with the next one
+    if (error.kind === "key") askForKey("thresholds", updateThresholds);
+    return; // a verdict can be shown without them; the next verdict tries again
   }
   if (!current) return;
   const { prediction, model } = current;
   panel.querySelector(".scale")?.replaceWith(scale(prediction.probability, thresholdsOf(model)));
 }
 
-/** The text is another: a verdict that is shown may be about an earlier one. */
-function changed() {
+/** Mark the verdict as stale when the text has changed since. */
+function onChange() {
   const stale = panel.querySelector(".stale");
   if (stale instanceof HTMLElement) stale.hidden = composer.text() === current?.text;
 }
 
-/** What is in the box is about to be replaced: if it is nowhere else, it becomes a draft. Nobody waits for it any more. */
-function setAside() {
-  asking?.cancel.abort();
-  asking = undefined;
+/** Cancel the pending call and keep the text as a draft, unless the history has it already. */
+function saveDraft() {
+  pending?.cancel.abort();
+  pending = undefined;
   const text = composer.text();
-  if (text.trim() && !past.holds(text)) past.add({ text });
+  if (text.trim() && !history.includes(text)) history.add({ text });
 }
 
 /** @param {Entry | undefined} entry */
 function show(entry) {
   current = entry;
   problem = undefined;
-  keep("shown", entry?.id ?? "");
+  storage.save("shown", entry?.id ?? "");
   draw();
 }
 
 /** @param {Entry | Pick<Draft, "text">} entry */
 function open(entry) {
-  setAside();
-  composer.write(entry.text);
-  show(past.isVerdict(entry) ? entry : undefined);
+  saveDraft();
+  composer.setText(entry.text);
+  show(history.isVerdict(entry) ? entry : undefined);
   if (current) panel.focus();
 }
 
@@ -91,7 +91,7 @@ function next() {
 }
 
 /**
- * Analyses a text that is not in the box yet.
+ * Put a text into the box and analyse it.
  * @param {string} text
  */
 export function analyseAlone(text) {
@@ -103,24 +103,24 @@ export function analyseAlone(text) {
 
 async function analyse() {
   const text = composer.text();
-  if (!composer.ready() || asking?.text === text) return;
-  asking?.cancel.abort();
-  asking = { text, cancel: new AbortController() };
+  if (!composer.validate() || pending?.text === text) return;
+  pending?.cancel.abort();
+  pending = { text, cancel: new AbortController() };
   problem = undefined;
-  mark();
-  const slow = setTimeout(wonder, SLOW);
+  updateStatus();
+  const slow = setTimeout(showSlowNotice, SLOW_AFTER_MS);
   try {
-    const { predictions, model } = await predict([sendable(text)], true, asking.cancel.signal);
+    const { predictions, model } = await predict([sanitize(text)], true, pending.cancel.signal);
     const [prediction] = predictions;
-    asking = undefined;
-    show(past.add({ text, prediction, model, answer: unanswered(past.unansweredFor(text)?.answer) }));
-    announce(spoken(prediction));
+    pending = undefined;
+    show(history.add({ text, prediction, model, answer: unanswered(history.unansweredFor(text)?.answer) }));
+    announce(announcement(prediction));
     panel.scrollIntoView({ block: "nearest" });
-    if (!thresholdsOf(model)) learnThresholds();
+    if (!thresholdsOf(model)) updateThresholds();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.kind === "cancelled") return; // another text is asked about by now, or none
-    asking = undefined;
+    if (error.kind === "cancelled") return; // replaced by another call, or no longer wanted
+    pending = undefined;
     problem = error;
     draw();
     if (error.kind === "key") askForKey("verdict", analyse, true);
@@ -130,21 +130,21 @@ async function analyse() {
   }
 }
 
-/** It takes long: the service may have slept. */
-function wonder() {
+/** Tell the user that the service may be waking up. */
+function showSlowNotice() {
   byId("waking").hidden = false;
   announce(t("one.waking"));
 }
 
 function draw() {
-  past.draw(current?.id, open);
-  mark();
+  history.draw(current?.id, open);
+  updateStatus();
   redraw(panel, content());
 }
 
-/** Says how far it has got. What was there before stays while the service is asked. */
-function mark() {
-  const busy = asking !== undefined;
+/** Update the button and the panel. The last verdict stays visible while a call is pending. */
+function updateStatus() {
+  const busy = pending !== undefined;
   analyseButton.textContent = t(busy ? "one.analysing" : "one.analyse");
   analyseButton.setAttribute("aria-disabled", String(busy));
   panel.setAttribute("aria-busy", String(busy));
@@ -153,22 +153,22 @@ function mark() {
 }
 
 function content() {
-  if (problem) return [shown(problem, remedy(problem), "h2")];
+  if (problem) return [problemBox(problem, remedy(problem), "h2")];
   if (!current) return legend();
   const { text, prediction, model } = current;
   return [
-    ruling(prediction),
+    decisionHeader(prediction),
     element("p", { class: "stale", hidden: composer.text() === text }, t("verdict.stale")),
     ...reasons(text, prediction, thresholdsOf(model)),
-    new Questions(current, { save: past.save, redraw: draw, again, next }).box,
+    new Questions(current, { save: history.save, redraw: draw, again: analyseAgain, next }).box,
   ];
 }
 
-/** The text of the verdict that is shown, once more. */
-function again() {
+/** Analyse the text of the shown verdict again. */
+function analyseAgain() {
   if (current && composer.text() !== current.text) {
-    setAside();
-    composer.write(current.text);
+    saveDraft();
+    composer.setText(current.text);
   }
   analyse();
 }

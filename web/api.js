@@ -1,11 +1,11 @@
 // @ts-check
-/** Calls of the API, and everything that can go wrong with one. */
+/** Call the API; every failure becomes a Problem. */
 
 import { accessKey } from "./key.js";
 
-const PATIENCE = 60_000; // milliseconds: a cold start is seconds, a gateway gives up after minutes
+const TIMEOUT_MS = 60_000; // a cold start takes seconds; gateways give up after minutes
 
-/** By the status of an answer; what is not here has failed. */
+/** Response status to kind of problem; any other status is "failed". */
 const KINDS = /** @type {Record<number, string>} */ ({
   400: "invalid",
   401: "key",
@@ -19,50 +19,52 @@ const KINDS = /** @type {Record<number, string>} */ ({
   504: "timeout",
 });
 
-/** An answer that is none. `kind` is one of KINDS, "signin", "failed", "unreachable", "timeout" or "cancelled". */
+/** A call that failed. `kind` is one of KINDS, "signin", "failed", "unreachable", "timeout" or "cancelled". */
 export class Problem extends Error {
   /**
    * @param {string} kind
-   * @param {{ wait?: number, request?: string, detail?: string }} about seconds to wait, the request's id, what the
-   *   service says of it
+   * @param {{ wait?: number, request?: string, detail?: string }} options seconds to wait, the request's
+   *   id, the detail of the service's problem
    */
   constructor(kind, { wait = 0, request = "", detail = "" } = {}) {
     super(detail || kind);
     this.kind = kind;
-    this.until = Date.now() + wait * 1000; // when the service may be asked again, in milliseconds of the clock
+    this.until = Date.now() + wait * 1000; // when to retry at the earliest, as Date.now() counts
     this.request = request;
     this.detail = detail;
   }
 }
 
 /**
+ * Call the API.
  * @param {"GET" | "POST" | "DELETE"} method
  * @param {string} path such as api/predict
  * @param {unknown} [body] sent as JSON
  * @param {AbortSignal} [cancel]
- * @returns {Promise<any>} the decoded answer. Rejects with a Problem.
+ * @returns {Promise<any>} the decoded response. Rejects with a Problem.
  */
 export async function call(method, path, body, cancel) {
-  const timeout = AbortSignal.timeout(PATIENCE);
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const signal = cancel ? AbortSignal.any([cancel, timeout]) : timeout;
   const headers = /** @type {Record<string, string>} */ ({});
   const key = accessKey();
   if (body !== undefined) headers["content-type"] = "application/json";
   if (key) headers["x-functions-key"] = key;
   try {
-    const response = await fetch(address(path), {
+    const response = await fetch(resolveUrl(path), {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       signal,
       cache: "no-store",
-      redirect: "manual", // the service sends nobody elsewhere, but a sign-in before it does
+      redirect: "manual", // only a sign-in in front of the service redirects
     });
-    if (response.status === 401 && key !== accessKey()) return call(method, path, body, cancel); // another by now
+    if (response.status === 401 && key !== accessKey()) return call(method, path, body, cancel); // the key has changed
     const answer = response.status === 204 ? "null" : await response.text();
-    if (asksToSignIn(response) || (response.status === 401 && (await pageIsRefused(signal)))) throw new Problem("signin");
-    if (!response.ok) throw problem(response, answer);
-    return decoded(answer);
+    if (isSignInRedirect(response)) throw new Problem("signin");
+    if (response.status === 401 && (await pageIsRefused(signal))) throw new Problem("signin");
+    if (!response.ok) throw toProblem(response, answer);
+    return parseJson(answer);
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw new Problem(cancel?.aborted ? "cancelled" : timeout.aborted ? "timeout" : "unreachable");
@@ -70,54 +72,54 @@ export async function call(method, path, body, cancel) {
 }
 
 /** @param {Response} response */
-function asksToSignIn({ type }) {
+function isSignInRedirect({ type }) {
   return type === "opaqueredirect";
 }
 
 /**
- * A missing key and a missing sign-in may both be 401. The page is for anybody with or without a key; a sign-in guards it.
- *
+ * Whether the page itself is refused. A missing key and a missing sign-in may both be a 401, but only a sign-in guards
+ * the page.
  * @param {AbortSignal} signal
  */
 async function pageIsRefused(signal) {
   const page = await fetch(document.baseURI, { method: "HEAD", signal, cache: "no-store", redirect: "manual" });
-  await page.text(); // nothing; what is not read to its end counts as broken off
-  return asksToSignIn(page) || page.status === 401;
+  await page.text(); // empty, but an unread body counts as an aborted request
+  return isSignInRedirect(page) || page.status === 401;
 }
 
 /** @param {string} path */
-function address(path) {
+function resolveUrl(path) {
   const api = document.querySelector('meta[name="buzzguard-api"]')?.getAttribute("content");
   return new URL(path, api ? api.replace(/\/*$/, "/") : document.baseURI);
 }
 
 /** @param {string} answer */
-function decoded(answer) {
+function parseJson(answer) {
   try {
     return JSON.parse(answer);
   } catch {
-    throw new Problem("failed"); // something between here and the service answers in its place
+    throw new Problem("failed"); // a proxy answered instead of the service
   }
 }
 
 /**
  * @param {Response} response
- * @param {string} answer problem+json, if it is the service's
+ * @param {string} answer problem+json, if the service sent it
  */
-function problem(response, answer) {
+function toProblem(response, answer) {
   let details = /** @type {Record<string, string>} */ ({});
   try {
     details = JSON.parse(answer) ?? {};
-  } catch {} // the platform's own words are not for people
+  } catch {} // an error of the platform, not of the service
   return new Problem(KINDS[response.status] ?? "failed", {
-    wait: seconds(response.headers.get("retry-after")),
+    wait: retryAfterSeconds(response.headers.get("retry-after")),
     request: response.headers.get("x-request-id") ?? (details.instance ?? "").replace("urn:buzzguard:request:", ""),
     detail: details.detail,
   });
 }
 
 /** @param {string | null} header Retry-After: seconds, or a date */
-function seconds(header) {
+function retryAfterSeconds(header) {
   if (!header) return 0;
   const wait = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
   return wait > 0 ? Math.min(Math.ceil(wait), 3600) : 0;

@@ -1,23 +1,23 @@
 // @ts-check
-/** Starts the page: the language first, then its parts. */
+/** Start the page: the language first, then the parts. */
 
 import * as analyse from "./analyse.js";
+import * as batch from "./batch.js";
 import { announce, byId, element } from "./dom.js";
 import * as key from "./key.js";
-import * as many from "./many.js";
-import { alternative, choose, load, preferred, speak, t } from "./strings.js";
+import { loadStrings, otherLanguage, preferredLanguage, saveLanguage, setLanguage, t } from "./strings.js";
 import * as tabs from "./tabs.js";
 
 const PRIVACY = ["analyse", "answer", "kept", "erase", "tab"];
 
 function draw() {
   const other = byId("language");
-  other.lang = alternative();
+  other.lang = otherLanguage();
   other.textContent = t("language");
   byId("shortcut").textContent = t("one.shortcut", {
     keys: /Mac|iP/.test(navigator.platform) ? "⌘ Enter" : "Ctrl + Enter",
   });
-  byId("announcer").textContent = ""; // it would still speak the other one
+  byId("announcer").textContent = ""; // it still holds a text in the other language
   byId("privacy-text").replaceChildren(
     ...PRIVACY.flatMap((part) => [
       element("h3", {}, t(`privacy.${part}`)),
@@ -26,7 +26,7 @@ function draw() {
   );
 }
 
-/** The text on personal data has an address of its own: #privacy. */
+/** Open the privacy dialog at #privacy, so that it can be linked to. */
 function privacy() {
   const dialog = byId("privacy", HTMLDialogElement);
   const open = () => {
@@ -44,10 +44,12 @@ document.addEventListener("language", draw);
 tabs.start();
 key.start();
 analyse.start();
-many.start();
-byId("language").addEventListener("click", () => choose(alternative()).catch(() => announce(t("problem.unreachable"))));
-await speak(preferred());
+batch.start();
+byId("language").addEventListener("click", () => {
+  saveLanguage(otherLanguage()).catch(() => announce(t("problem.unreachable")));
+});
+await setLanguage(preferredLanguage());
 byId("starting").remove();
 byId("page").hidden = false;
 privacy();
-load(alternative());
+loadStrings(otherLanguage());

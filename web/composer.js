@@ -1,10 +1,10 @@
 // @ts-check
-/** Where a tweet is written: the field, how much of a tweet it is, an example. What is in it outlives a reload. */
+/** The tweet's text field, its length counter and the examples. The text survives a reload. */
 
-import { announce, byId, fault, submitWithControlEnter } from "./dom.js";
-import { keep, recall } from "./session.js";
+import { announce, byId, showError, submitWithControlEnter } from "./dom.js";
+import * as storage from "./storage.js";
 import { t } from "./strings.js";
-import { codePoints, LIMIT, MOST, weight } from "./tweet.js";
+import { codePoints, MAX_LENGTH, MAX_WEIGHTED_LENGTH, weightedLength } from "./tweet.js";
 
 const EXAMPLES = [
   "New seats, new menus, same smile. See you on board!",
@@ -12,62 +12,63 @@ const EXAMPLES = [
   "We are sorry: all flights to Lisbon are cancelled today, and our phone lines are overloaded.",
 ];
 
-const box = byId("text", HTMLTextAreaElement);
+const field = byId("text", HTMLTextAreaElement);
 const counter = byId("count");
 
-/** @param {{ analyse: () => void, changed: () => void }} told that it is to be analysed; that it has become another */
+/** @param {{ analyse: () => void, changed: () => void }} called on submit and on change */
 export function start({ analyse, changed }) {
   let example = 0;
-  box.value = recall("draft", "");
-  box.addEventListener("input", () => {
-    edited();
+  field.value = storage.load("draft", "");
+  field.addEventListener("input", () => {
+    onInput();
     changed();
   });
   byId("composer").addEventListener("submit", (event) => {
     event.preventDefault();
     analyse();
   });
-  submitWithControlEnter(box);
-  byId("example").addEventListener("click", () => write(EXAMPLES[example++ % EXAMPLES.length]));
-  document.addEventListener("language", edited);
+  submitWithControlEnter(field);
+  byId("example").addEventListener("click", () => setText(EXAMPLES[example++ % EXAMPLES.length]));
+  document.addEventListener("language", onInput);
 }
 
 export function text() {
-  return box.value;
+  return field.value;
 }
 
 /** @param {string} text */
-export function write(text) {
-  box.value = text;
-  box.dispatchEvent(new Event("input")); // as when it is typed
-  box.focus();
+export function setText(text) {
+  field.value = text;
+  field.dispatchEvent(new Event("input")); // as if it were typed
+  field.focus();
 }
 
 export function focus() {
-  box.focus();
+  field.focus();
 }
 
-/** Says why the text cannot be sent, if so. */
-export function ready() {
-  const over = codePoints(box.value) - MOST;
-  const reason = !box.value.trim() ? t("one.blank") : over > 0 ? t("one.tooLong", { n: over, most: MOST }) : "";
-  fault(box, byId("fault"), reason);
+/** Return whether the text can be sent; show the reason if not. */
+export function validate() {
+  const over = codePoints(field.value) - MAX_LENGTH;
+  const reason = !field.value.trim() ? t("one.blank") : over > 0 ? t("one.tooLong", { n: over, most: MAX_LENGTH }) : "";
+  showError(field, byId("fault"), reason);
   return !reason;
 }
 
-function edited() {
-  keep("draft", box.value);
-  fault(box, byId("fault"), "");
-  byId("example").hidden = box.value !== "";
+function onInput() {
+  storage.save("draft", field.value);
+  showError(field, byId("fault"), "");
+  byId("example").hidden = field.value !== "";
   count();
 }
 
 function count() {
-  const used = weight(box.value);
-  const over = used - LIMIT;
-  const said = over > 0 ? t("one.over", { n: over, most: LIMIT }) : t("one.count", { n: used, most: LIMIT });
+  const used = weightedLength(field.value);
+  const over = used - MAX_WEIGHTED_LENGTH;
+  const most = MAX_WEIGHTED_LENGTH;
+  const said = over > 0 ? t("one.over", { n: over, most }) : t("one.count", { n: used, most });
   if (over > 0 && counter.dataset.over === "false") announce(said);
   counter.dataset.over = String(over > 0);
   byId("counted").textContent = said;
-  byId("used", SVGElement).setAttribute("stroke-dasharray", `${Math.min(100, (used / LIMIT) * 100)} 100`);
+  byId("used", SVGElement).setAttribute("stroke-dasharray", `${Math.min(100, (used / MAX_WEIGHTED_LENGTH) * 100)} 100`);
 }

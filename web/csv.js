@@ -1,19 +1,19 @@
 // @ts-check
-/** Tables as text (RFC 4180), and as Excel writes them: with a byte order mark, semicolons, or in Windows' alphabet. */
+/** Read and write CSV (RFC 4180), also as Excel writes it: with a byte order mark, semicolons, or in Windows-1252. */
 
-const MARK = "\ufeff"; // without it, Excel takes UTF-8 for Windows' alphabet
+const BYTE_ORDER_MARK = "\ufeff"; // without it, Excel reads UTF-8 as Windows-1252
 const SEPARATORS = [",", ";", "\t"];
-const SAID = /^sep=(.)(?:\r\n|\r|\n)/i; // the separator, as some programs tell Excel
+const SEPARATOR_LINE = /^sep=(.)(?:\r\n|\r|\n)/i; // some programs declare the separator to Excel this way
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
-const TEXTS = [
+const TEXT_COLUMN_NAMES = [
   /^(text|texte|tweet|message|content|contenu|post)s?$/,
-  /\b(text|texte|content|contenu|corps|body)s?\b/, // of the tweet, which other columns have in their names, too
+  /\b(text|texte|content|contenu|corps|body)s?\b/, // anywhere: "Tweet text" is the text, "Tweet id" is not
   /\b(tweet|message|post)s?$/,
-]; // names of the column that holds the tweets, the surest first
-const LONGEST = 3; // words in such a name, 1 where it has no neighbours: a tweet, too, may speak of a post
+]; // column names, the most reliable first
+const MAX_NAME_WORDS = 3; // in a column name; 1 in a file with one column, whose first line may be a tweet about a post
 
 /**
- * The characters of a file, without a byte order mark; undefined for what is no text.
+ * Decode a file without its byte order mark. Return undefined for a binary file.
  * @param {ArrayBuffer} bytes
  */
 export function decode(bytes) {
@@ -33,12 +33,13 @@ function decodeUtf8(bytes) {
 }
 
 /**
+ * Parse a table.
  * @param {string} text
  * @returns {string[][]} the rows that are not blank
  */
 export function parse(text) {
-  const said = SAID.exec(text);
-  const separator = said?.[1] ?? separatorOf(text);
+  const declared = SEPARATOR_LINE.exec(text);
+  const separator = declared?.[1] ?? separatorOf(text);
   /** @type {string[][]} */
   const rows = [];
   /** @type {string[]} */
@@ -54,7 +55,7 @@ export function parse(text) {
     if (row.some((value) => value.trim())) rows.push(row);
     row = [];
   };
-  for (let i = said?.[0].length ?? 0; i < text.length; i++) {
+  for (let i = declared?.[0].length ?? 0; i < text.length; i++) {
     const character = text[i];
     if (quoted) {
       if (character !== '"') cell += character;
@@ -70,8 +71,7 @@ export function parse(text) {
 }
 
 /**
- * What stands between the cells: whichever separator is the most frequent in the first line, outside of quotes. Without
- * any of them nothing does: there is one column.
+ * Return the separator that is most frequent in the first line, outside quotes; undefined if there is only one column.
  * @param {string} text
  */
 function separatorOf(text) {
@@ -83,22 +83,22 @@ function separatorOf(text) {
 }
 
 /**
- * The column that holds the tweets: the one with such a name, else the first.
+ * Find the column of the tweets by its name, or take the first.
  * @param {string[][]} rows
- * @returns {{ column: number, headed: boolean }} headed: whether the first row holds names
+ * @returns {{ column: number, headed: boolean }} headed: whether the first row is a header
  */
 export function columnOfTexts([first = []]) {
-  const longest = first.length > 1 ? LONGEST : 1;
+  const longest = first.length > 1 ? MAX_NAME_WORDS : 1;
   const names = first.map((cell) => {
     const words = cell.trim().split(/\s+/);
     return words.length > longest ? "" : words.join(" ").toLowerCase().replace(/[_-]/g, " ");
   });
-  const known = TEXTS.find((pattern) => names.some((name) => pattern.test(name)));
+  const known = TEXT_COLUMN_NAMES.find((pattern) => names.some((name) => pattern.test(name)));
   return { column: known ? names.findIndex((name) => known.test(name)) : 0, headed: known !== undefined };
 }
 
 /**
- * A table as a file. A cell that a spreadsheet would compute is made text by an apostrophe before it.
+ * Format a table as CSV. An apostrophe before a formula keeps spreadsheets from running it.
  * @param {string[][]} rows
  * @param {string} separator
  */
@@ -107,5 +107,5 @@ export function format(rows, separator) {
     const safe = FORMULA.test(value) ? `'${value}` : value;
     return /["\r\n,;\t]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
-  return MARK + rows.map((row) => `${row.map(cell).join(separator)}\r\n`).join("");
+  return BYTE_ORDER_MARK + rows.map((row) => `${row.map(cell).join(separator)}\r\n`).join("");
 }

@@ -1,13 +1,13 @@
 // @ts-check
-/** What every part does to the document. Text only ever becomes text: nothing here parses HTML. */
+/** Helpers for the document. They set text only and never parse HTML. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * The element of index.html with this id.
+ * Return the element of index.html with this id.
  * @template {Element} [T=HTMLElement]
  * @param {string} id
- * @param {new () => T} kind what it is
+ * @param {new () => T} kind its class
  * @returns {T}
  */
 export function byId(id, kind = /** @type {new () => any} */ (HTMLElement)) {
@@ -17,8 +17,8 @@ export function byId(id, kind = /** @type {new () => any} */ (HTMLElement)) {
 }
 
 /**
- * A new element. Attributes that are functions listen to the event of their name, true is an empty attribute,
- * false and undefined are none.
+ * Create an element. A function becomes a listener of the event with that name, true an empty attribute; false and
+ * undefined are left out.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Record<string, string | boolean | undefined | ((event: any) => void)>} attributes
@@ -26,17 +26,17 @@ export function byId(id, kind = /** @type {new () => any} */ (HTMLElement)) {
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+  const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") made.addEventListener(name, value);
-    else if (value !== false && value !== undefined) made.setAttribute(name, value === true ? "" : value);
+    if (typeof value === "function") node.addEventListener(name, value);
+    else if (value !== false && value !== undefined) node.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children);
-  return made;
+  node.append(...children);
+  return node;
 }
 
 /**
- * A picture of index.html's sprite. It only repeats what the words beside it say.
+ * Create an icon from the sprite in index.html. It is hidden from screen readers: the text beside it says the same.
  * @param {string} name
  */
 export function icon(name) {
@@ -50,7 +50,7 @@ export function icon(name) {
 }
 
 /**
- * @param {string} name of the button, whatever the language; `redraw` finds it again by that
+ * @param {string} name the same in every language; `redraw` finds the button by it
  * @param {string | Node} label
  * @param {() => void} press
  * @param {string} [kind] primary or quiet
@@ -60,8 +60,8 @@ export function button(name, label, press, kind) {
 }
 
 /**
- * Replaces what is in an element. If the focus was in it, it stays: on the button of the same name, or on the element.
- * @param {HTMLElement} place that can have the focus
+ * Replace the children of an element. If it had the focus, the button with the same name or the element gets it back.
+ * @param {HTMLElement} place must be focusable
  * @param {(Node | string)[]} content
  */
 export function redraw(place, content) {
@@ -74,7 +74,7 @@ export function redraw(place, content) {
 }
 
 /**
- * Ctrl+Enter, or ⌘ Enter, in a field of several lines submits its form.
+ * Submit the form of a textarea on Ctrl+Enter or ⌘ Enter.
  * @param {HTMLTextAreaElement} field
  */
 export function submitWithControlEnter(field) {
@@ -84,21 +84,21 @@ export function submitWithControlEnter(field) {
 }
 
 /**
- * Says something to those who do not see the page change.
+ * Announce a text to screen readers.
  * @param {string} text
  */
 export function announce(text) {
   const announcer = byId("announcer");
-  announcer.textContent = announcer.textContent === text ? `${text}\u00a0` : text; // the same again is a change too
+  announcer.textContent = announcer.textContent === text ? `${text}\u00a0` : text; // a repeated text must be a change
 }
 
 /**
- * Shows a fault below a field, or none.
+ * Show an error below a field, or clear it if the text is empty.
  * @param {HTMLElement} field
- * @param {HTMLElement} place where it is shown; the field is described by it
+ * @param {HTMLElement} place the element that describes the field
  * @param {string} text
  */
-export function fault(field, place, text) {
+export function showError(field, place, text) {
   place.textContent = text;
   place.hidden = !text;
   if (!text) return field.removeAttribute("aria-invalid");

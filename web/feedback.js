@@ -1,25 +1,25 @@
 // @ts-check
-/** "Was this right?": the answer, what goes with it, thanks, and taking it back. */
+/** "Was this right?": send the feedback on a verdict, and take it back. */
 
 import { call, Problem } from "./api.js";
-import { announce, button, element, fault } from "./dom.js";
+import { announce, button, element, showError } from "./dom.js";
 import { askForKey } from "./key.js";
-import { shown } from "./problem.js";
+import { problemBox } from "./problem.js";
 import { t } from "./strings.js";
-import { codePoints, MOST, sendable } from "./tweet.js";
+import { codePoints, MAX_LENGTH, sanitize } from "./tweet.js";
 
 /** @typedef {import("./history.js").Entry} Entry */
 /**
- * How far one got with an answer; kept with the verdict it is about.
+ * The state of the feedback on one verdict; stored with the verdict.
  * @typedef {{ state: "asked" | "sending" | "thanked" | "erasing", correct?: boolean, comment: string, share: boolean,
  *   undone?: boolean }} Answer
  */
 
-/** @type {WeakMap<Answer, { problem: Problem, again: () => void }>} what the last call for an answer came to */
+/** @type {WeakMap<Answer, { problem: Problem, again: () => void }>} the last failed call for an answer */
 const failures = new WeakMap();
 
 /**
- * @param {Answer} [begun] about an earlier verdict on the same text: what was written for it is not lost
+ * @param {Answer} [previous] for an earlier verdict on the same text: its comment is kept
  * @returns {Answer}
  */
 export function unanswered({ comment, share } = { state: "asked", comment: "", share: false }) {
@@ -27,39 +27,39 @@ export function unanswered({ comment, share } = { state: "asked", comment: "", s
 }
 
 /**
- * @typedef {object} Desk what the feedback needs of the rest of the page
- * @property {() => void} save keeps the entry
- * @property {() => void} redraw draws the verdict that is shown, and its questions, anew
+ * @typedef {object} Callbacks into the rest of the page
+ * @property {() => void} save stores the entry
+ * @property {() => void} redraw redraws the shown verdict and its questions
  * @property {() => void} again analyses the text of the entry again
- * @property {() => void} next makes room for the next tweet
+ * @property {() => void} next starts the next tweet
  */
 
-/** The questions about one verdict. They are drawn anew whenever the answer gets further. */
+/** The questions about one verdict; redrawn whenever the answer's state changes. */
 export class Questions {
   /**
    * @param {Entry} entry
-   * @param {Desk} desk
+   * @param {Callbacks} callbacks
    */
-  constructor(entry, desk) {
+  constructor(entry, callbacks) {
     this.entry = entry;
     this.answer = entry.answer;
-    this.desk = desk;
+    this.callbacks = callbacks;
     this.box = element("section", { class: "feedback", "aria-labelledby": "feedback-heading" });
     this.draw();
   }
 
-  /** @param {string} [focus] selects what has the focus next, unless it has gone elsewhere */
+  /** @param {string} [focus] selector of the element to focus, unless the user has moved the focus elsewhere */
   draw(focus) {
-    this.desk.save();
-    if (this.box.hasChildNodes() && !this.box.isConnected) return this.desk.redraw(); // another box has taken its place
+    this.callbacks.save();
+    if (this.box.hasChildNodes() && !this.box.isConnected) return this.callbacks.redraw(); // replaced by a newer box
     const { state } = this.answer;
     const failure = failures.get(this.answer);
     const free = document.activeElement === document.body || this.box.contains(document.activeElement);
-    const next = button("next", t("feedback.next"), this.desk.next, state === "thanked" ? "primary" : "");
+    const next = button("next", t("feedback.next"), this.callbacks.next, state === "thanked" ? "primary" : "");
     this.box.dataset.state = failure ? "problem" : state;
     this.box.replaceChildren(
       ...(state === "asked" || state === "sending" ? this.question() : this.thanks()),
-      failure ? shown(failure.problem, this.remedy(failure)) : "",
+      failure ? problemBox(failure.problem, this.remedy(failure)) : "",
       element(
         "div",
         { class: "row" },
@@ -105,8 +105,8 @@ export class Questions {
     const { comment, over } = this.comment();
     const submit = (/** @type {Event} */ event) => {
       event.preventDefault();
-      const n = codePoints(comment.value) - MOST;
-      fault(comment, over, n > 0 ? t("feedback.tooLong", { n, most: MOST }) : "");
+      const n = codePoints(comment.value) - MAX_LENGTH;
+      showError(comment, over, n > 0 ? t("feedback.tooLong", { n, most: MAX_LENGTH }) : "");
       if (n <= 0) this.send();
     };
     const sending = this.answer.state === "sending";
@@ -123,12 +123,12 @@ export class Questions {
     );
   }
 
-  /** The field, and where it is said that it holds too much. */
+  /** Create the comment field and the element for its error. */
   comment() {
     const over = element("p", { class: "fault", id: "comment-fault", hidden: true });
     const input = () => {
       this.answer.comment = comment.value;
-      this.desk.save();
+      this.callbacks.save();
     };
     const comment = element("textarea", {
       id: "comment",
@@ -144,7 +144,7 @@ export class Questions {
   share() {
     const change = () => {
       this.answer.share = share.checked;
-      this.desk.save();
+      this.callbacks.save();
     };
     const share = element("input", { id: "share", type: "checkbox", "aria-describedby": "share-hint", change });
     share.checked = this.answer.share;
@@ -162,17 +162,17 @@ export class Questions {
 
   async send() {
     const { answer, entry } = this;
-    if (answer.state === "sending") return; // once is enough, however often one clicks
+    if (answer.state === "sending") return; // ignore further clicks
     answer.state = "sending";
     failures.delete(answer);
     this.draw("[type=submit]");
-    const comment = sendable(answer.comment.trim());
+    const comment = sanitize(answer.comment.trim());
     try {
       await call("POST", "api/feedback", {
         prediction_id: entry.prediction.prediction_id,
         correct: answer.correct,
         ...(comment && { comment }),
-        ...(answer.share && { text: sendable(entry.text), share_text: true }),
+        ...(answer.share && { text: sanitize(entry.text), share_text: true }),
       });
       answer.state = "thanked";
       this.draw("#feedback-heading");
@@ -182,7 +182,7 @@ export class Questions {
     }
   }
 
-  /** Of an answer that was sent from here, or, after a conflict, from elsewhere. */
+  /** Erase the feedback: sent from here or, after a conflict, from elsewhere. */
   async erase() {
     const { answer, entry } = this;
     const before = answer.state;
@@ -217,7 +217,7 @@ export class Questions {
   remedy({ problem: { kind }, again }) {
     if (kind === "key" || kind === "invalid") return undefined;
     if (kind === "conflict") return { label: t("problem.erase"), act: () => this.erase() };
-    if (kind === "expired" || kind === "foreign") return { label: t("problem.analyse"), act: this.desk.again };
+    if (kind === "expired" || kind === "foreign") return { label: t("problem.analyse"), act: this.callbacks.again };
     return { label: t("problem.again"), act: again };
   }
 }

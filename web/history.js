@@ -1,8 +1,8 @@
 // @ts-check
-/** The tweets of this tab: what was analysed, and what was written and set aside. */
+/** The tweets of this browser tab: analysed ones and drafts. */
 
 import { announce, byId, element, icon } from "./dom.js";
-import { keep, recall } from "./session.js";
+import * as storage from "./storage.js";
 import { percent, t } from "./strings.js";
 
 /**
@@ -11,13 +11,13 @@ import { percent, t } from "./strings.js";
  */
 /** @typedef {{ id: string, text: string }} Draft */
 
-const MOST = 100; // entries; the oldest go
+const MAX_ENTRIES = 100; // the oldest are dropped
 
-/** @type {(Entry | Draft)[]} the newest first */
-let entries = recall("history", []);
+/** @type {(Entry | Draft)[]} newest first */
+let entries = storage.load("history", []);
 for (const entry of entries) {
   if (!isVerdict(entry)) continue;
-  if (entry.answer.state === "sending") entry.answer.state = "asked"; // nobody waits for that call any more
+  if (entry.answer.state === "sending") entry.answer.state = "asked"; // the page that waited for this call was reloaded
   if (entry.answer.state === "erasing") entry.answer.state = "thanked";
 }
 
@@ -35,12 +35,12 @@ export function find(id) {
 }
 
 /** @param {string} text */
-export function holds(text) {
+export function includes(text) {
   return entries.some((entry) => entry.text === text);
 }
 
 /**
- * The verdict on a text that nobody has sent an answer about yet.
+ * Return the verdict on a text that has no feedback yet.
  * @param {string} text
  */
 export function unansweredFor(text) {
@@ -48,7 +48,8 @@ export function unansweredFor(text) {
 }
 
 /**
- * Puts an entry first. What there was of the same text goes, unless it was answered: only its receipt can undo that.
+ * Add an entry at the top. It replaces entries with the same text, except those with feedback: only their receipt can
+ * erase it.
  * @template {Omit<Draft, "id">} T
  * @param {T} entry
  */
@@ -56,13 +57,13 @@ export function add(entry) {
   const added = { ...entry, id: String(Math.random()) };
   const stays = (/** @type {Entry | Draft} */ other) =>
     other.text !== added.text || (isVerdict(other) && other.answer.state === "thanked");
-  entries = [added, ...entries.filter(stays)].slice(0, MOST);
+  entries = [added, ...entries.filter(stays)].slice(0, MAX_ENTRIES);
   save();
   return added;
 }
 
 export function save() {
-  while (!keep("history", entries) && entries.length) entries.pop();
+  while (!storage.save("history", entries) && entries.length) entries.pop();
 }
 
 /**
@@ -72,7 +73,7 @@ export function save() {
 export function draw(current, open) {
   byId("history").hidden = !entries.length;
   byId("entries").replaceChildren(
-    ...entries.map((entry) => element("li", {}, line(entry, entry.id === current, open))),
+    ...entries.map((entry) => element("li", {}, row(entry, entry.id === current, open))),
   );
 }
 
@@ -81,7 +82,7 @@ export function draw(current, open) {
  * @param {boolean} current
  * @param {(entry: Entry | Draft) => void} open
  */
-function line(entry, current, open) {
+function row(entry, current, open) {
   const decision = isVerdict(entry) ? entry.prediction.decision : "draft";
   const attributes = { type: "button", "data-decision": decision, "aria-current": current && "true" };
   return element(

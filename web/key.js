@@ -1,8 +1,8 @@
 // @ts-check
-/** The access key of the service: where it is kept, the form that asks for it, and whoever waits for one. */
+/** The access key of the service: its storage, the form that asks for it, and the calls that wait for it. */
 
 import { announce, byId } from "./dom.js";
-import { keep, recall } from "./session.js";
+import * as storage from "./storage.js";
 import { t } from "./strings.js";
 
 const form = byId("key", HTMLFormElement);
@@ -12,32 +12,32 @@ const fault = byId("key-fault");
 /** @type {Map<string, () => void>} */
 const waiting = new Map();
 
-let key = recall("key", "");
+let key = storage.load("key", "");
 
-/** An Azure function key, or nothing. */
+/** Return the Azure function key, or an empty string. */
 export function accessKey() {
   return key;
 }
 
-/** @param {string} given kept as long as the tab */
-function unlock(given) {
+/** @param {string} given stored until the tab is closed */
+function setKey(given) {
   key = given;
-  keep("key", key);
+  storage.save("key", key);
 }
 
-/** Takes the key from an address that a team shares, …/#key=…, and takes it out of the address. */
-function unlockFromAddress() {
+/** Read the key from a shared link, …/#key=…, and remove it from the address bar. */
+function readKeyFromAddress() {
   const given = new URLSearchParams(location.hash.slice(1)).get("key");
   if (!given) return;
-  unlock(given);
+  setKey(given);
   history.replaceState(null, "", location.pathname + location.search);
 }
 
 /**
- * Shows the form; once there is a key, `proceed` is called.
- * @param {string} who whose earlier wish this replaces
+ * Show the form; call `proceed` once there is a key.
+ * @param {string} who is asking: replaces an earlier `proceed` of the same name
  * @param {() => void} proceed
- * @param {boolean} [focus] whether somebody is waiting: then the form takes the focus
+ * @param {boolean} [focus] whether to focus the form, because the user is waiting
  */
 export function askForKey(who, proceed, focus = false) {
   waiting.set(who, proceed);
@@ -56,7 +56,7 @@ function submit(event) {
   event.preventDefault();
   const given = input.value.trim();
   if (!given) return input.focus();
-  unlock(given);
+  setKey(given);
   input.value = "";
   input.removeAttribute("aria-invalid");
   form.hidden = true;
@@ -66,6 +66,6 @@ function submit(event) {
 }
 
 export function start() {
-  unlockFromAddress();
+  readKeyFromAddress();
   form.addEventListener("submit", submit);
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** What the model that is served says of texts, and from which probability on it says hold, and publish. */
+/** Predictions and thresholds of the served model. */
 
 import { call, Problem } from "./api.js";
 
@@ -14,25 +14,25 @@ import { call, Problem } from "./api.js";
 let served;
 
 /**
- * One prediction a text, in their order. Rejects with a Problem.
- * @param {string[]} texts fit to be sent
- * @param {boolean} explain whether to say which words moved the score
+ * Return one prediction per text, in order. Rejects with a Problem.
+ * @param {string[]} texts sanitized
+ * @param {boolean} explain whether to include the weight of each word
  * @param {AbortSignal} cancel
  * @returns {Promise<{ predictions: Prediction[], model: Model }>}
  */
 export async function predict(texts, explain, cancel) {
   const answer = await call("POST", "api/predict", { texts, explain }, cancel);
-  if (answer?.predictions?.length !== texts.length) throw new Problem("failed"); // an API of another age
+  if (answer?.predictions?.length !== texts.length) throw new Problem("failed"); // an older API
   return answer;
 }
 
-/** Asks for the thresholds. Rejects with a Problem. */
-export async function ask() {
+/** Load the thresholds of the served model. Rejects with a Problem. */
+export async function loadThresholds() {
   served = (await call("GET", "api/models")).served;
 }
 
 /**
- * Those of the model that gave a verdict, if it is the one that was asked about.
+ * Return the thresholds of a model, if they are loaded.
  * @param {Model} model
  * @returns {Thresholds | undefined}
  */

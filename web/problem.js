@@ -1,5 +1,5 @@
 // @ts-check
-/** What went wrong, in words for people, and the button that does something about it. */
+/** Show a problem to the user, with a button that helps. */
 
 import { button, element, icon } from "./dom.js";
 import { t } from "./strings.js";
@@ -8,13 +8,13 @@ import { t } from "./strings.js";
 
 /**
  * @param {Problem} problem
- * @param {{ label: string, act: () => void } | undefined} remedy what the button says and does
+ * @param {{ label: string, act: () => void } | undefined} remedy the button's label and action
  * @param {"h2" | "h3"} heading
  */
-export function shown(problem, remedy, heading = "h3") {
+export function problemBox(problem, remedy, heading = "h3") {
   const said = element(
     "div",
-    { role: "alert" }, // without the button, whose countdown nobody wants to hear
+    { role: "alert" }, // without the button: its countdown must not be read aloud
     element(heading, {}, icon("error"), t(`problem.${problem.kind}`)),
     element("p", {}, t(`problem.${problem.kind}.text`, { detail: problem.detail })),
   );
@@ -23,22 +23,22 @@ export function shown(problem, remedy, heading = "h3") {
   const box = element("div", { class: "problem", "data-problem": problem.kind }, said);
   const signIn = problem.kind === "signin";
   if (signIn) box.append(signInLink());
-  if (remedy) box.append(patient(button("remedy", remedy.label, remedy.act, signIn ? "" : "primary"), problem));
+  if (remedy) box.append(withCountdown(button("remedy", remedy.label, remedy.act, signIn ? "" : "primary"), problem));
   return box;
 }
 
-/** To App Service's own sign-in, in a tab of its own: what is typed in this one stays. */
+/** Link to App Service's sign-in. It opens a new tab, so that the text in this one is not lost. */
 function signInLink() {
   const href = "/.auth/login/aad";
   return element("a", { href, target: "_blank", rel: "noopener", class: "button primary" }, t("problem.signin.link"));
 }
 
 /**
- * The button counts down and does nothing for as long as the service asked to wait.
+ * Disable a button and count down until the service may be called again.
  * @param {HTMLButtonElement} again
  * @param {Problem} problem
  */
-function patient(again, problem) {
+function withCountdown(again, problem) {
   const label = again.textContent;
   const tick = () => {
     const left = Math.ceil((problem.until - Date.now()) / 1000);

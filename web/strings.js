@@ -1,9 +1,9 @@
 // @ts-check
-/** Words, numbers and plurals, in the language of whoever reads. */
+/** Texts, numbers and plurals in the user's language. */
 
 const LANGUAGES = ["en", "fr"];
-const CHOICE = "buzzguard.language"; // in localStorage: it outlives the tab
-const ATTRIBUTES = { label: "aria-label", placeholder: "placeholder", title: "title" }; // by the data-… that fills them
+const STORAGE_KEY = "buzzguard.language"; // in localStorage, beyond the tab
+const ATTRIBUTES = { label: "aria-label", placeholder: "placeholder", title: "title" }; // data-label fills aria-label
 
 /** @typedef {Record<string, string | Record<string, string>>} Strings */
 /** @type {Strings} */
@@ -19,52 +19,52 @@ export function language() {
   return document.documentElement.lang;
 }
 
-/** The other one. */
-export function alternative() {
+/** Return the language that is not shown. */
+export function otherLanguage() {
   return LANGUAGES[1 - LANGUAGES.indexOf(language())];
 }
 
-/** The language that was chosen here before, else the first of the browser's that there is. */
-export function preferred() {
-  const wanted = [chosen(), ...navigator.languages].map((tag) => tag.slice(0, 2).toLowerCase());
+/** Return the saved language, or the browser's first supported one. */
+export function preferredLanguage() {
+  const wanted = [savedLanguage(), ...navigator.languages].map((tag) => tag.slice(0, 2).toLowerCase());
   return wanted.find((tag) => LANGUAGES.includes(tag)) ?? LANGUAGES[0];
 }
 
-function chosen() {
+function savedLanguage() {
   try {
-    return localStorage.getItem(CHOICE) ?? "";
+    return localStorage.getItem(STORAGE_KEY) ?? "";
   } catch {
     return "";
   }
 }
 
 /** @param {string} tag */
-export function choose(tag) {
+export function saveLanguage(tag) {
   try {
-    localStorage.setItem(CHOICE, tag);
-  } catch {} // it is asked again next time
-  return speak(tag);
+    localStorage.setItem(STORAGE_KEY, tag);
+  } catch {} // storage is blocked: the choice ends with this page
+  return setLanguage(tag);
 }
 
 /** @type {Record<string, Promise<Strings>>} */
 const loaded = {};
 
 /**
- * The strings of a language; loaded ahead of time, a switch needs no network.
+ * Load the strings of a language. Preloaded strings let a switch work offline.
  * @param {string} tag
  */
-export function load(tag) {
+export function loadStrings(tag) {
   loaded[tag] ??= fetch(new URL(`strings.${tag}.json`, import.meta.url)).then((response) => response.json());
-  loaded[tag].catch(() => delete loaded[tag]); // the next one who asks tries again
+  loaded[tag].catch(() => delete loaded[tag]); // the next call tries again
   return loaded[tag];
 }
 
 /**
- * Puts the strings of a language into the page. Parts that made text themselves listen to "language".
+ * Translate the page. Parts that create text listen to the "language" event.
  * @param {string} tag
  */
-export async function speak(tag) {
-  strings = await load(tag);
+export async function setLanguage(tag) {
+  strings = await loadStrings(tag);
   plurals = new Intl.PluralRules(tag);
   numbers = new Intl.NumberFormat(tag);
   percents = new Intl.NumberFormat(tag, { style: "percent" });
@@ -78,7 +78,7 @@ export async function speak(tag) {
 }
 
 /**
- * The string of a key, with {values} filled in. A string with plural forms takes the one for `n`.
+ * Return the string of a key with {values} filled in, in the plural form for `n`.
  * @param {string | null} key
  * @param {Record<string, string | number>} values
  * @returns {string}
@@ -94,12 +94,12 @@ export function t(key, values = {}) {
 }
 
 /** @param {string} key */
-export function known(key) {
+export function hasString(key) {
   return key in strings;
 }
 
 /**
- * A probability in whole percent. Nothing is certain: neither end is reached.
+ * Format a probability in whole percent, from "< 1 %" to "> 99 %": it is never certain.
  * @param {number} probability
  */
 export function percent(probability) {

@@ -1,8 +1,8 @@
 // @ts-check
-/** Tabs, as the ARIA Authoring Practices describe them: arrow keys, Home and End move and select at once. */
+/** Tabs as in the ARIA Authoring Practices: arrow keys, Home and End move and select. */
 
 import { byId } from "./dom.js";
-import { keep, recall } from "./session.js";
+import * as storage from "./storage.js";
 
 const NAMES = ["one", "many"];
 const tabs = NAMES.map((name) => byId(`tab-${name}`));
@@ -15,7 +15,7 @@ export function select(name) {
     tabs[index].tabIndex = selected ? 0 : -1;
     byId(one).hidden = !selected;
   });
-  keep("tab", name);
+  storage.save("tab", name);
 }
 
 /** @param {KeyboardEvent} event */
@@ -34,6 +34,6 @@ export function start() {
     tab.addEventListener("click", () => select(NAMES[index]));
     tab.addEventListener("keydown", move);
   });
-  const last = recall("tab", NAMES[0]);
+  const last = storage.load("tab", NAMES[0]);
   select(NAMES.includes(last) ? last : NAMES[0]);
 }

@@ -1,8 +1,8 @@
 // @ts-check
-/** A verdict, drawn: what to do, how sure it is, which words moved the score. */
+/** Draw a verdict: the decision, its probability, and the words that moved the score. */
 
 import { element, icon } from "./dom.js";
-import { known, percent, t } from "./strings.js";
+import { hasString, percent, t } from "./strings.js";
 import { pieces, strengths } from "./tweet.js";
 
 /** @typedef {import("./model.js").Prediction} Prediction */
@@ -10,9 +10,9 @@ import { pieces, strengths } from "./tweet.js";
 /** @typedef {import("./tweet.js").Part} Part */
 
 export const DECISIONS = /** @type {const} */ (["publish", "review", "hold"]);
-const LISTED = 4; // words in a list, the strongest of them
+const MAX_LISTED_WORDS = 4; // the strongest words
 
-/** What there is before the first verdict: which ones there are. */
+/** Explain the three decisions before the first verdict. */
 export function legend() {
   const entries = DECISIONS.map((decision) => element("li", { "data-decision": decision }, ...advice(decision, "b")));
   return [
@@ -22,12 +22,12 @@ export function legend() {
 }
 
 /** @param {Prediction} prediction */
-export function ruling({ decision }) {
+export function decisionHeader({ decision }) {
   return element("header", { class: "ruling" }, ...advice(decision, "h2"));
 }
 
 /**
- * What to do, as a picture and in words.
+ * Draw a decision as an icon and in words.
  * @param {Prediction["decision"]} decision
  * @param {"b" | "h2"} tag
  */
@@ -37,36 +37,38 @@ function advice(decision, tag) {
 }
 
 /**
- * Why it is so: how sure it is, which words moved the score, what to beware of.
+ * Draw the reasons: warnings, the probability, and the words that moved the score.
  * @param {string} text
  * @param {Prediction} prediction
  * @param {Thresholds | undefined} thresholds
  */
 export function reasons(text, { probability, warnings, explanation }, thresholds) {
   return [
-    ...warnings.map((code) => element("p", { class: "caution", "data-warning": code }, icon("warning"), warning(code))),
+    ...warnings.map((code) =>
+      element("p", { class: "caution", "data-warning": code }, icon("warning"), warningText(code)),
+    ),
     scale(probability, thresholds),
     ...(explanation ? words(text, explanation, warnings) : [quoted(text, warnings)]),
   ];
 }
 
-/** @param {Prediction} prediction what a screen reader says of it, at once */
-export function spoken({ decision, probability, warnings }) {
+/** @param {Prediction} prediction announced by screen readers */
+export function announcement({ decision, probability, warnings }) {
   const said = t("verdict.announced", {
     decision: t(`verdict.${decision}`),
     text: t(`verdict.${decision}.text`),
     scale: t("scale.value", { percent: percent(probability) }),
   });
-  return [said, ...warnings.map(warning)].join(" ");
+  return [said, ...warnings.map(warningText)].join(" ");
 }
 
 /** @param {string} code */
-export function warning(code) {
-  return known(`warning.${code}`) ? t(`warning.${code}`) : t("warning.other", { code });
+export function warningText(code) {
+  return hasString(`warning.${code}`) ? t(`warning.${code}`) : t("warning.other", { code });
 }
 
 /**
- * Where the probability lies between what is held back and what is published, if that is known.
+ * Draw the probability on a scale, with the thresholds if they are known.
  * @param {number} probability
  * @param {Thresholds | undefined} thresholds
  */
@@ -94,7 +96,7 @@ export function scale(probability, thresholds) {
       element("span", { class: "needle" }),
     ),
   );
-  meter.style.setProperty("--at", String(probability)); // through the CSSOM: a style attribute is not allowed here
+  meter.style.setProperty("--at", String(probability)); // through the CSSOM: the CSP forbids style attributes
   if (!thresholds || !limits) return meter;
   meter.style.setProperty("--hold", String(thresholds.hold));
   meter.style.setProperty("--publish", String(thresholds.publish));
@@ -104,7 +106,7 @@ export function scale(probability, thresholds) {
 }
 
 /**
- * The tweet with its words marked, and the same as two lists.
+ * Draw the tweet with its words marked, and two lists of the strongest words.
  * @param {string} text
  * @param {Part[]} explanation
  * @param {string[]} warnings
@@ -116,8 +118,8 @@ function words(text, explanation, warnings) {
   const marked = parts.map((part) => (part.strength ? mark(part.text, part.weight, part.strength) : part.text));
   const moved = parts.filter((part) => part.strength).sort((one, other) => other.strength - one.strength);
   const towards = {
-    positive: moved.filter((part) => part.weight > 0).slice(0, LISTED),
-    negative: moved.filter((part) => part.weight < 0).slice(0, LISTED),
+    positive: moved.filter((part) => part.weight > 0).slice(0, MAX_LISTED_WORDS),
+    negative: moved.filter((part) => part.weight < 0).slice(0, MAX_LISTED_WORDS),
   };
   if (!moved.length) return [quoted(text, warnings), element("p", { class: "hint" }, t("words.none"))];
   return [
@@ -131,7 +133,7 @@ function words(text, explanation, warnings) {
 /**
  * @param {string} text
  * @param {string[]} warnings
- * @param {(string | HTMLElement)[]} content the same text, perhaps with marks
+ * @param {(string | HTMLElement)[]} content the text, with or without marks
  */
 function quoted(text, warnings, content = [text]) {
   const lang = warnings.includes("probably_not_english") ? undefined : "en";

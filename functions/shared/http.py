@@ -13,7 +13,8 @@ import azure.functions as func
 import msgspec
 
 from cloud import telemetry
-from sentiment import errors
+from feedback import errors
+from sentiment.errors import ModelError
 
 MAX_BODY = 128 * 1024  # bytes
 
@@ -210,7 +211,7 @@ def _told(error: Exception, request_id: str) -> Problem:
             return Problem(503, "Mail unavailable", str(error), headers={"Retry-After": str(error.retry_after)})
         case errors.IncidentInProgress():
             return Problem(503, "Incident in progress", str(error), headers={"Retry-After": str(error.retry_after)})
-        case errors.ModelError():
+        case ModelError():
             log.error("request %s: %s", request_id, error)
             return Problem(503, "Model unavailable", "A model is missing or broken; the fault is logged.")
     log.error("request %s failed", request_id, exc_info=_wordless(error))

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud import settings, telemetry
+from cloud.report_email import EmailReporter
 from cloud.smtp import SmtpMailer
 from cloud.table_storage import TableFeedbackStore, TableIncidentStore
-from feedback.incident import IncidentStore, Mailer
+from feedback.incident import IncidentReporter
 from feedback.receipt import Receipts
-from feedback.record import FeedbackStore
+from feedback.stores import FeedbackStore, IncidentStore
 from sentiment import manifest
 from sentiment.errors import ModelError
 from sentiment.model import Model
@@ -46,7 +47,9 @@ class Service:
             self.export = BlobFeedbackExport(configuration)
         self.incidents: IncidentStore = TableIncidentStore(configuration)
         self.incident_keys = configuration.incident_keys
-        self.mailer: Mailer | None = SmtpMailer(configuration.mail) if configuration.mail else None
+        self.reporter: IncidentReporter | None = None
+        if configuration.mail:
+            self.reporter = EmailReporter(SmtpMailer(configuration.mail))
         self._model: Model | ModelError
         try:  # a broken model must not take feedback and erasure down with it
             self._model = Model.load(MODELS / (configuration.model or manifest.read_champion(MODELS)))
@@ -68,7 +71,7 @@ def _build() -> str | None:
     return json.loads(file.read_bytes())["build"] if file.exists() else None
 
 
-_configuration = settings.read(os.environ)
+_configuration = settings.read_settings(os.environ)
 telemetry.start(_configuration.applicationinsights_connection_string)
 service = Service(_configuration)
 

@@ -1,4 +1,4 @@
-"""A Chromium to test with: the one that CHROMIUM= names, the system's, or the one that npm brought."""
+"""Find a Chromium for the tests: the one that CHROMIUM= names, the system's, or the one from npm."""
 
 import io
 import json
@@ -22,21 +22,21 @@ _UNBROTLI = "process.stdin.pipe(require('zlib').createBrotliDecompress()).pipe(p
 
 class Chromium(NamedTuple):
     program: Path
-    environment: dict[str, str]  # what it needs beyond ours
+    environment: dict[str, str]  # in addition to ours
 
 
 def find() -> Chromium:
-    """Raises FileNotFoundError where CHROMIUM names no program, and where there is none at all."""
+    """Raises FileNotFoundError if CHROMIUM names no program or no Chromium is installed."""
     if named := os.environ.get("CHROMIUM"):
         program = shutil.which(named)
         if program is None:
-            raise FileNotFoundError(f"CHROMIUM={named} is no program that can be run")
+            raise FileNotFoundError(f"CHROMIUM={named} is not an executable program")
         return Chromium(Path(program), {})
     for name in _SYSTEM:
         if program := shutil.which(name):
             return Chromium(Path(program), {})
     if not _PACKED.is_dir():
-        raise FileNotFoundError("there is no Chromium: run make install, or name one with CHROMIUM=")
+        raise FileNotFoundError("Chromium is not installed: run make install, or name one with CHROMIUM=")
     folder = _unpacked()
     return Chromium(
         folder / "chromium",
@@ -45,7 +45,7 @@ def find() -> Chromium:
 
 
 def launch(chromium: BrowserType) -> Browser:
-    """Without a window, and with a sandbox where the system has one for us: not for root, nor in most containers."""
+    """Launch headless, with a sandbox where the system allows it: not for root, nor in most containers."""
     program, environment = find()
 
     def start(sandbox: bool) -> Browser:
@@ -62,7 +62,7 @@ def launch(chromium: BrowserType) -> Browser:
 
 
 def _unpacked() -> Path:
-    """The folder that holds what the package packs: the program, the libraries a bare system lacks, a font."""
+    """Unpack the npm package: the program, libraries that a bare system lacks, a font."""
     version = json.loads((_PACKED / "package.json").read_text())["version"]
     folder = ROOT / ".local" / f"chromium-{version}"
     if folder.is_dir():
@@ -76,11 +76,11 @@ def _unpacked() -> Path:
         for archive in ("al2023.tar.br", "fonts.tar.br"):
             with tarfile.open(fileobj=io.BytesIO(_unbrotli(archive))) as packed:
                 packed.extractall(fresh, filter="data")
-        (fresh / "fonts.conf").write_text(_fonts(folder))  # theirs is for another place
+        (fresh / "fonts.conf").write_text(_fonts(folder))  # the packed one has other paths
         try:
             fresh.rename(folder)
         except OSError:
-            if not folder.is_dir():  # or somebody else was quicker
+            if not folder.is_dir():  # another process was faster
                 raise
     return folder
 
@@ -91,7 +91,7 @@ def _unbrotli(name: str) -> bytes:
 
 
 def _fonts(folder: Path) -> str:
-    """The system's fonts where it has some, and the one in `folder`."""
+    """Return a fontconfig with the system's fonts and the one in `folder`."""
     return f"""<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>

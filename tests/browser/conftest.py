@@ -1,4 +1,4 @@
-"""A browser for all, and for every test visitors who note whatever is amiss on the page."""
+"""One browser for all tests, and visitors that record every error on the page."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,17 +9,18 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from devhost.azurite import Azurite
 from tests.browser import chromium
-from tests.browser.visitor import PATIENCE, Language, Visitor
-from tests.conftest import ROOT, App, StartApp
+from tests.browser.visitor import TIMEOUT_MS, Language, Visitor
+from tests.support.app import App, StartApp
+from tests.support.paths import ROOT
 
 FEEDBACK_TABLE = "browser"
 
 type Visit = Callable[..., Visitor]
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
-@pytest.fixture(scope="package")  # not longer: while Playwright runs, no other test could run an event loop
+@pytest.fixture(scope="package")  # no longer: Playwright blocks the event loops of other tests
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright, chromium.launch(playwright.chromium) as browser:
         yield browser
@@ -35,19 +36,19 @@ def settings(azurite: Azurite) -> dict[str, str]:
 
 @pytest.fixture(scope="package")
 def site(start_app: StartApp, azurite: Azurite) -> App:
-    """The app with a model that knows more than three thousand invented tweets, and a table of its own."""
+    """The app with the lite model and its own table."""
     return start_app(**settings(azurite))
 
 
 @pytest.fixture(scope="package")
-def guarded(start_app: StartApp, azurite: Azurite) -> App:
-    """The same as `site`, for those who have a key."""
+def site_with_key(start_app: StartApp, azurite: Azurite) -> App:
+    """The app behind a function key."""
     return start_app(**settings(azurite), AUTH_LEVEL="function")
 
 
 @pytest.fixture
 def visit(browser: Browser, site: App) -> Iterator[Visit]:
-    """Somebody at the page of `site`, or of another address. After the test they have nothing to complain of."""
+    """Open the page of `site` or of another address. After the test no unexpected error may be left."""
     with ExitStack() as stack:
         visitors: list[Visitor] = []
 
@@ -58,4 +59,4 @@ def visit(browser: Browser, site: App) -> Iterator[Visit]:
 
         yield visit
         for visitor in visitors:
-            visitor.complaints.settle()
+            visitor.errors.expect_only()

@@ -1,4 +1,4 @@
-"""The screens, and the fonts, on which nothing may stick out to the right or have to be scrolled sideways."""
+"""The screens and fonts on which nothing may overflow to the right or scroll sideways."""
 
 from typing import NamedTuple
 
@@ -7,19 +7,18 @@ from playwright.sync_api import Page
 
 class Screen(NamedTuple):
     width: int  # CSS pixels
-    text: str = "100%"  # of the size that the browser has for text
+    text: str = "100%"  # of the browser's text size
 
 
 SCREENS = {
-    "320px": Screen(320),  # also what is left of 1280 at 400 %: WCAG 2.2, 1.4.10
+    "320px": Screen(320),  # also a width of 1280 at 400 % zoom: WCAG 2.2, 1.4.10
     "360px": Screen(360),
-    "zoom-200%": Screen(640),  # what is left of 1280
+    "zoom-200%": Screen(640),  # a width of 1280 at 200 % zoom
     "text-200%": Screen(1280, "200%"),  # WCAG 2.2, 1.4.4
 }
 
-# Every machine has other fonts. Letters half an em further apart are wider than any font's: those of DejaVu Sans Bold,
-# the widest that is common, take 0.7 em on average, these more than 0.9 whatever they are made of. What breaks in time
-# with them does so with narrower ones. (A style sheet that is made by a script is not asked for by the CSP.)
+# Fonts differ between machines. With half an em of letter spacing, text is wider than in any common font: DejaVu Sans
+# Bold takes 0.7 em per letter, this more than 0.9. (The CSP does not apply to style sheets that a script constructs.)
 FONTS = {"own": "", "wide": "* { letter-spacing: 0.5em !important }"}
 
 _SET = """([size, rule]) => {
@@ -40,8 +39,8 @@ _FIND = """() => {
 }"""
 
 
-def sticking_out(page: Page, screen: Screen, font: str) -> list[str]:
-    """What is partly to the right of the screen, the page included. The page is as before in the end."""
+def overflowing(page: Page, screen: Screen, font: str) -> list[str]:
+    """Return what overflows the screen to the right. Restores the page afterwards."""
     before = page.viewport_size
     assert before
     page.set_viewport_size({"width": screen.width, "height": 800})

@@ -1,6 +1,6 @@
-"""`make screenshots`: every state of the page as people see it, in build/screenshots; two of them for the README.
+"""`make screenshots`: draw every state of the page into build/screenshots, and two of them for the README.
 
-No test: pytest finds it by its name only, and lends it the fixtures of the tests.
+Not a test: pytest runs it only by name, for its fixtures.
 """
 
 import io
@@ -14,14 +14,15 @@ from playwright.sync_api import Browser, ViewportSize
 from devhost.azurite import Azurite
 from tests.browser.states import STATES, State
 from tests.browser.visitor import LOCALES, Language, Visitor
-from tests.conftest import ROOT, App, StartApp
+from tests.support.app import App, StartApp
+from tests.support.paths import ROOT
 
 FOLDER = ROOT / "build" / "screenshots"
 IMAGES = ROOT / "docs" / "images"
 WIDTHS: dict[str, ViewportSize] = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 360, "height": 740}}
 
-# The same bytes each time: without a caret; and in sizes that no font was opened in before Chromium knew how fine the
-# screen is, for lines in such a font stand a pixel higher or lower, as it happens.
+# Make screenshots reproducible: no caret, and a new font size, because Chromium may place lines a pixel off in a size
+# that it opened before it knew the screen's resolution.
 SETTLE = """() => {
   document.activeElement.blur();
   document.documentElement.style.fontSize = "100.02%";
@@ -30,7 +31,7 @@ SETTLE = """() => {
 
 @pytest.fixture(scope="module")
 def champion(start_app: StartApp, azurite: Azurite) -> App:
-    """The app as it is deployed."""
+    """The app with the champion, as deployed."""
     name = json.loads((ROOT / "models" / "registry.json").read_text())["champion"]
     return start_app(MODEL=str(ROOT / "models" / name), TABLES_CONNECTION_STRING=azurite.connection_string)
 

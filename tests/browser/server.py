@@ -1,4 +1,4 @@
-"""A Starlette app at an address of its own, for a browser to talk to."""
+"""Serve a Starlette app to a browser."""
 
 import socket
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 
 @contextmanager
 def serving(app: Starlette) -> Iterator[str]:
-    """The address at which `app` answers, from a thread beside the test."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:  # from here on nobody is refused: they wait
+    """Serve `app` in a thread; yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # from here on, connections wait instead of failing
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="off", loop="asyncio"))
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

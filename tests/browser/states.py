@@ -1,4 +1,4 @@
-"""Every state the page can be in, and how somebody gets there. Checked by test_states.py, drawn by screenshots.py."""
+"""Every state of the page and how to reach it. Checked by test_states.py, drawn by screenshots.py."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +12,7 @@ REVIEW = "Our new app is here. It still crashes now and then, but it remembers y
 HOLD = "We are sorry: all flights to Lisbon are cancelled today, and our phone lines are overloaded"
 UNKNOWN = "Zorgblat frimple quonk"
 FOREIGN = "Nous sommes très heureux de vous retrouver à bord cet été"
-TOO_LONG = f"{REVIEW}. " * 13  # for the service
+TOO_LONG = f"{REVIEW}. " * 13  # for the API
 VERDICTS = {"publish": PUBLISH, "review": REVIEW, "hold": HOLD}
 
 PREDICT, FEEDBACK, MODELS = "/api/predict", "/api/feedback", "/api/models"
@@ -21,7 +21,7 @@ PREDICT, FEEDBACK, MODELS = "/api/predict", "/api/feedback", "/api/models"
 class State(NamedTuple):
     name: str
     reach: Callable[[Visitor], None]
-    complaints: tuple[str, ...] = ()  # what a browser notes on the way
+    errors: tuple[str, ...] = ()  # expected errors in the browser's log
 
 
 def _empty(visitor: Visitor) -> None:
@@ -52,8 +52,8 @@ def _stale(visitor: Visitor) -> None:
     expect(visitor.page.get_by_text(visitor.words("verdict.stale"))).to_be_visible()
 
 
-def _written(text: str) -> Callable[[Visitor], None]:
-    """Asked about a text that the page does not send."""
+def _invalid_text(text: str) -> Callable[[Visitor], None]:
+    """Submit a text that the page refuses to send."""
 
     def reach(visitor: Visitor) -> None:
         visitor.open()
@@ -82,14 +82,14 @@ def _thanked(visitor: Visitor) -> None:
     expect(visitor.feedback).to_have_attribute("data-state", "thanked")
 
 
-def _undone(visitor: Visitor) -> None:
+def _erased(visitor: Visitor) -> None:
     _thanked(visitor)
     visitor.press("feedback.undo")
     expect(visitor.page.locator(".undone")).to_be_visible()
 
 
 def _next(visitor: Visitor) -> None:
-    """Several tweets later."""
+    """Analyse several tweets, then start the next one."""
     visitor.open()
     for text in VERDICTS.values():
         visitor.analyse(text)
@@ -97,7 +97,7 @@ def _next(visitor: Visitor) -> None:
     visitor.expect_state("empty")
 
 
-def _ask_in_vain(visitor: Visitor, status: int, **headers: str) -> None:
+def _predict_and_fail(visitor: Visitor, status: int, **headers: str) -> None:
     visitor.fail(PREDICT, status, **headers)
     visitor.box.fill(PUBLISH)
     visitor.press("one.analyse")
@@ -107,7 +107,7 @@ def _ask_in_vain(visitor: Visitor, status: int, **headers: str) -> None:
 def _problem(status: int, **headers: str) -> Callable[[Visitor], None]:
     def reach(visitor: Visitor) -> None:
         visitor.open()
-        _ask_in_vain(visitor, status, **headers)
+        _predict_and_fail(visitor, status, **headers)
 
     return reach
 
@@ -146,7 +146,7 @@ def _wrong_key(visitor: Visitor) -> None:
 def _signed_out(visitor: Visitor) -> None:
     visitor.open()
     visitor.fail("/", 401)
-    _ask_in_vain(visitor, 401)
+    _predict_and_fail(visitor, 401)
     expect(visitor.page.get_by_role("link", name=visitor.words("problem.signin.link"))).to_be_visible()
 
 
@@ -156,47 +156,47 @@ def _privacy(visitor: Visitor) -> None:
     expect(visitor.page.get_by_role("dialog")).to_be_visible()
 
 
-def _many(visitor: Visitor) -> None:
+def _batch(visitor: Visitor) -> None:
     visitor.open()
     visitor.page.get_by_role("tab", name=visitor.words("tabs.many")).click()
-    expect(visitor.many).to_be_visible()
+    expect(visitor.batch).to_be_visible()
 
 
 def _file(visitor: Visitor) -> None:
-    _many(visitor)
+    _batch(visitor)
     table = f"date;tweet\r\n1 May;{PUBLISH}\r\n2 May;{HOLD}\r\n"
     visitor.choose_file("may.csv", table.encode())
     expect(visitor.page.locator("#source")).to_be_visible()
 
 
 def _too_many(visitor: Visitor) -> None:
-    _many(visitor)
+    _batch(visitor)
     visitor.lines.fill("tweet\n" * 501)
     visitor.press("many.analyse")
     expect(visitor.lines).to_have_attribute("aria-invalid", "true")
 
 
 def _analysed(visitor: Visitor) -> None:
-    _many(visitor)
+    _batch(visitor)
     visitor.lines.fill("\n".join([*VERDICTS.values(), UNKNOWN, FOREIGN, TOO_LONG]))
     visitor.press("many.analyse")
-    expect(visitor.many).to_have_attribute("data-state", "done")
+    expect(visitor.batch).to_have_attribute("data-state", "done")
 
 
 def _running(visitor: Visitor) -> None:
-    """The first batch is there, the second is awaited."""
-    _many(visitor)
+    """The first batch is done, the second is pending."""
+    _batch(visitor)
     visitor.lines.fill("\n".join([*VERDICTS.values()] * 30))
     calls = iter([True])
     visitor.page.route(f"**{PREDICT}", lambda route: route.continue_() if next(calls, False) else None)
     visitor.press("many.analyse")
-    expect(visitor.many.get_by_role("row")).to_have_count(65)
+    expect(visitor.batch.get_by_role("row")).to_have_count(65)
 
 
 def _stopped(visitor: Visitor) -> None:
     _running(visitor)
     visitor.press("many.cancel")
-    expect(visitor.many).to_have_attribute("data-state", "paused")
+    expect(visitor.batch).to_have_attribute("data-state", "paused")
 
 
 def _interrupted(visitor: Visitor) -> None:
@@ -204,10 +204,10 @@ def _interrupted(visitor: Visitor) -> None:
     visitor.mend(PREDICT)
     visitor.fail(PREDICT, 503)
     visitor.press("many.resume")
-    expect(visitor.many).to_have_attribute("data-state", "problem")
+    expect(visitor.batch).to_have_attribute("data-state", "problem")
 
 
-def _said(status: int, path: str = PREDICT) -> tuple[str, ...]:
+def _status_error(status: int, path: str = PREDICT) -> tuple[str, ...]:
     return (f"{path}: {status}$",)
 
 
@@ -220,31 +220,31 @@ STATES = [
     State("unknown-words", _verdict(UNKNOWN)),
     State("not-english", _verdict(FOREIGN)),
     State("over-280", _over),
-    State("too-long", _written(TOO_LONG)),
-    State("blank", _written(" ")),
+    State("too-long", _invalid_text(TOO_LONG)),
+    State("blank", _invalid_text(" ")),
     State("stale", _stale),
     State("answering", _answering),
     State("thanked", _thanked),
-    State("undone", _undone),
+    State("undone", _erased),
     State("next", _next),
     State("unreachable", _unreachable, (f"{PREDICT}: net::ERR_CONNECTION_REFUSED",)),
-    State("busy", _problem(429, **{"retry-after": "30"}), _said(429)),
-    State("unavailable", _problem(503), _said(503)),
-    State("failed", _problem(500), _said(500)),
-    State("refused", _problem(400), _said(400)),
-    State("answer-expired", _refused_answer(410), _said(410, FEEDBACK)),
-    State("answer-conflict", _refused_answer(409), _said(409, FEEDBACK)),
-    State("answer-foreign", _refused_answer(422), _said(422, FEEDBACK)),
-    State("answer-unavailable", _refused_answer(503), _said(503, FEEDBACK)),
-    State("key", _key, _said(401, MODELS)),
-    State("key-refused", _wrong_key, _said(401, MODELS) * 2),
-    State("signed-out", _signed_out, (*_said(401), "HEAD /: 401")),
+    State("busy", _problem(429, **{"retry-after": "30"}), _status_error(429)),
+    State("unavailable", _problem(503), _status_error(503)),
+    State("failed", _problem(500), _status_error(500)),
+    State("refused", _problem(400), _status_error(400)),
+    State("answer-expired", _refused_answer(410), _status_error(410, FEEDBACK)),
+    State("answer-conflict", _refused_answer(409), _status_error(409, FEEDBACK)),
+    State("answer-foreign", _refused_answer(422), _status_error(422, FEEDBACK)),
+    State("answer-unavailable", _refused_answer(503), _status_error(503, FEEDBACK)),
+    State("key", _key, _status_error(401, MODELS)),
+    State("key-refused", _wrong_key, _status_error(401, MODELS) * 2),
+    State("signed-out", _signed_out, (*_status_error(401), "HEAD /: 401")),
     State("privacy", _privacy),
-    State("many", _many),
+    State("many", _batch),
     State("many-file", _file),
     State("many-too-many", _too_many),
     State("many-running", _running),
     State("many-stopped", _stopped, _ABORTED),
-    State("many-interrupted", _interrupted, (*_ABORTED, *_said(503))),
+    State("many-interrupted", _interrupted, (*_ABORTED, *_status_error(503))),
     State("many-analysed", _analysed),
 ]

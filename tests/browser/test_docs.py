@@ -7,31 +7,31 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.screens import FONTS, SCREENS, sticking_out
+from tests.browser.screens import FONTS, SCREENS, overflowing
 from tests.browser.visitor import Visitor
-from tests.conftest import FUNCTION_KEY, App
+from tests.support.app import FUNCTION_KEY, App
 
 
 def opened(visitor: Visitor, path: str) -> Locator:
-    """An operation, unfolded."""
+    """Return an operation, unfolded."""
     operation = visitor.page.locator(".opblock").filter(has=visitor.page.locator(f'[data-path="{path}"]'))
     operation.locator(".opblock-summary-control").click()
     return operation
 
 
 def answer(operation: Locator) -> Locator:
-    """What came back when Execute was pressed: its status and its body."""
+    """Press Execute; return the status and body of the response."""
     operation.get_by_role("button", name="Execute").click()
     return operation.locator(".live-responses-table tbody")
 
 
-def test_with_the_key_operations_can_be_tried(visit: Visit, guarded: App) -> None:
-    visitor = visit(address=str(guarded.http.base_url))
+def test_operations_can_be_executed_with_a_key(visit: Visit, site_with_key: App) -> None:
+    visitor = visit(address=str(site_with_key.http.base_url))
     page = visitor.page
     page.goto("/api/docs")
     tried = opened(visitor, "/api/predict")
     expect(answer(tried)).to_contain_text("401")
-    visitor.complaints.settle("POST /api/predict: 401")
+    visitor.errors.expect_only("POST /api/predict: 401")
     page.get_by_role("button", name="Authorize").click()
     form = page.locator("form").filter(has_text="functionKey")
     form.locator("input").fill(FUNCTION_KEY)
@@ -41,7 +41,7 @@ def test_with_the_key_operations_can_be_tried(visit: Visit, guarded: App) -> Non
     expect(answer(opened(visitor, "/api/feedback/{prediction_id}"))).to_contain_text("204")
 
 
-def test_another_example_can_be_chosen(visit: Visit) -> None:
+def test_an_example_can_be_selected(visit: Visit) -> None:
     visitor = visit()
     visitor.page.goto("/api/docs")
     predict = opened(visitor, "/api/predict")
@@ -49,7 +49,7 @@ def test_another_example_can_be_chosen(visit: Visit) -> None:
     expect(answer(predict)).to_contain_text('"explanation"')
 
 
-def test_every_operation_and_every_error_is_told(visit: Visit, site: App) -> None:
+def test_shows_every_operation_and_every_error(visit: Visit, site: App) -> None:
     visitor = visit(color_scheme="dark")
     visitor.page.goto("/api/docs")
     operations = [path for path, item in site.http.get("/api/openapi.json").json()["paths"].items() for _ in item]
@@ -73,7 +73,7 @@ def unfold_errors(visitor: Visitor) -> None:
 
 
 def unfold_operations(visitor: Visitor) -> None:
-    """All of them, with what one was answered."""
+    """Unfold every operation, one of them with a response."""
     click_each(visitor.page.locator(".opblock-summary-control"))
     expect(answer(visitor.page.locator(".opblock").first)).to_contain_text("200")
 
@@ -87,7 +87,7 @@ def unfold_schemas(visitor: Visitor) -> None:
 def unfold_components(visitor: Visitor) -> None:
     visitor.page.locator("section.models button").first.click()
     closed = visitor.page.get_by_role("button", name="Expand all")
-    while closed.count():  # there are others within
+    while closed.count():  # opened ones contain further closed ones
         click_each(closed)
     expect(visitor.page.get_by_text("dataset_sha256").last).to_be_visible()
 
@@ -101,9 +101,9 @@ def ask_for_the_key(visitor: Visitor) -> None:
     "unfold", [unfold_errors, unfold_operations, unfold_schemas, unfold_components, ask_for_the_key]
 )
 def test_nothing_is_wider_than_the_screen(visit: Visit, unfold: Callable[[Visitor], None]) -> None:
-    """Whatever the font. Its text has sizes of its own, which only a zoom changes."""
+    """In any font. Swagger UI sets its own text sizes, which only zoom changes."""
     visitor = visit()
     visitor.page.goto("/api/docs")
     unfold(visitor)
     for screen, font in product(SCREENS, FONTS):
-        assert sticking_out(visitor.page, SCREENS[screen], font) == [], (screen, font)
+        assert overflowing(visitor.page, SCREENS[screen], font) == [], (screen, font)

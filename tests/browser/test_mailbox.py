@@ -1,4 +1,4 @@
-"""The mailbox of a laptop in a browser."""
+"""The local mailbox in a browser."""
 
 import smtplib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 from devhost.monitoring.local_monitoring import Watch
 from tests.browser.conftest import Visit
-from tests.browser.screens import FONTS, SCREENS, sticking_out
+from tests.browser.screens import FONTS, SCREENS, overflowing
 from tests.browser.server import serving
 
 LONG = "urn:buzzguard:" + "unbroken" * 20
@@ -18,7 +18,7 @@ LONG = "urn:buzzguard:" + "unbroken" * 20
 
 @pytest.fixture(scope="module")
 def mailbox() -> Iterator[str]:
-    """The address of one with a mail whose words are as long as they get."""
+    """Serve a mailbox whose mail has the longest words; yield its address."""
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = f"{LONG}@example.org", "ops@example.org", LONG
     message.set_content(f"One prediction: {LONG}")
@@ -34,4 +34,4 @@ def test_nothing_is_wider_than_the_screen(visit: Visit, mailbox: str, path: str)
     visitor = visit(address=mailbox)
     visitor.page.goto(path)
     for screen, font in product(SCREENS, FONTS):
-        assert sticking_out(visitor.page, SCREENS[screen], font) == [], (screen, font)
+        assert overflowing(visitor.page, SCREENS[screen], font) == [], (screen, font)

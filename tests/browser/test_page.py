@@ -1,4 +1,4 @@
-"""What the page weighs, what it asks for, what it shows of strange tweets."""
+"""The page's weight, its calls, and how it shows unusual tweets."""
 
 from urllib.parse import urlsplit
 
@@ -8,14 +8,14 @@ from playwright.sync_api import Route, expect
 from tests.browser.conftest import Visit
 from tests.browser.states import PREDICT, PUBLISH, VERDICTS
 from tests.browser.visitor import WEB
-from tests.conftest import App
+from tests.support.app import App
 
 LIMIT = 60_000  # bytes
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)> &lt;b&gt; <b>our crew is lovely</b> {text} $& 🙂"
 
 
-def test_the_page_is_light(visit: Visit) -> None:
+def test_page_weight_is_within_the_budget(visit: Visit) -> None:
     visitor = visit()
     network = visitor.context.new_cdp_session(visitor.page)
     sizes: list[float] = []
@@ -26,7 +26,7 @@ def test_the_page_is_light(visit: Visit) -> None:
     assert 10_000 < sum(sizes) < LIMIT
 
 
-def test_a_verdict_is_one_call_away(visit: Visit) -> None:
+def test_verdict_takes_one_call(visit: Visit) -> None:
     visitor = visit()
     visitor.page.goto("/", wait_until="networkidle")
     before = len(visitor.calls)
@@ -38,7 +38,7 @@ def test_a_verdict_is_one_call_away(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(("decision", "text"), VERDICTS.items())
-def test_a_verdict_says_what_to_do_and_why(visit: Visit, decision: str, text: str) -> None:
+def test_verdict_shows_decision_and_reasons(visit: Visit, decision: str, text: str) -> None:
     visitor = visit()
     visitor.open()
     visitor.analyse(text)
@@ -53,24 +53,24 @@ def test_a_verdict_says_what_to_do_and_why(visit: Visit, decision: str, text: st
     expect(visitor.verdict.locator("blockquote")).to_have_text(text)
 
 
-def test_markup_is_text(visit: Visit) -> None:
+def test_markup_in_a_tweet_is_shown_as_text(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
     visitor.page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     visitor.analyse(SCRIPT)
     assert visitor.verdict.locator("blockquote").inner_text() == SCRIPT
-    assert "lovely" in visitor.verdict.locator("mark").all_inner_texts()  # emoji before it or not
+    assert "lovely" in visitor.verdict.locator("mark").all_inner_texts()  # also after an emoji
     visitor.press("feedback.next")
     visitor.page.get_by_role("tab", name=visitor.words("tabs.many")).click()
     visitor.lines.fill(SCRIPT)
     visitor.press("many.analyse")
-    expect(visitor.many.get_by_role("button", name=SCRIPT)).to_be_visible()
+    expect(visitor.batch.get_by_role("button", name=SCRIPT)).to_be_visible()
     assert visitor.page.locator("script").count() == 1
     assert visitor.page.locator("img").count() == 0
 
 
-def test_marks_are_where_the_words_are(visit: Visit) -> None:
-    """The service counts characters, JavaScript halves of them."""
+def test_marks_cover_the_explained_words(visit: Visit) -> None:
+    """The API counts code points, JavaScript UTF-16 units."""
     visitor = visit()
     visitor.open()
     visitor.analyse("🙂🙂🙂 𝓌𝑜𝓌 we love it, and we hate to leave 👨‍👩‍👧")
@@ -79,7 +79,7 @@ def test_marks_are_where_the_words_are(visit: Visit) -> None:
     assert "hate" in marks["negative"]
 
 
-def test_what_is_written_from_right_to_left_is_shown_so(visit: Visit) -> None:
+def test_right_to_left_text_keeps_its_direction(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
     visitor.analyse("أحب طاقم الطائرة!")
@@ -87,13 +87,13 @@ def test_what_is_written_from_right_to_left_is_shown_so(visit: Visit) -> None:
     visitor.page.get_by_role("tab", name=visitor.words("tabs.many")).click()
     visitor.lines.fill("أحب طاقم الطائرة!")
     visitor.press("many.analyse")
-    expect(visitor.many.get_by_role("row")).to_have_count(2)
-    for place in [*shown, visitor.lines, visitor.many.locator("td.tweet span")]:
+    expect(visitor.batch.get_by_role("row")).to_have_count(2)
+    for place in [*shown, visitor.lines, visitor.batch.locator("td.tweet span")]:
         assert place.evaluate("(element) => getComputedStyle(element).direction") == "rtl"
 
 
-def test_a_page_of_another_host_asks_the_api_it_names(visit: Visit, site: App) -> None:
-    """As files on any static host; 127.0.0.1:3000 may ask, by the host's default."""
+def test_page_on_another_host_calls_its_configured_api(visit: Visit, site: App) -> None:
+    """The page as files on a static host. The host's default CORS setting allows 127.0.0.1:3000."""
     api, elsewhere = str(site.http.base_url), "http://127.0.0.1:3000"
     meta = '<meta name="buzzguard-api" content="{}">'
     index = (WEB / "index.html").read_text().replace(meta.format(""), meta.format(api))
@@ -115,10 +115,10 @@ def test_a_page_of_another_host_asks_the_api_it_names(visit: Visit, site: App) -
     visitor.press("feedback.undo")
     expect(visitor.page.locator(".undone")).to_be_visible()
     assert visitor.calls[:3] == ["GET /api/models", "POST /api/predict", "POST /api/feedback"]
-    visitor.complaints.settle(*[f"goes elsewhere: {api}/api/"] * 4)
+    visitor.errors.expect_only(*[f"goes elsewhere: {api}/api/"] * 4)
 
 
-def test_the_count_is_that_of_x(visit: Visit) -> None:
+def test_counter_counts_as_x_does(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
     for text, count in [
@@ -132,7 +132,7 @@ def test_the_count_is_that_of_x(visit: Visit) -> None:
         expect(visitor.page.locator("#count")).to_contain_text(visitor.words("one.count", n=count, most=280))
 
 
-def test_the_language_is_remembered(visit: Visit) -> None:
+def test_language_is_remembered(visit: Visit) -> None:
     visitor = visit("fr")
     visitor.open()
     visitor.press("language")
@@ -141,7 +141,7 @@ def test_the_language_is_remembered(visit: Visit) -> None:
     visitor.open()
 
 
-def test_history_is_kept_in_the_tab_and_cleared(visit: Visit) -> None:
+def test_history_stays_in_the_tab_and_can_be_cleared(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
     for text in VERDICTS.values():
@@ -151,7 +151,7 @@ def test_history_is_kept_in_the_tab_and_cleared(visit: Visit) -> None:
     history.get_by_role("button", name=VERDICTS["publish"]).click()
     expect(visitor.verdict).to_have_attribute("data-decision", "publish")
     expect(visitor.box).to_have_value(VERDICTS["publish"])
-    assert VERDICTS["hold"] not in str(visitor.context.storage_state())  # which holds what outlives a tab
+    assert VERDICTS["hold"] not in str(visitor.context.storage_state())  # which holds what survives the tab
     visitor.press("history.clear")
     expect(history).to_be_hidden()
     assert VERDICTS["hold"] not in visitor.page.evaluate("JSON.stringify(sessionStorage)")

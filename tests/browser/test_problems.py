@@ -1,4 +1,4 @@
-"""What goes wrong between a browser and the service: it is said in words for people, and nothing typed is lost."""
+"""Failures between browser and service: the page explains them and loses no text."""
 
 import json
 import re
@@ -13,19 +13,20 @@ from feedback.receipt import Receipts
 from tests.browser.conftest import Visit
 from tests.browser.states import FEEDBACK, HOLD, PREDICT, PUBLISH, REVIEW
 from tests.browser.visitor import Visitor
-from tests.conftest import FUNCTION_KEY, ROOT, App, StartApp
+from tests.support.app import FUNCTION_KEY, App, StartApp
+from tests.support.paths import ROOT
 
-RECEIPT_KEY = "development-" + "k" * 32  # of every app that tests start
+RECEIPT_KEY = "development-" + "k" * 32  # the key of every app under test
 
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    """A free one."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
-def test_the_service_goes_away_and_comes_back(visit: Visit, start_app: StartApp, port: int) -> None:
+def test_page_recovers_when_the_service_comes_back(visit: Visit, start_app: StartApp, port: int) -> None:
     def start() -> App:
         return start_app(MODEL=str(ROOT / "models" / "lite"), PORT=str(port), TABLES_CONNECTION_STRING="AccountName=x")
 
@@ -53,10 +54,10 @@ def test_the_service_goes_away_and_comes_back(visit: Visit, start_app: StartApp,
     expect(visitor.verdict).to_have_attribute("data-decision", "hold")
     visitor.page.get_by_role("list").get_by_role("button", name=PUBLISH).click()
     expect(comment).to_have_value("half a thought")
-    visitor.complaints.settle(*[f"POST {path}: net::ERR_CONNECTION_REFUSED" for path in (FEEDBACK, PREDICT)])
+    visitor.errors.expect_only(*[f"POST {path}: net::ERR_CONNECTION_REFUSED" for path in (FEEDBACK, PREDICT)])
 
 
-def test_a_reload_loses_nothing(visit: Visit) -> None:
+def test_reload_loses_nothing(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
     visitor.analyse(REVIEW)
@@ -75,7 +76,7 @@ def test_a_reload_loses_nothing(visit: Visit) -> None:
     expect(visitor.page.get_by_label(visitor.words("feedback.share"))).to_be_checked()
 
 
-def test_what_is_too_long_is_not_sent(visit: Visit) -> None:
+def test_too_long_text_is_not_sent(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
     text = "é" * 1001
@@ -89,7 +90,7 @@ def test_what_is_too_long_is_not_sent(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(("status", "problem"), [(429, "busy"), (503, "unavailable")])
-def test_a_service_that_asks_for_patience_is_left_alone(visit: Visit, status: int, problem: str) -> None:
+def test_waits_as_long_as_retry_after_says(visit: Visit, status: int, problem: str) -> None:
     visitor = visit()
     visitor.open()
     visitor.page.clock.install()
@@ -105,10 +106,10 @@ def test_a_service_that_asks_for_patience_is_left_alone(visit: Visit, status: in
     visitor.press("problem.again")
     visitor.expect_state("verdict")
     expect(visitor.box).to_have_value(HOLD)
-    visitor.complaints.settle(f"{PREDICT}: {status}$")
+    visitor.errors.expect_only(f"{PREDICT}: {status}$")
 
 
-def test_who_asks_about_another_tweet_does_not_wait_for_the_first(visit: Visit) -> None:
+def test_a_new_call_cancels_the_pending_one(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
     first = iter([True])
@@ -118,10 +119,10 @@ def test_who_asks_about_another_tweet_does_not_wait_for_the_first(visit: Visit) 
     visitor.expect_state("loading")
     visitor.analyse(PUBLISH)
     expect(visitor.verdict).to_have_attribute("data-decision", "publish")
-    visitor.complaints.settle(f"{PREDICT}: net::ERR_ABORTED")
+    visitor.errors.expect_only(f"{PREDICT}: net::ERR_ABORTED")
 
 
-def test_whether_one_must_sign_in_is_no_longer_asked_when_nobody_waits_for_it(visit: Visit) -> None:
+def test_sign_in_check_ends_with_a_cancelled_call(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
     visitor.fail(PREDICT, 401)
@@ -132,10 +133,10 @@ def test_whether_one_must_sign_in_is_no_longer_asked_when_nobody_waits_for_it(vi
     visitor.mend(PREDICT)
     visitor.analyse(PUBLISH)
     expect(visitor.verdict).to_have_attribute("data-decision", "publish")
-    visitor.complaints.settle(f"{PREDICT}: 401$", "HEAD /: net::ERR_ABORTED")
+    visitor.errors.expect_only(f"{PREDICT}: 401$", "HEAD /: net::ERR_ABORTED")
 
 
-def test_an_answer_of_another_age_is_a_failure(visit: Visit) -> None:
+def test_response_of_an_older_api_is_a_failure(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
     visitor.page.route(f"**{PREDICT}", lambda route: route.fulfill(json={"predictions": []}))
@@ -147,7 +148,7 @@ def test_an_answer_of_another_age_is_a_failure(visit: Visit) -> None:
     visitor.expect_state("verdict")
 
 
-def test_a_failure_names_the_request(visit: Visit) -> None:
+def test_failure_shows_the_request_id(visit: Visit) -> None:
     visitor = visit()
     visitor.open()
     visitor.fail(PREDICT, 500)
@@ -155,11 +156,11 @@ def test_a_failure_names_the_request(visit: Visit) -> None:
     visitor.press("one.analyse")
     expect(visitor.verdict.get_by_role("alert")).to_contain_text("a1b2c3d4")
     expect(visitor.box).to_have_value(HOLD)
-    visitor.complaints.settle(f"{PREDICT}: 500$")
+    visitor.errors.expect_only(f"{PREDICT}: 500$")
 
 
-def test_an_answer_that_comes_too_late(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The receipt is from last month: the service itself says that it has expired."""
+def test_expired_receipt_offers_a_new_analysis(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The receipt is a month old, so the real service refuses it."""
     month_ago = time.time() - 31 * 86400
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: month_ago)
     old = Receipts([RECEIPT_KEY], timedelta(days=30)).sign("lite@1", 0.9, "positive", HOLD)
@@ -176,10 +177,10 @@ def test_an_answer_that_comes_too_late(visit: Visit, monkeypatch: pytest.MonkeyP
     visitor.press("feedback.yes")
     visitor.press("feedback.send")
     expect(visitor.page.get_by_role("heading", name=visitor.words("feedback.thanks"))).to_be_visible()
-    visitor.complaints.settle(f"{FEEDBACK}: 410$")
+    visitor.errors.expect_only(f"{FEEDBACK}: 410$")
 
 
-def test_another_answer_was_quicker(visit: Visit, site: App) -> None:
+def test_conflict_offers_to_erase_the_stored_feedback(visit: Visit, site: App) -> None:
     visitor = visit()
     visitor.open()
     with visitor.page.expect_response(f"**{PREDICT}") as predicted:
@@ -194,11 +195,11 @@ def test_another_answer_was_quicker(visit: Visit, site: App) -> None:
     expect(visitor.page.get_by_label(visitor.words("feedback.comment"))).to_have_value("I disagree")
     visitor.press("feedback.send")
     expect(visitor.page.get_by_role("heading", name=visitor.words("feedback.thanksWrong"))).to_be_visible()
-    visitor.complaints.settle(f"{FEEDBACK}: 409$")
+    visitor.errors.expect_only(f"{FEEDBACK}: 409$")
 
 
-def test_a_key_is_asked_for_and_kept_in_the_tab(visit: Visit, guarded: App) -> None:
-    visitor = visit(address=str(guarded.http.base_url))
+def test_asks_for_a_key_and_keeps_it_in_the_tab(visit: Visit, site_with_key: App) -> None:
+    visitor = visit(address=str(site_with_key.http.base_url))
     visitor.open()
     key = visitor.page.get_by_label(visitor.words("key.label"))
     visitor.box.fill(HOLD)
@@ -213,14 +214,14 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(visit: Visit, guarded: App) -> N
     visitor.expect_state("verdict")
     expect(visitor.verdict).to_have_attribute("data-decision", "hold")
     expect(key).to_be_hidden()
-    assert FUNCTION_KEY not in json.dumps(visitor.context.storage_state())  # which holds what outlives a tab
+    assert FUNCTION_KEY not in json.dumps(visitor.context.storage_state())  # which holds what survives the tab
     visitor.page.reload()
     visitor.analyse(PUBLISH)
-    visitor.complaints.settle(*["401$"] * 4)
+    visitor.errors.expect_only(*["401$"] * 4)
 
 
-def test_a_refusal_that_comes_late_is_not_of_the_key_given_since(visit: Visit, guarded: App) -> None:
-    visitor = visit(address=str(guarded.http.base_url))
+def test_late_refusal_does_not_apply_to_a_newer_key(visit: Visit, site_with_key: App) -> None:
+    visitor = visit(address=str(site_with_key.http.base_url))
     asked: list[Route] = []
     visitor.page.route("**/api/models", lambda route: route.continue_() if asked else asked.append(route))
     visitor.open()
@@ -230,21 +231,21 @@ def test_a_refusal_that_comes_late_is_not_of_the_key_given_since(visit: Visit, g
     key.fill(FUNCTION_KEY)
     key.press("Enter")
     visitor.expect_state("verdict")
-    asked[0].continue_()  # as it was asked: without a key
+    asked[0].continue_()  # as sent, without a key
     expect(visitor.page.locator("[data-thresholds=known]")).to_be_visible()
     expect(key).to_be_hidden()
-    visitor.complaints.settle(*["401$"] * 2)
+    visitor.errors.expect_only(*["401$"] * 2)
 
 
-def test_a_key_comes_with_a_link(visit: Visit, guarded: App) -> None:
-    visitor = visit(address=str(guarded.http.base_url))
+def test_key_can_come_in_a_link(visit: Visit, site_with_key: App) -> None:
+    visitor = visit(address=str(site_with_key.http.base_url))
     visitor.open(f"/#key={FUNCTION_KEY.replace(' ', '%20')}")
     visitor.analyse(PUBLISH)
     assert "key" not in visitor.page.url
 
 
 def swap_receipt(visitor: Visitor, receipt: str) -> None:
-    """Verdicts come with this receipt from now on."""
+    """Replace the receipt of every later prediction."""
 
     def swap(route: Route) -> None:
         response = route.fetch()

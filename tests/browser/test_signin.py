@@ -1,4 +1,4 @@
-"""The page behind App Service's sign-in: no key is asked for, and nothing is lost when a session ends."""
+"""The page behind App Service's sign-in: it asks for no key and loses nothing when a session ends."""
 
 import asyncio
 import secrets
@@ -17,21 +17,21 @@ from tests.browser.conftest import Visit
 from tests.browser.server import serving
 from tests.browser.states import FEEDBACK, HOLD, PREDICT
 from tests.browser.visitor import LOCALES, Language, Visitor
-from tests.conftest import App
 from tests.infra.option_policies import NEED_NO_SIGN_IN
+from tests.support.app import App
 
 type Refusal = Literal["RedirectToLoginPage", "Return401"]
 
 COOKIE = "AppServiceAuthSession"
 ENTRA = "https://login.microsoftonline.com/common/oauth2/v2.0/authorize"
-OF_THE_CONNECTION = {"connection", "content-encoding", "content-length", "host", "transfer-encoding"}
+HOP_BY_HOP_HEADERS = {"connection", "content-encoding", "content-length", "host", "transfer-encoding"}
 
 
 class SignIn:
-    """App Service authentication before an app, as a browser meets it; Entra ID itself takes everybody.
+    """App Service authentication in front of an app, as a browser sees it; this Entra ID signs everybody in.
 
-    Who has no session is sent to Entra ID, which no script may read, or gets 401, as `refusal` says; so is 403 for a
-    POST of a browser with a session and without Origin or Referer, against forged requests. The paths:
+    A request without a session is redirected to Entra ID, which no script may read, or gets 401, as `refusal` says. A
+    POST with a session but without Origin or Referer gets 403, against forged requests. Sources:
     https://learn.microsoft.com/azure/app-service/configure-authentication-customize-sign-in-out
     https://learn.microsoft.com/azure/app-service/overview-authentication-authorization
     (Cross-site request forgery mitigation); the Referer: https://github.com/voxel51/fiftyone/issues/4539.
@@ -72,12 +72,12 @@ class SignIn:
         return Response(status_code=401, headers={"www-authenticate": f'Bearer realm="{request.url.hostname}"'})
 
     async def _forward(self, request: Request) -> Response:
-        headers = {name: value for name, value in request.headers.items() if name not in OF_THE_CONNECTION}
+        headers = {name: value for name, value in request.headers.items() if name not in HOP_BY_HOP_HEADERS}
         body = await request.body() or None
         answer = await asyncio.to_thread(
             self._app.request, request.method, request.url.path, headers=headers, content=body
         )
-        passed = {name: value for name, value in answer.headers.items() if name not in OF_THE_CONNECTION}
+        passed = {name: value for name, value in answer.headers.items() if name not in HOP_BY_HOP_HEADERS}
         return Response(answer.content, answer.status_code, passed)
 
 
@@ -93,7 +93,7 @@ def address(sign_in: SignIn) -> Iterator[str]:
 
 
 def arrive(visit: Visit, address: str, language: Language = "en") -> Visitor:
-    """Signed in, at the page."""
+    """Sign in and open the page."""
     visitor = visit(language, address)
     visitor.open("/.auth/login/aad?post_login_redirect_uri=/")
     return visitor
@@ -106,7 +106,7 @@ def sign_in_again(visitor: Visitor) -> None:
     opened.value.close()
 
 
-def test_who_is_signed_in_needs_no_key(visit: Visit, address: str) -> None:
+def test_signed_in_user_needs_no_key(visit: Visit, address: str) -> None:
     visitor = arrive(visit, address)
     visitor.analyse(HOLD)
     visitor.press("feedback.yes")
@@ -119,7 +119,7 @@ def test_who_is_signed_in_needs_no_key(visit: Visit, address: str) -> None:
 
 @pytest.mark.parametrize("language", LOCALES)
 @pytest.mark.parametrize("refusal", ["RedirectToLoginPage", "Return401"])
-def test_a_session_that_has_ended_costs_no_text(
+def test_expired_session_loses_no_text(
     visit: Visit, sign_in: SignIn, address: str, refusal: Refusal, language: Language
 ) -> None:
     visitor = arrive(visit, address, language)
@@ -133,12 +133,10 @@ def test_a_session_that_has_ended_costs_no_text(
     expect(visitor.box).to_have_value(HOLD)
     visitor.press("problem.again")
     visitor.expect_state("verdict")
-    visitor.complaints.settle(*refused(refusal, PREDICT))
+    visitor.errors.expect_only(*refused(refusal, PREDICT))
 
 
-def test_an_answer_that_is_written_already_is_sent_after_signing_in(
-    visit: Visit, sign_in: SignIn, address: str
-) -> None:
+def test_pending_feedback_is_sent_after_sign_in(visit: Visit, sign_in: SignIn, address: str) -> None:
     visitor = arrive(visit, address)
     visitor.analyse(HOLD)
     visitor.press("feedback.no")
@@ -150,11 +148,11 @@ def test_an_answer_that_is_written_already_is_sent_after_signing_in(
         visitor.press("problem.again")
     assert sent.value.post_data_json["comment"] == "It is a joke among regulars"
     expect(visitor.page.get_by_role("heading", name=visitor.words("feedback.thanksWrong"))).to_be_visible()
-    visitor.complaints.settle(*refused("RedirectToLoginPage", FEEDBACK))
+    visitor.errors.expect_only(*refused("RedirectToLoginPage", FEEDBACK))
 
 
 def refused(refusal: Refusal, path: str) -> list[str]:
-    """What a browser notes of it; of a redirect where it leads, though it does not go there."""
+    """Return what the browser logs of a refusal; for a redirect, the target that it does not follow."""
     if refusal == "Return401":
         return [f"POST {path}: 401", "HEAD /: 401"]
     return [f"goes elsewhere: {ENTRA}", "authorize: net::ERR_ABORTED"]

@@ -1,5 +1,5 @@
-"""In every state of the page: nothing for axe to complain of, light or dark; nothing to scroll sideways; no word of
-another language."""
+"""In every state of the page: no axe violation in light or dark, no sideways scrolling, no text in the other
+language."""
 
 import re
 from collections.abc import Iterator
@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.screens import FONTS, SCREENS, sticking_out
+from tests.browser.screens import FONTS, SCREENS, overflowing
 from tests.browser.states import STATES, State
 from tests.browser.visitor import Visitor
-from tests.conftest import ROOT, App
+from tests.support.app import App
+from tests.support.paths import ROOT
 
 AXE = ROOT / "tools" / "node_modules" / "axe-core" / "axe.min.js"
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
@@ -41,17 +42,17 @@ COLLECT = """() => {
 
 @pytest.fixture(scope="module", params=STATES, ids=lambda state: state.name)
 def visitor(request: pytest.FixtureRequest, browser: Browser, site: App) -> Iterator[Visitor]:
-    """Somebody who has reached a state. A test leaves it as it was."""
+    """A visitor in one state of the page. Tests leave it unchanged."""
     state: State = request.param
     with Visitor(browser, str(site.http.base_url), viewport=DESKTOP) as visitor:
-        visitor.context.add_init_script(path=AXE)  # the CSP, which would forbid it, is for scripts of the page
+        visitor.context.add_init_script(path=AXE)  # not subject to the page's CSP
         state.reach(visitor)
         yield visitor
-        visitor.complaints.settle(*state.complaints)
+        visitor.errors.expect_only(*state.errors)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_fault(visitor: Visitor, scheme: Any) -> None:
+def test_axe_finds_no_violation(visitor: Visitor, scheme: Any) -> None:
     visitor.page.emulate_media(color_scheme=scheme)
     faults = visitor.page.evaluate(RUN_AXE, scheme)
     assert [(fault["id"], node["html"], node["failureSummary"]) for fault in faults for node in fault["nodes"]] == []
@@ -59,11 +60,11 @@ def test_axe_finds_no_fault(visitor: Visitor, scheme: Any) -> None:
 
 @pytest.mark.parametrize("font", FONTS)
 @pytest.mark.parametrize("screen", SCREENS)
-def test_nothing_has_to_be_scrolled_sideways(visitor: Visitor, screen: str, font: str) -> None:
-    assert sticking_out(visitor.page, SCREENS[screen], font) == []
+def test_nothing_scrolls_sideways(visitor: Visitor, screen: str, font: str) -> None:
+    assert overflowing(visitor.page, SCREENS[screen], font) == []
 
 
-def test_every_word_is_translated(visitor: Visitor) -> None:
+def test_every_text_is_translated(visitor: Visitor) -> None:
     before = visitor.page.evaluate(COLLECT)
     switch_language(visitor.page)
     after = visitor.page.evaluate(COLLECT)
@@ -77,5 +78,5 @@ def switch_language(page: Page) -> None:
     switch, html = page.locator("#language"), page.locator("html")
     other = switch.get_attribute("lang")
     assert other
-    switch.dispatch_event("click")  # a dialog may be before it
+    switch.dispatch_event("click")  # a dialog may cover it
     expect(html).to_have_attribute("lang", other)

@@ -1,4 +1,4 @@
-"""From a tweet to a row in the table and back, in both languages, by mouse and by keyboard alone."""
+"""From a tweet to a row in the table and back, in both languages, by mouse and by keyboard."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ IRONIC = "Thank you @bob for two hours in a queue, what a lovely start http://ex
 
 @pytest.fixture
 def table(azurite: Azurite) -> Iterator[TableClient]:
-    """Where the answers go; it is empty."""
+    """The feedback table, emptied."""
     with TableServiceClient.from_connection_string(azurite.connection_string) as service:
         table = service.create_table_if_not_exists(FEEDBACK_TABLE)
         for row in table.list_entities():
@@ -30,7 +30,7 @@ def rows(table: TableClient) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("language", LOCALES)
-def test_a_wrong_verdict_is_reported_and_taken_back(visit: Visit, table: TableClient, language: Language) -> None:
+def test_feedback_can_be_sent_and_erased(visit: Visit, table: TableClient, language: Language) -> None:
     visitor = visit(language)
     visitor.open()
     visitor.analyse(IRONIC)
@@ -60,7 +60,7 @@ def test_a_wrong_verdict_is_reported_and_taken_back(visit: Visit, table: TableCl
     expect(visitor.page.get_by_role("list").get_by_role("button", name=IRONIC)).to_be_visible()
 
 
-def test_without_consent_the_text_stays_here(visit: Visit, table: TableClient) -> None:
+def test_text_is_not_sent_without_consent(visit: Visit, table: TableClient) -> None:
     visitor = visit()
     visitor.open()
     visitor.analyse(REVIEW)
@@ -75,7 +75,7 @@ def test_without_consent_the_text_stays_here(visit: Visit, table: TableClient) -
     assert (row["correct"], row.get("text"), row.get("comment")) == (True, None, None)
 
 
-def test_a_keyboard_is_enough(visit: Visit, table: TableClient) -> None:
+def test_everything_works_by_keyboard(visit: Visit, table: TableClient) -> None:
     visitor = visit()
     visitor.open()
     page, words = visitor.page, visitor.words
@@ -142,15 +142,17 @@ def test_tabs_and_dialogs_take_the_usual_keys(visit: Visit) -> None:
     expect(page.get_by_role("link", name=words("foot.more"))).to_be_focused()
 
 
-def test_the_text_on_personal_data_can_be_closed_wherever_it_is_read(visit: Visit) -> None:
+def test_privacy_dialog_can_be_closed_at_any_scroll_position(visit: Visit) -> None:
     visitor = visit(viewport={"width": 320, "height": 480})
     visitor.open("/#privacy")
     close, text = visitor.button("privacy.close"), visitor.page.locator("#privacy-text")
     expect(close).to_be_in_viewport(ratio=1)
-    visitor.page.get_by_role("dialog").evaluate("dialog => dialog.scrollTo(0, dialog.scrollHeight)")  # read to the end
+    visitor.page.get_by_role("dialog").evaluate(
+        "dialog => dialog.scrollTo(0, dialog.scrollHeight)"
+    )  # scroll to the end
     expect(close).to_be_in_viewport(ratio=1)
     last, button = text.bounding_box(), close.bounding_box()
-    assert last and button and last["y"] + last["height"] <= button["y"]  # nothing is below it
+    assert last and button and last["y"] + last["height"] <= button["y"]  # nothing is below the button
     close.click()
     expect(visitor.page.get_by_role("dialog")).to_have_count(0)
 
@@ -166,7 +168,7 @@ FOCUSED = """() => {
 
 
 def walk(page: Page, steps: int) -> list[str]:
-    """The names of what Tab leads to; everything shows that it is focused."""
+    """Press Tab; return the names of the focused elements. Each must show its focus."""
     names = []
     for _ in range(steps):
         page.keyboard.press("Tab")

@@ -1,4 +1,4 @@
-"""Somebody at the page, in a browser of their own that notes whatever is amiss."""
+"""A visitor of the page, in a fresh browser context that records every error."""
 
 import json
 import re
@@ -14,42 +14,42 @@ type Language = Literal["en", "fr"]
 LOCALES: dict[Language, str] = {"en": "en-GB", "fr": "fr-FR"}
 _SINGULAR: dict[Language, tuple[int, ...]] = {"en": (1,), "fr": (0, 1)}
 WEB = Path(__file__).parents[2] / "web"
-PATIENCE = 20_000  # ms; what has not happened by then does not happen
-_TELL_VIOLATIONS = """
+TIMEOUT_MS = 20_000
+_REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.effectiveDirective}: ${event.blockedURI} (${event.sourceFile}:${event.lineNumber})`))
 """
 
 
-class Complaints:
-    """Errors on the console, uncaught ones, violations of the CSP; requests that failed, went elsewhere, or were
-    answered with an error."""
+class PageErrors:
+    """Console errors, uncaught exceptions, CSP violations; requests that failed, left the origin or got an error
+    status."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
         self._context = context
         self._origin = urlsplit(address)[:2]
         self._found: list[str] = []
-        context.add_init_script(_TELL_VIOLATIONS)
+        context.add_init_script(_REPORT_VIOLATIONS)
         context.on("console", self._on_console)
         context.on("weberror", lambda error: self._found.append(f"uncaught: {error.error}"))
         context.on("request", self._on_request)
         context.on("requestfailed", lambda request: self._found.append(f"{_name(request)}: {request.failure}"))
         context.on("response", self._on_response)
 
-    def settle(self, *provoked: str) -> None:
-        """Fails unless the complaints are just those that a test has provoked: a pattern each, in any order."""
+    def expect_only(self, *expected: str) -> None:
+        """Assert that the recorded errors match these patterns, one each, in any order."""
         for page in self._context.pages:
-            page.evaluate("null")  # what is on its way to us arrives before its answer
+            page.evaluate("null")  # a round trip: earlier events have arrived then
         found, self._found = self._found, []
-        for pattern in provoked:
-            match = next((complaint for complaint in found if re.search(pattern, complaint)), None)
+        for pattern in expected:
+            match = next((error for error in found if re.search(pattern, error)), None)
             assert match is not None, f"nothing like {pattern!r} was noted, only {found}"
             found.remove(match)
         assert not found, found
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
-            self._found.append(f"console: {message.text}")  # the exception is noted below, and says more
+            self._found.append(f"console: {message.text}")  # recorded by _on_response, with more detail
 
     def _on_request(self, request: Request) -> None:
         address = urlsplit(request.url)
@@ -66,15 +66,15 @@ def _name(request: Request) -> str:
 
 
 class Visitor:
-    """A fresh browser without memories, with one tab; the page is in `language` because the browser asks for it."""
+    """A fresh browser context with one tab, whose locale is `language`."""
 
     def __init__(self, browser: Browser, address: str, language: Language = "en", **context: Any) -> None:
         self.language = language
         self.context = browser.new_context(
             base_url=address, locale=LOCALES[language], **{"reduced_motion": "reduce", **context}
         )
-        self.context.set_default_timeout(PATIENCE)
-        self.complaints = Complaints(self.context, address)
+        self.context.set_default_timeout(TIMEOUT_MS)
+        self.errors = PageErrors(self.context, address)
         self.calls: list[str] = []  # of the API: method and path
         self.context.on(
             "request", lambda request: self.calls.append(name) if "/api/" in (name := _name(request)) else None
@@ -83,7 +83,7 @@ class Visitor:
         self.box = self.page.locator("#text")
         self.verdict = self.page.locator("#verdict")
         self.feedback = self.page.locator(".feedback")
-        self.many = self.page.locator("#many")
+        self.batch = self.page.locator("#many")
         self.lines = self.page.locator("#lines")
 
     def open(self, path: str = "/") -> None:
@@ -98,7 +98,7 @@ class Visitor:
         self.context.close()
 
     def words(self, key: str, **values: object) -> str:
-        """What the page says in this language; where it depends on a number, on `n`."""
+        """Return the page's text for a key in this language, in the plural form for `n`."""
         said = _strings(self.language)[key]
         if isinstance(said, dict):
             said = said["one" if values["n"] in _SINGULAR[self.language] else "other"]
@@ -111,7 +111,7 @@ class Visitor:
         self.button(key).click()
 
     def analyse(self, text: str) -> None:
-        """Types the text, asks with Ctrl+Enter, and waits for the verdict."""
+        """Type a text, submit it with Ctrl+Enter and wait for the verdict."""
         self.box.fill(text)
         self.box.press("Control+Enter")
         self.expect_state("verdict")
@@ -123,7 +123,7 @@ class Visitor:
         expect(self.verdict).to_have_attribute("data-state", state)
 
     def fail(self, path: str, status: int, **headers: str) -> None:
-        """From now on calls of a path are answered with an error, whatever the service would say."""
+        """Answer every later call of a path with an error."""
         problem = {"title": "Injected", "status": status, "detail": "This is a test.", "instance": "urn:x:1"}
         self.page.route(
             f"**{path}",
@@ -133,11 +133,11 @@ class Visitor:
         )
 
     def hang(self, path: str) -> None:
-        """From now on calls of a path are not answered."""
+        """Leave every later call of a path unanswered."""
         self.page.route(f"**{path}", lambda route: None)
 
     def mend(self, path: str) -> None:
-        """The service answers such calls again."""
+        """Let the service answer calls of a path again."""
         self.page.unroute(f"**{path}")
 
 

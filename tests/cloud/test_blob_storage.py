@@ -1,11 +1,10 @@
-"""The export in a container of Azurite, and where that cannot go: managed identity, a storage that does not answer."""
+"""The export in Azurite's blobs; and what Azurite cannot show: managed identity, and a storage that refuses."""
 
+import json
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import pytest
@@ -13,81 +12,94 @@ from azure.storage.blob import ContainerClient
 from msgspec.structs import replace
 
 from cloud.blob_storage import BlobFeedbackExport
-from cloud.settings import Settings, read
+from cloud.settings import Settings, read_settings
+from feedback.errors import ExportError, StoreUnavailable
+from feedback.export import Erasure
 from feedback.receipt import Receipt
-from feedback.record import Feedback, record
-from sentiment.errors import ExportError, StoreUnavailable
-from tests.conftest import ROOT
+from feedback.record import Feedback, build_feedback
+from tests.support.http_server import serve_http
+from tests.support.paths import ROOT
 
 NOW = datetime(2026, 11, 22, 5, 6, 7, 8, tzinfo=UTC)
-DAY, HOUR, DIGEST = "2026-11-22", "2026-11-22T05", "0" * 32
+DAY, HOUR = NOW.date(), datetime(2026, 11, 22, 5, tzinfo=UTC)
 SETTINGS = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 
 
 def settings(url: str) -> Settings:
-    return read(SETTINGS | {"EXPORT_CONTAINER_URL": url})
+    return read_settings(SETTINGS | {"EXPORT_CONTAINER_URL": url})
 
 
 @pytest.fixture
-def copy(container: ContainerClient, monkeypatch: pytest.MonkeyPatch) -> BlobFeedbackExport:
-    monkeypatch.setattr("cloud.blob_storage._PATIENCE", 20)  # however slow this machine is
+def archive(container: ContainerClient, monkeypatch: pytest.MonkeyPatch) -> BlobFeedbackExport:
+    monkeypatch.setattr("cloud.blob_storage.REQUEST_TIMEOUT_SECONDS", 20)  # this machine may be slow
     return BlobFeedbackExport(settings(container.url))
 
 
 def row(number: int) -> Feedback:
     receipt = Receipt("lite@1", 0.9, "positive", "0" * 32, NOW, f"{number}.id")
-    return record(receipt, False, NOW, text="zwei\nZeilen “…”", comment="no")
+    return build_feedback(receipt, False, NOW, text="zwei\nZeilen “…”", comment="no")
 
 
-def test_a_day_is_read_as_it_was_last_written(copy: BlobFeedbackExport) -> None:
+def test_reads_a_day_as_it_was_last_written(archive: BlobFeedbackExport) -> None:
     for rows in ([row(1)], [replace(row(2), text=None), row(3)], []):
-        copy.write(DAY, rows)
-        assert copy.read(DAY) == rows
+        archive.write_day(DAY, rows)
+        assert archive.read_day(DAY) == rows
     before = datetime.now(UTC) - timedelta(minutes=1)
-    assert [(day, written > before) for day, written in copy.days().items()] == [(DAY, True)]
+    assert [(day, written > before) for day, written in archive.written_days().items()] == [(DAY, True)]
     for _ in range(2):
-        copy.delete(DAY)
-        assert copy.days() == {}
+        archive.delete_day(DAY)
+        assert archive.written_days() == {}
 
 
-def test_a_day_is_lines_of_json_that_any_tool_reads(copy: BlobFeedbackExport, container: ContainerClient) -> None:
-    copy.write(DAY, [row(1), row(2)])
+def test_day_is_a_file_of_json_lines(archive: BlobFeedbackExport, container: ContainerClient) -> None:
+    archive.write_day(DAY, [row(1), row(2)])
     lines = container.download_blob(f"feedback/{DAY}.jsonl", encoding="utf-8").readall().splitlines()
-    assert len(lines) == 2 and all(line.startswith('{"hour":"2026-11-22T05","digest":"') for line in lines)
+    assert [list(json.loads(line)) for line in lines] == [["hour", *Feedback.__struct_fields__]] * 2
+    assert all(line.startswith('{"hour":"2026-11-22T05","digest":"') for line in lines)
 
 
-def test_an_erasure_is_noted_without_a_word(copy: BlobFeedbackExport, container: ContainerClient) -> None:
-    assert copy.erasures() == {}
+def test_note_of_an_erasure_is_an_empty_blob(archive: BlobFeedbackExport, container: ContainerClient) -> None:
+    prediction = row(1)
+    assert archive.erasures() == {}
     for later in range(2):
-        copy.note_erasure(HOUR, DIGEST, NOW + timedelta(microseconds=later))
-    assert copy.erasures() == {(HOUR, DIGEST): NOW + timedelta(microseconds=1)}
-    assert container.download_blob(f"erasures/{HOUR}/{DIGEST}").readall() == b""
+        archive.note_erasure(prediction, NOW + timedelta(microseconds=later))
+    erasure = Erasure(prediction.digest, HOUR, NOW + timedelta(microseconds=1))
+    assert archive.erasures() == {prediction.digest: erasure}
+    assert container.download_blob(f"erasures/2026-11-22T05/{prediction.digest}").readall() == b""
     for _ in range(2):
-        copy.forget_erasure(HOUR, DIGEST)
-        assert copy.erasures() == {}
+        archive.forget_erasure(erasure)
+        assert archive.erasures() == {}
 
 
-def test_a_note_that_an_administrator_left_counts_from_when_it_was_left(
-    copy: BlobFeedbackExport, container: ContainerClient
+def test_note_without_metadata_has_the_time_of_its_blob(
+    archive: BlobFeedbackExport, container: ContainerClient
 ) -> None:
-    container.upload_blob(f"erasures/{HOUR}/{DIGEST}", b"erased")
-    (at,) = copy.erasures().values()
-    assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
+    """An administrator may upload one by hand."""
+    container.upload_blob("erasures/2026-11-22T05/some-digest", b"erased")
+    (erasure,) = archive.erasures().values()
+    assert (erasure.digest, erasure.predicted_at) == ("some-digest", HOUR)
+    assert abs(datetime.now(UTC) - erasure.erased_at) < timedelta(minutes=1)
 
 
-def test_what_else_lies_in_the_container_is_left_alone(copy: BlobFeedbackExport, container: ContainerClient) -> None:
-    for name in ("feedback/read me.txt", f"feedback/old/{DAY}.jsonl", f"{DAY}.jsonl", "erasures/why"):
+def test_ignores_other_blobs_in_the_container(archive: BlobFeedbackExport, container: ContainerClient) -> None:
+    for name in (
+        "feedback/read me.txt",
+        f"feedback/old/{DAY}.jsonl",
+        f"{DAY}.jsonl",
+        "erasures/why",
+        "erasures/then/why",
+    ):
         container.upload_blob(name, b"")
-    assert (copy.days(), copy.erasures()) == ({}, {})
+    assert (archive.written_days(), archive.erasures()) == ({}, {})
 
 
-def test_a_file_that_the_app_did_not_write_is_named(copy: BlobFeedbackExport, container: ContainerClient) -> None:
-    container.upload_blob(f"feedback/{DAY}.jsonl", b'{"hour": 5}\n')
+def test_names_a_file_that_the_app_did_not_write(archive: BlobFeedbackExport, container: ContainerClient) -> None:
+    container.upload_blob(f"feedback/{DAY}.jsonl", b'{"digest": 5}\n')
     with pytest.raises(ExportError, match=rf"feedback/{DAY}\.jsonl .* not written by this app: Expected `str`"):
-        copy.read(DAY)
+        archive.read_day(DAY)
 
 
-def test_a_container_is_reached_by_managed_identity_unless_its_url_opens_it() -> None:
+def test_container_is_used_with_managed_identity_unless_its_url_has_a_sas() -> None:
     url = "https://account.blob.example/feedback-export"
     for addition, credential in (("", "ManagedIdentityCredential"), ("?sig=s", "NoneType")):
         with BlobFeedbackExport(settings(url + addition))._container as client:
@@ -95,14 +107,14 @@ def test_a_container_is_reached_by_managed_identity_unless_its_url_opens_it() ->
             assert type(client.credential).__name__ == credential
 
 
-def test_the_sdk_is_imported_with_the_first_erasure() -> None:
+def test_sdk_is_imported_with_the_first_erasure() -> None:
     code = f"""
 import sys
-from cloud.settings import read
+from cloud.settings import read_settings
 from cloud.blob_storage import BlobFeedbackExport
-copy = BlobFeedbackExport(read({SETTINGS | {"EXPORT_CONTAINER_URL": "https://a.example/c"}!r}))
+archive = BlobFeedbackExport(read_settings({SETTINGS | {"EXPORT_CONTAINER_URL": "https://a.example/c"}!r}))
 before = "azure.storage" in sys.modules, "azure.identity" in sys.modules
-copy._container
+archive._container
 print(before, "azure.storage" in sys.modules, "azure.identity" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -110,7 +122,7 @@ print(before, "azure.storage" in sys.modules, "azure.identity" in sys.modules)
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """A storage that gives every request the same answer."""
+    """A blob service that gives every request the same reply."""
 
     requests: ClassVar[list[str]] = []
     status: ClassVar[int] = 503
@@ -123,12 +135,9 @@ class Refusing(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.mark.parametrize(
-    ("status", "code", "tries"),
+    ("status", "code", "attempts"),
     [
         (503, "ServerBusy", 2),
         (404, "ContainerNotFound", 1),
@@ -136,20 +145,19 @@ class Refusing(BaseHTTPRequestHandler):
         (403, "NewerThanTheSdk", 1),
     ],
 )
-def test_a_storage_that_will_not_is_given_up_soon(
-    monkeypatch: pytest.MonkeyPatch, status: int, code: str, tries: int
+def test_refusing_service_raises_store_unavailable_after_few_requests(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, attempts: int
 ) -> None:
-    """However long it asks us to wait. The log has its own word for why."""
+    """Whatever its Retry-After asks for. The message has the error code of the service."""
     monkeypatch.setattr(Refusing, "status", status)
     monkeypatch.setattr(Refusing, "code", code)
     monkeypatch.setattr(Refusing, "requests", [])
-    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
-        Thread(target=server.serve_forever).start()
-        copy = BlobFeedbackExport(settings(f"http://127.0.0.1:{server.server_port}/account/container?sig=s"))
-        start = time.monotonic()
-        with copy._container, pytest.raises(StoreUnavailable) as caught:
-            copy.note_erasure(HOUR, DIGEST, NOW)
-        server.shutdown()
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    with serve_http(Refusing) as address:
+        archive = BlobFeedbackExport(settings(f"{address}/account/container?sig=s"))
+        with archive._container, pytest.raises(StoreUnavailable) as caught:
+            archive.note_erasure(row(1), NOW)
     assert str(caught.value) == f"The container of the export cannot be used: {code}."
-    assert caught.value.retry_after > 0 and time.monotonic() - start < 30
-    assert len(Refusing.requests) == tries
+    assert caught.value.retry_after > 0 and sum(pauses) < 30
+    assert len(Refusing.requests) == attempts

@@ -1,13 +1,12 @@
 import pytest
 
-from cloud.settings import Mail, read
-from sentiment.errors import SettingsError
+from cloud.settings import MailSettings, SettingsError, read_settings
 
 GOOD = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 
 
-def test_what_need_not_be_set_has_a_safe_value() -> None:
-    settings = read(GOOD)
+def test_optional_settings_have_safe_defaults() -> None:
+    settings = read_settings(GOOD)
     assert (settings.auth_level, settings.receipt_days, settings.feedback_table) == ("function", 30, "feedback")
     assert settings.model is None and settings.receipt_keys == ("k" * 32,)
     assert settings.incident_keys == ()
@@ -16,8 +15,8 @@ def test_what_need_not_be_set_has_a_safe_value() -> None:
     assert settings.export_container_url is None
 
 
-def test_what_is_set_is_read() -> None:
-    settings = read(
+def test_reads_every_setting() -> None:
+    settings = read_settings(
         {
             "RECEIPT_KEY": " " + "n" * 40 + " ",
             "RECEIPT_KEY_PREVIOUS": "o" * 32,
@@ -39,7 +38,7 @@ def test_what_is_set_is_read() -> None:
     )
     assert settings.feedback_retention_days == 7
     assert settings.applicationinsights_connection_string == "InstrumentationKey=1"
-    assert settings.mail == Mail(
+    assert settings.mail == MailSettings(
         "smtp.example", 25, None, None, "buzzguard@example.org", ("ops@example.org", "boss@example.org")
     )
     assert settings.receipt_keys == ("n" * 40, "o" * 32)
@@ -79,27 +78,27 @@ def test_what_is_set_is_read() -> None:
         ({"APPLICATIONINSIGHTS_CONNECTION_STRING": "https://x"}, "must be the connection string of Application"),
     ],
 )
-def test_a_fault_is_named(change: dict[str, str], fault: str) -> None:
+def test_fault_is_named(change: dict[str, str], fault: str) -> None:
     with pytest.raises(SettingsError, match=fault):
-        read(GOOD | change)
+        read_settings(GOOD | change)
 
 
 @pytest.mark.parametrize(
     "url", ["https://a.example/container", "https://a.example/container?sig=s", "http://127.0.0.1:10000/a/container"]
 )
-def test_a_container_is_a_url_of_azure_or_of_azurite(url: str) -> None:
-    assert read(GOOD | {"EXPORT_CONTAINER_URL": url}).export_container_url == url
+def test_accepts_container_url_of_azure_and_azurite(url: str) -> None:
+    assert read_settings(GOOD | {"EXPORT_CONTAINER_URL": url}).export_container_url == url
 
 
-def test_a_secret_in_a_faulty_setting_is_not_told() -> None:
+def test_message_does_not_repeat_a_sas() -> None:
     with pytest.raises(SettingsError) as caught:
-        read(GOOD | {"EXPORT_CONTAINER_URL": "http://a.example/container?sig=hunter2"})
+        read_settings(GOOD | {"EXPORT_CONTAINER_URL": "http://a.example/container?sig=hunter2"})
     assert "hunter2" not in str(caught.value)
 
 
-def test_all_faults_are_reported_together() -> None:
+def test_reports_all_faults_together() -> None:
     with pytest.raises(SettingsError) as caught:
-        read({"RECEIPT_DAYS": "x", "AUTH_LEVEL": "x", "SMTP_HOST": "smtp.example"})
+        read_settings({"RECEIPT_DAYS": "x", "AUTH_LEVEL": "x", "SMTP_HOST": "smtp.example"})
     assert [line.split()[0] for line in str(caught.value).splitlines()] == [
         "MAIL_FROM",
         "RECEIPT_DAYS",
@@ -110,17 +109,17 @@ def test_all_faults_are_reported_together() -> None:
     ]
 
 
-def test_a_fault_does_not_repeat_a_secret() -> None:
+def test_message_does_not_repeat_a_key() -> None:
     with pytest.raises(SettingsError) as caught:
-        read(GOOD | {"RECEIPT_KEY": "hunter2"})
+        read_settings(GOOD | {"RECEIPT_KEY": "hunter2"})
     assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["RECEIPT_KEY", "INCIDENT_KEY", "INCIDENT_KEY_PREVIOUS"])
-def test_the_key_of_a_laptop_is_refused_anywhere_else(name: str) -> None:
+def test_development_key_is_accepted_on_a_laptop_only(name: str) -> None:
     laptop = GOOD | {name: "development-" + "k" * 32}
-    settings = read(laptop | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"})
+    settings = read_settings(laptop | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"})
     assert laptop[name] in settings.receipt_keys + settings.incident_keys
     for environment in ({}, {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"}):
         with pytest.raises(SettingsError, match=f"{name} is a development key"):
-            read(laptop | environment)
+            read_settings(laptop | environment)

@@ -9,7 +9,8 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from tests.conftest import FUNCTION_KEY, INCIDENT_KEY, ROOT, App
+from tests.support.app import FUNCTION_KEY, INCIDENT_KEY, App
+from tests.support.paths import ROOT
 
 METHODS = {"get", "post", "delete"}
 

@@ -6,7 +6,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.conftest import FUNCTION_KEY, INCIDENT_KEY, App
+from tests.support.app import FUNCTION_KEY, INCIDENT_KEY, App
 
 
 @pytest.fixture(scope="session")

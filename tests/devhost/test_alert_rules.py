@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from devhost.monitoring.availability import read_web_test
 from devhost.monitoring.local_monitoring import INFRA, Watch
 from devhost.monitoring.log_analytics import Workspace
 from devhost.monitoring.mailbox import Mail
-from tests.conftest import ROOT
+from tests.support.http_server import serve_http
+from tests.support.paths import ROOT
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -265,16 +266,8 @@ def endpoint() -> Iterator[tuple[Endpoint, str]]:
                 self.send_response(status)
                 self.end_headers()
 
-        def log_message(self, *_: Any) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield function, f"http://127.0.0.1:{server.server_port}/api/incidents?key=secret-4711"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve_http(Handler) as address:
+        yield function, f"{address}/api/incidents?key=secret-4711"
 
 
 @contextmanager

@@ -4,9 +4,8 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -16,6 +15,7 @@ from devhost.monitoring.alert_rules import Alert, Monitor
 from devhost.monitoring.availability import Prober, WebTest, read_web_test
 from devhost.monitoring.local_monitoring import INFRA
 from devhost.monitoring.log_analytics import Row, Workspace
+from tests.support.http_server import serve_http
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -43,17 +43,9 @@ def site() -> Iterator[tuple[Site, str]]:
             self.send_response(site.status or 200)
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield site, f"http://127.0.0.1:{server.server_port}"
-        finally:
-            site.free.set()
-            server.shutdown()
-            thread.join()
+    with serve_http(Handler) as address:
+        yield site, address
+        site.free.set()
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from cloud import settings
 from devhost import azurite
 from devhost.host.settings_files import DEVELOPMENT_PORT, LocalSettings
 from infra.package import SERVED
-from sentiment.errors import SettingsError
-from tests.conftest import ROOT, App
-from tests.docs.documents import files
-from tests.docs.test_examples import ADDRESS
+from tests.docs.examples import ADDRESS
+from tests.support.app import App
+from tests.support.documents import files
+from tests.support.paths import ROOT
 
 SAMPLE = "local.settings.sample.json"
 VARIABLE = re.compile(r"@(\w+) = (.+)")
@@ -36,7 +36,9 @@ def sample(tmp_path: Path) -> LocalSettings:
 
 
 def test_the_sample_is_enough_for_a_laptop(sample: LocalSettings) -> None:
-    laptop = settings.read(sample.values | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"})  # as Core Tools set it
+    laptop = settings.read_settings(
+        sample.values | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+    )  # as Core Tools set it
     assert laptop.tables_connection_string == azurite.connection_string(azurite.DEVELOPMENT_PORT)
     assert laptop.auth_level == "anonymous"
     assert sample.port == DEVELOPMENT_PORT
@@ -44,10 +46,10 @@ def test_the_sample_is_enough_for_a_laptop(sample: LocalSettings) -> None:
 
 def test_the_sample_holds_no_secret(sample: LocalSettings) -> None:
     """Its keys are for everybody to read, so that Azure must refuse them."""
-    with pytest.raises(SettingsError) as refused:
-        settings.read(sample.values)
+    with pytest.raises(settings.SettingsError) as refused:
+        settings.read_settings(sample.values)
     keys = {name for name in sample.values if name.endswith("_KEY")}
-    assert all(sample.values[key].startswith(settings.DEVELOPMENT) for key in keys)
+    assert all(sample.values[key].startswith(settings.DEVELOPMENT_KEY_PREFIX) for key in keys)
     for key in ("RECEIPT_KEY", "INCIDENT_KEY"):
         assert key in keys and f"{key} is a development key" in str(refused.value)
 

@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 from infra import bicep
-from tests.conftest import ROOT, App
-from tests.docs.documents import DOCUMENTS, anchors, bold, examples, files, folders, links, spans, tables
-from tests.infra.test_bicep import read_by_the_code
+from tests.support.app import App
+from tests.support.documents import DOCUMENTS, anchors, bold, examples, files, folders, links, spans, tables
+from tests.support.paths import ROOT
+from tests.support.settings import names_read
 
 PICTURE = ROOT / "docs/architecture.svg"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -80,10 +81,12 @@ def test_a_file_that_is_not_there_is_found(span: str) -> None:
 
 def test_commands_of_make_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    known = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    known = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     code = {span for document in DOCUMENTS for span in spans(document)}
     code |= {example.code for document in DOCUMENTS for example in examples(document)}
-    calls = [call.split() for text in code for call in re.findall(r"\bmake ((?:[a-z]+|[A-Z]+=\S*)(?: \S+=\S*)*)", text)]
+    calls = [
+        call.split() for text in code for call in re.findall(r"\bmake ((?:[a-z-]+|[A-Z]+=\S*)(?: \S+=\S*)*)", text)
+    ]
     assert {"serve", "test", "drill", "cost"} <= {word for call in calls for word in call}
     for word in {word for call in calls for word in call}:
         name, is_variable, _ = word.partition("=")
@@ -93,7 +96,7 @@ def test_commands_of_make_exist() -> None:
 def test_the_settings_are_those_that_the_code_reads() -> None:
     (settings,) = [rows for document in DOCUMENTS for rows in tables(document) if rows[0][0] == "setting"]
     named = [name for row in settings[1:] for name in re.findall(r"`([A-Z_]+)`", row[0])]
-    assert sorted(named) == sorted(read_by_the_code() - NOT_OURS)
+    assert sorted(named) == sorted(names_read() - NOT_OURS)
 
 
 def test_the_page_says_what_the_reader_is_told_to_press() -> None:

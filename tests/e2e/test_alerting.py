@@ -29,7 +29,8 @@ from devhost.monitoring.alert_rules import Alert, Monitor
 from devhost.monitoring.local_monitoring import Watch
 from devhost.monitoring.log_analytics import Row, Workspace
 from devhost.monitoring.mailbox import Mail
-from tests.conftest import ROOT, App, StartApp
+from tests.support.app import App, StartApp
+from tests.support.paths import ROOT
 
 MINUTE = timedelta(minutes=1)
 DEADLINE = 60  # seconds; what has not happened by then does not happen

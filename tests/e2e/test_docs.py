@@ -12,7 +12,8 @@ import pytest
 from functions.openapi import viewer
 from functions.shared.http import Problem
 from infra import package
-from tests.conftest import ROOT, App
+from tests.support.app import App
+from tests.support.paths import ROOT
 
 PAGE = "/api/docs"
 IMPORTED = """

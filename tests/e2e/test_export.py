@@ -1,4 +1,4 @@
-"""The table is copied in the night; what is restored from the copy is all of it, and nothing that was erased."""
+"""The nightly export, and restoring a lost table from it without what was erased."""
 
 import subprocess
 import sys
@@ -11,12 +11,13 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import ContainerClient
 
 from cloud.blob_storage import BlobFeedbackExport
-from cloud.settings import read
+from cloud.settings import read_settings
 from cloud.table_storage import TableFeedbackStore
 from devhost.azurite import Azurite
 from feedback.receipt import Receipt
-from feedback.record import Feedback, hour_at, record
-from tests.conftest import MASTER_KEY, ROOT, App, StartApp
+from feedback.record import Feedback, build_feedback
+from tests.support.app import MASTER_KEY, App, StartApp
+from tests.support.paths import ROOT
 
 TABLE = "exported"
 DAY = timedelta(days=1)
@@ -41,23 +42,23 @@ def now() -> datetime:
 
 @pytest.fixture
 def store(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> TableFeedbackStore:
-    monkeypatch.setattr("cloud.table_storage._PATIENCE", {"retry_total": 0})  # however slow this machine is
-    return TableFeedbackStore(read(environment | {"RECEIPT_KEY": "k" * 32}))
+    monkeypatch.setattr("cloud.table_storage.REQUEST_TIMEOUT_SECONDS", 60)  # this machine may be slow
+    return TableFeedbackStore(read_settings(environment | {"RECEIPT_KEY": "k" * 32}))
 
 
 @pytest.fixture
-def copy(environment: dict[str, str]) -> BlobFeedbackExport:
-    return BlobFeedbackExport(read(environment | {"RECEIPT_KEY": "k" * 32}))
+def archive(environment: dict[str, str]) -> BlobFeedbackExport:
+    return BlobFeedbackExport(read_settings(environment | {"RECEIPT_KEY": "k" * 32}))
 
 
 def lose(azurite: Azurite) -> None:
-    """The table is gone, whoever did it."""
+    """Delete the feedback table."""
     with TableServiceClient.from_connection_string(azurite.connection_string) as service:
         service.delete_table(TABLE)
 
 
-def say(app: App, comment: str) -> str:
-    """What somebody says of a prediction; returns its id."""
+def give_feedback(app: App, comment: str) -> str:
+    """Give feedback on a new prediction and return its id."""
     text = {"text": "the crew was great"}
     receipt = str(app.http.post("/api/predict", json=text).json()["predictions"][0]["prediction_id"])
     feedback = {"prediction_id": receipt, "correct": False, "comment": comment}
@@ -77,19 +78,19 @@ def restore(environment: dict[str, str], container: str) -> str:
 
 def row(predicted: datetime, number: int = 0) -> Feedback:
     receipt = Receipt("lite@1", 0.9, "positive", "0" * 32, predicted, f"{predicted}{number}.id")
-    return record(receipt, False, datetime.now(UTC), comment=f"of {predicted}")
+    return build_feedback(receipt, False, datetime.now(UTC), comment=f"of {predicted}")
 
 
 def comments(rows: Iterator[Feedback]) -> list[str]:
     return sorted(row.comment or "" for row in rows)
 
 
-def test_a_lost_table_is_restored_but_for_what_was_erased(
+def test_restores_a_lost_table_without_what_was_erased(
     start_app: StartApp, azurite: Azurite, environment: dict[str, str], store: TableFeedbackStore, now: datetime
 ) -> None:
     app = start_app(**environment)
-    said = {comment: say(app, comment) for comment in ("kept", "erased", "lost and erased", "changed")}
-    rows = {row.comment: row for row in store.wrong(now - DAY, now - DAY, now + DAY)}
+    said = {comment: give_feedback(app, comment) for comment in ("kept", "erased", "lost and erased", "changed")}
+    rows = {row.comment: row for row in store.reported_wrong(now - DAY, now - DAY, now + DAY)}
     assert app.http.delete(f"/api/feedback/{said['changed']}").status_code == 204
     changed = {"prediction_id": said["changed"], "correct": False, "comment": "changed twice"}
     assert app.http.post("/api/feedback", json=changed).status_code == 201  # not what was erased
@@ -97,50 +98,55 @@ def test_a_lost_table_is_restored_but_for_what_was_erased(
     assert app.http.delete(f"/api/feedback/{said['erased']}").status_code == 204
     lose(azurite)
     assert app.http.delete(f"/api/feedback/{said['lost and erased']}").status_code == 204
-    assert night(app).status_code == 202  # which must not take the copy for as empty as the table
+    assert night(app).status_code == 202  # must not empty the copy, although the table is empty
     assert "WARNING buzzguard.export: The table has lost 2 rows of the export" in app.log.read_text()
 
     container = environment["EXPORT_CONTAINER_URL"]
     assert restore(environment, container).startswith("2 restored, 0 there already, 0 different")
-    restored = list(store.wrong(now - DAY, now - DAY, now + DAY))
+    restored = list(store.reported_wrong(now - DAY, now - DAY, now + DAY))
     assert comments(iter(restored)) == ["changed twice", "kept"]
     assert rows["kept"] in restored
     assert restore(environment, container).startswith("0 restored, 2 there already, 0 different")
 
 
-def test_nothing_is_exported_that_is_older_than_the_retention(
-    start_app: StartApp, environment: dict[str, str], store: TableFeedbackStore, copy: BlobFeedbackExport, now: datetime
+def test_exports_nothing_older_than_the_retention(
+    start_app: StartApp,
+    environment: dict[str, str],
+    store: TableFeedbackStore,
+    archive: BlobFeedbackExport,
+    now: datetime,
 ) -> None:
     app = start_app(**environment)
-    # Retention has not come to them yet: it may have failed.
+    # The purge has not deleted them yet: it may have failed.
     ages = {"long over": 30 * DAY, "just over": 7 * DAY + timedelta(hours=1), "old": 6 * DAY, "new": timedelta()}
     rows = {age: row(now - ages[age]) for age in ages}
-    for each in rows.values():
+    erased = {age: row(now - ages[age], 1) for age in ages}
+    for age, each in rows.items():
         store.add(each)
-        copy.write(each.hour[:10], [each])  # as of the night before
-        copy.note_erasure(each.hour, "0" * 32, now)
+        archive.write_day(each.predicted_at.date(), [each])  # the night before
+        archive.note_erasure(erased[age], now)
     assert night(app).status_code == 202
-    days = sorted(copy.days())
-    assert days == [f"{now - age * DAY:%Y-%m-%d}" for age in range(7, -1, -1)]
-    assert [row for day in days for row in copy.read(day)] == [rows["old"], rows["new"]]
-    assert sorted(copy.erasures()) == [(rows["old"].hour, "0" * 32), (rows["new"].hour, "0" * 32)]
+    days = sorted(archive.written_days())
+    assert days == [now.date() - age * DAY for age in range(7, -1, -1)]
+    assert [row for day in days for row in archive.read_day(day)] == [rows["old"], rows["new"]]
+    assert archive.erasures().keys() == {erased["old"].digest, erased["new"].digest}
 
 
-def test_a_restore_leaves_what_is_there_and_what_is_too_old(
-    environment: dict[str, str], store: TableFeedbackStore, copy: BlobFeedbackExport, now: datetime
+def test_restore_skips_existing_and_expired_rows(
+    environment: dict[str, str], store: TableFeedbackStore, archive: BlobFeedbackExport, now: datetime
 ) -> None:
-    old, there, other, gone = row(now - 8 * DAY), row(now, 1), row(now, 2), row(now, 3)
+    old, existing, other, gone = row(now - 8 * DAY), row(now, 1), row(now, 2), row(now, 3)
     answered = Receipt("lite@1", 0.9, "positive", "0" * 32, now, f"{now}2.id")
-    store.add(there)
-    store.add(record(answered, True, now))
-    copy.write(old.hour[:10], [old])
-    copy.write(there.hour[:10], [there, other, gone])
-    copy.note_erasure(gone.hour, gone.digest, datetime.now(UTC))
+    store.add(existing)
+    store.add(build_feedback(answered, True, now))
+    archive.write_day(old.predicted_at.date(), [old])
+    archive.write_day(existing.predicted_at.date(), [existing, other, gone])
+    archive.note_erasure(gone, datetime.now(UTC))
     assert restore(environment, environment["EXPORT_CONTAINER_URL"]) == (
         "0 restored, 1 there already, 1 different from what is there, 1 left out because they were erased,"
         " 1 because they are too old\n"
     )
-    assert list(store.wrong(now - 30 * DAY, now - DAY, now + DAY)) == [there]
+    assert list(store.reported_wrong(now - 30 * DAY, now - DAY, now + DAY)) == [existing]
 
 
 @pytest.mark.parametrize(
@@ -164,24 +170,24 @@ def test_a_restore_leaves_what_is_there_and_what_is_too_old(
         ),
     ],
 )
-def test_a_restore_that_cannot_be_says_why_in_a_line(
+def test_failed_restore_prints_the_reason_in_one_line(
     environment: dict[str, str], change: dict[str, str], url: str, fault: str
 ) -> None:
-    told = restore(environment | change, url)
-    assert told.startswith(fault) and told.count("\n") == 1
+    output = restore(environment | change, url)
+    assert output.startswith(fault) and output.count("\n") == 1
 
 
-def test_an_erasure_that_cannot_be_noted_is_not_done(
+def test_erasure_fails_if_it_cannot_be_noted(
     start_app: StartApp, environment: dict[str, str], store: TableFeedbackStore, now: datetime
 ) -> None:
-    """Else a restore would bring it back."""
+    """Otherwise a restore would bring the feedback back."""
     app = start_app(**environment | {"EXPORT_CONTAINER_URL": "http://127.0.0.1:1/account/container?sig=s"})
-    answer = app.http.delete(f"/api/feedback/{say(app, 'still there')}")
+    answer = app.http.delete(f"/api/feedback/{give_feedback(app, 'still there')}")
     assert (answer.status_code, answer.json()["title"]) == (503, "Feedback store unavailable")
-    assert comments(store.wrong(now - DAY, now - DAY, now + DAY)) == ["still there"]
+    assert comments(store.reported_wrong(now - DAY, now - DAY, now + DAY)) == ["still there"]
 
 
-def test_a_night_without_a_container_is_a_failure_that_is_told(start_app: StartApp) -> None:
+def test_failed_export_is_logged(start_app: StartApp) -> None:
     nowhere = "http://127.0.0.1:1/account/container?sig=s"
     app = start_app(TABLES_CONNECTION_STRING="AccountName=nobody", EXPORT_CONTAINER_URL=nowhere)
     assert night(app).status_code == 500
@@ -208,8 +214,8 @@ asyncio.run(export.export(None, context))
 """
 
 
-def test_a_night_that_is_too_short_goes_on_the_next_one(
-    environment: dict[str, str], store: TableFeedbackStore, copy: BlobFeedbackExport, now: datetime
+def test_export_without_enough_time_continues_the_next_night(
+    environment: dict[str, str], store: TableFeedbackStore, archive: BlobFeedbackExport, now: datetime
 ) -> None:
     first, last = row(now - 6 * DAY), row(now)
     for each in (first, last):
@@ -225,6 +231,6 @@ def test_a_night_that_is_too_short_goes_on_the_next_one(
     recorded = "buzzguard.watch INFO feedback_exported"
     assert dark(seconds=0) == [recorded, "0 rows 1 days", left]  # the day that the retention is about to end
     assert dark(seconds=0) == [recorded, "1 rows 1 days", left]
-    assert list(copy.days()) == [f"{now - age * DAY:%Y-%m-%d}" for age in (7, 6)]
+    assert list(archive.written_days()) == [now.date() - age * DAY for age in (7, 6)]
     assert dark(seconds=40) == [recorded, "2 rows 8 days"]
-    assert copy.read(hour_at(now)[:10]) == [last]
+    assert archive.read_day(now.date()) == [last]

@@ -1,4 +1,4 @@
-"""The whole story, through the host and the runtime into a real table: predict, say it was wrong, take it back."""
+"""Predict, give feedback and erase it, through the host and the runtime into a real table."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from azure.data.tables import TableServiceClient
 
 from devhost.azurite import Azurite
 from feedback.receipt import Receipts
-from tests.conftest import App, StartApp
+from tests.support.app import App, StartApp
 
 TEXT = "the crew was great @bob http://example.org"
 
@@ -21,13 +21,13 @@ def predict(app: App, text: str = TEXT) -> str:
 
 
 def rows(azurite: Azurite) -> list[dict[str, object]]:
-    """Every row of the feedback table."""
+    """Return every row of the feedback table."""
     with TableServiceClient.from_connection_string(azurite.connection_string) as service:
         service.create_table_if_not_exists("feedback")
         return [dict(row) for row in service.get_table_client("feedback").list_entities()]
 
 
-def test_a_prediction_is_reported_once_and_erased(app: App, azurite: Azurite) -> None:
+def test_feedback_is_stored_once_and_can_be_erased(app: App, azurite: Azurite) -> None:
     before = rows(azurite)
     feedback = {
         "prediction_id": predict(app),
@@ -54,14 +54,14 @@ def test_a_prediction_is_reported_once_and_erased(app: App, azurite: Azurite) ->
     assert app.http.post("/api/feedback", json=feedback | {"correct": True}).status_code == 201
 
 
-def test_a_text_that_is_not_shared_is_not_stored(app: App, azurite: Azurite) -> None:
+def test_text_is_not_stored_without_consent(app: App, azurite: Azurite) -> None:
     feedback = {"prediction_id": predict(app, "private plans"), "correct": True, "text": "private plans"}
     assert app.http.post("/api/feedback", json=feedback).status_code == 201
     assert "private" not in str(rows(azurite))
 
 
 @pytest.mark.parametrize("change", [{"text": "another text"}, {"prediction_id": "not.a.receipt"}])
-def test_what_is_not_ours_is_refused(app: App, azurite: Azurite, change: dict[str, str]) -> None:
+def test_rejects_foreign_receipt_and_other_text(app: App, azurite: Azurite, change: dict[str, str]) -> None:
     before = rows(azurite)
     response = app.http.post("/api/feedback", json={"prediction_id": predict(app), "correct": True} | change)
     assert (response.status_code, response.json()["title"]) == (422, "Receipt not ours")
@@ -69,7 +69,7 @@ def test_what_is_not_ours_is_refused(app: App, azurite: Azurite, change: dict[st
     assert rows(azurite) == before
 
 
-def test_an_expired_receipt_takes_no_feedback_but_can_be_erased(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expired_receipt_accepts_erasure_but_no_feedback(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     receipts = Receipts(["development-" + "k" * 32], timedelta(days=30))
     now = time.time()
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now - 31 * 86400)
@@ -83,7 +83,7 @@ def test_an_expired_receipt_takes_no_feedback_but_can_be_erased(app: App, monkey
     assert app.http.post("/api/feedback", json={"prediction_id": recent, "correct": True}).status_code == 201
 
 
-def test_another_spelling_of_a_receipt_is_the_same_prediction(app: App, azurite: Azurite) -> None:
+def test_other_encodings_of_a_receipt_are_the_same_prediction(app: App, azurite: Azurite) -> None:
     receipt = predict(app)
     feedback = {"prediction_id": receipt, "correct": False}
     assert app.http.post("/api/feedback", json=feedback).status_code == 201
@@ -95,13 +95,13 @@ def test_another_spelling_of_a_receipt_is_the_same_prediction(app: App, azurite:
     assert rows(azurite) == before
 
 
-def test_consent_needs_the_text(app: App) -> None:
+def test_consent_requires_the_text(app: App) -> None:
     response = app.http.post("/api/feedback", json={"prediction_id": predict(app), "correct": True, "share_text": True})
     assert (response.status_code, response.json()["detail"]) == (400, "share_text needs the text.")
 
 
-def test_every_answer_to_feedback_is_in_the_document(app: App) -> None:
-    """schemathesis cannot guess a receipt; here are those that it would need."""
+def test_every_feedback_response_matches_the_openapi_document(app: App) -> None:
+    """schemathesis cannot reach these: it has no valid receipt."""
     document = app.http.get("/api/openapi.json").json()
     feedback = {"prediction_id": predict(app), "correct": False}
     sent = [feedback, feedback, feedback | {"correct": True}, feedback | {"prediction_id": "foreign"}]
@@ -113,7 +113,9 @@ def test_every_answer_to_feedback_is_in_the_document(app: App) -> None:
         assert jsonschema_rs.is_valid(schema, answer.json())
 
 
-def test_a_rotated_key_is_honoured_and_a_foreign_one_is_not(app: App, start_app: StartApp, azurite: Azurite) -> None:
+def test_accepts_receipts_of_the_previous_key_and_rejects_those_of_another(
+    app: App, start_app: StartApp, azurite: Azurite
+) -> None:
     receipt = predict(app)
     keys = {"RECEIPT_KEY": "n" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string}
     rotated = start_app(RECEIPT_KEY_PREVIOUS="development-" + "k" * 32, **keys)
@@ -122,9 +124,9 @@ def test_a_rotated_key_is_honoured_and_a_foreign_one_is_not(app: App, start_app:
     assert foreign.http.post("/api/feedback", json={"prediction_id": receipt, "correct": True}).status_code == 422
 
 
-def test_nothing_acknowledged_is_lost_when_the_store_dies(start_app: StartApp, tmp_path: Path) -> None:
-    """Azurite is killed in the middle of 500 concurrent feedbacks: each 201 is a row when it is back, none is there
-    twice, everybody else is told to come again, and then it works."""
+def test_no_acknowledged_feedback_is_lost_when_the_store_dies(start_app: StartApp, tmp_path: Path) -> None:
+    """Kill Azurite during 500 concurrent feedbacks. Every 201 is exactly one row afterwards, every other caller gets a
+    503 with Retry-After, and sending again works."""
     with Azurite(tmp_path) as azurite:
         app = start_app(TABLES_CONNECTION_STRING=azurite.connection_string)
         feedbacks = [

@@ -1,4 +1,4 @@
-"""An alert fires and the team has a mail: through the host and the runtime, a real table and a real mail server."""
+"""From an alert to the e-mail report, through the host and the runtime, a real table and a real mail server."""
 
 import subprocess
 import sys
@@ -13,15 +13,16 @@ import msgspec
 import pytest
 from azure.data.tables import TableServiceClient
 
-from cloud.settings import Settings, read
+from cloud.settings import Settings, read_settings
 from cloud.table_storage import TableFeedbackStore, TableIncidentStore
 from devhost.azurite import Azurite
-from feedback.incident import RULE
+from feedback.incident import BAD_PREDICTION_BURST
 from feedback.receipt import Receipt
-from feedback.record import record
-from tests.conftest import FUNCTION_KEY, INCIDENT_KEY, MASTER_KEY, ROOT, App, StartApp
-from tests.support.alerts import alert
+from feedback.record import build_feedback
+from tests.support.alerts import build_alert
+from tests.support.app import FUNCTION_KEY, INCIDENT_KEY, MASTER_KEY, App, StartApp
 from tests.support.mailbox import Mailbox, part
+from tests.support.paths import ROOT
 
 TABLES = {"FEEDBACK_TABLE": "wrongfeedback", "INCIDENTS_TABLE": "incidents"}
 MAIL = {"SMTP_HOST": "127.0.0.1", "MAIL_FROM": "buzzguard@mail.example", "MAIL_TO": "ops@mail.example"}
@@ -42,17 +43,17 @@ def mailbox(server: Mailbox) -> Mailbox:
 
 @pytest.fixture(scope="module")
 def ops(start_app: StartApp, azurite: Azurite, server: Mailbox) -> App:
-    """The app with tables of its own and somebody to write to."""
+    """The app with tables of its own and a mail server."""
     connection = {"TABLES_CONNECTION_STRING": azurite.connection_string, "SMTP_PORT": str(server.port)}
     return start_app(**connection, **TABLES, **MAIL)
 
 
 @pytest.fixture(scope="module")
 def settings(azurite: Azurite) -> Iterator[Settings]:
-    """What finds the app's tables. However slow this machine is, they answer."""
+    """Settings with the app's tables."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cloud.table_storage._PATIENCE", {"retry_total": 0})
-        yield read({"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string} | TABLES)
+        patch.setattr("cloud.table_storage.REQUEST_TIMEOUT_SECONDS", 60)  # this machine may be slow
+        yield read_settings({"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string} | TABLES)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +62,8 @@ def store(settings: Settings) -> TableFeedbackStore:
 
 
 @pytest.fixture
-def window(days: Iterator[int] = iter(range(1, 100))) -> tuple[datetime, datetime]:  # noqa: B008 - one for all
-    """A quarter of an hour that no other test uses."""
+def window(days: Iterator[int] = iter(range(1, 100))) -> tuple[datetime, datetime]:  # noqa: B008 - shared by all tests on purpose
+    """Return a quarter of an hour that no other test uses."""
     since = datetime(2026, 3, 1, 14, 5, tzinfo=UTC) + timedelta(days=next(days))
     return since, since + 15 * MINUTE
 
@@ -71,10 +72,12 @@ def post(app: App, body: object) -> httpx.Response:
     return app.http.post("/api/incidents", params={"key": INCIDENT_KEY}, json=body)
 
 
-def say(store: TableFeedbackStore, received: datetime, comment: str, correct: bool = False, **more: Any) -> None:
-    """A prediction made a day before, and what a person says of it."""
+def add_feedback(
+    store: TableFeedbackStore, received: datetime, comment: str, correct: bool = False, **more: Any
+) -> None:
+    """Add feedback on a prediction made a day before."""
     receipt = Receipt("lite@1", 0.9, "positive", "0" * 32, received - timedelta(days=1), f"{received}{comment}.id")
-    store.add(record(receipt, correct, received, comment=comment, **more))
+    store.add(build_feedback(receipt, correct, received, comment=comment, **more))
 
 
 def attached(mailbox: Mailbox) -> Any:
@@ -82,8 +85,8 @@ def attached(mailbox: Mailbox) -> Any:
     return msgspec.json.decode(part(mail, "json"))
 
 
-def test_the_whole_story(ops: App, mailbox: Mailbox) -> None:
-    """Three predictions, three times "wrong": one mail, with those three and nothing that a person did not share."""
+def test_report_holds_only_what_people_shared(ops: App, mailbox: Mailbox) -> None:
+    """Three predictions are reported wrong: one mail lists those three, and nothing that a person did not share."""
     personal = "@bob_zulu bob@mail.example http://bob.example/zulu +33 1 23 45 67 89"
     canaries = ("bob", "zulu", "23 45 67")  # none of which a digest can hold
     shared, secret, right = (f"the crew was {word} {personal}" for word in ("great", "awful", "lovely"))
@@ -97,8 +100,8 @@ def test_the_whole_story(ops: App, mailbox: Mailbox) -> None:
         predicted = ops.http.post("/api/predict", json={"text": text}).json()["predictions"][0]
         said = ops.http.post("/api/feedback", json={"prediction_id": predicted["prediction_id"], **more})
         assert said.status_code == 201
-    told = post(ops, alert(since, datetime.now(UTC), "story"))
-    assert (told.status_code, told.json()) == (200, {"status": "sent", "reports": 3})
+    sent = post(ops, build_alert(since, datetime.now(UTC), "story"))
+    assert (sent.status_code, sent.json()) == (200, {"status": "sent", "reports": 3})
 
     (mail,) = mailbox.mails
     assert "3 predictions reported wrong" in mail["Subject"] and mail["To"] == MAIL["MAIL_TO"]
@@ -114,65 +117,67 @@ def test_the_whole_story(ops: App, mailbox: Mailbox) -> None:
         assert canary not in everything
 
 
-def test_the_report_holds_what_was_wrong_in_the_window(
+def test_report_lists_what_was_reported_wrong_in_the_window(
     ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime]
 ) -> None:
     since, until = window
-    say(store, since - MINUTE - SECOND, "before")
-    say(store, since - MINUTE, "first")
-    say(store, since, "right", correct=True)
-    say(store, until + MINUTE, "last")
-    say(store, until + MINUTE + SECOND, "after")
+    add_feedback(store, since - MINUTE - SECOND, "before")
+    add_feedback(store, since - MINUTE, "first")
+    add_feedback(store, since, "right", correct=True)
+    add_feedback(store, until + MINUTE, "last")
+    add_feedback(store, until + MINUTE + SECOND, "after")
     receipt = Receipt("lite@1", 0.9, "positive", "0" * 32, since - timedelta(days=29.9), "of last month.id")
-    store.add(record(receipt, False, since, comment="of last month"))
-    assert post(ops, alert(since, until, "window")).json() == {"status": "sent", "reports": 3}
+    store.add(build_feedback(receipt, False, since, comment="of last month"))
+    assert post(ops, build_alert(since, until, "window")).json() == {"status": "sent", "reports": 3}
     assert [p["comment"] for p in attached(mailbox)["predictions"]] == ["first", "of last month", "last"]
 
 
-def test_of_alerts_that_overlap_each_tells_what_is_new(
+def test_overlapping_alerts_each_report_only_new_predictions(
     ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime]
 ) -> None:
-    """As a rule without state fires: every five minutes, with the same predictions and a new one."""
+    """A stateless rule fires every five minutes, with the same predictions and a new one."""
     for number in range(4):
         later = number * 5 * MINUTE
         if number != 2:
-            say(store, window[0] + later, f"wrong {number}")
-        told = [post(ops, alert(window[0], window[1] + later, f"overlap {number}")) for _ in range(2)]  # and a retry
+            add_feedback(store, window[0] + later, f"wrong {number}")
+        answers = [
+            post(ops, build_alert(window[0], window[1] + later, f"overlap {number}")) for _ in range(2)
+        ]  # and a retry
         expected = {"status": "sent", "reports": 1} if number != 2 else {"status": "replayed", "reports": 0}
-        assert [answer.json() for answer in told] == [expected, {"status": "replayed", "reports": 0}]
+        assert [answer.json() for answer in answers] == [expected, {"status": "replayed", "reports": 0}]
     comments = [p["comment"] for mail in mailbox.mails for p in msgspec.json.decode(part(mail, "json"))["predictions"]]
     assert comments == ["wrong 0", "wrong 1", "wrong 3"]
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 3
 
 
-def test_another_rule_is_reported_once_an_alert(ops: App, mailbox: Mailbox, window: tuple[datetime, datetime]) -> None:
-    answers = [post(ops, alert(*window, alert_id, rule="latency")).json() for alert_id in ("one", "one", "two")]
+def test_another_rule_is_reported_once_per_alert(ops: App, mailbox: Mailbox, window: tuple[datetime, datetime]) -> None:
+    answers = [post(ops, build_alert(*window, alert_id, rule="latency")).json() for alert_id in ("one", "one", "two")]
     assert [answer["status"] for answer in answers] == ["sent", "replayed", "sent"]
     assert len(mailbox.mails) == 2
 
 
-def test_what_a_dead_instance_had_begun_is_reported_when_its_claim_runs_out(
+def test_claim_of_a_dead_instance_expires(
     ops: App,
     mailbox: Mailbox,
     store: TableFeedbackStore,
     settings: Settings,
     window: tuple[datetime, datetime],
 ) -> None:
-    say(store, window[0], "wrong")
+    add_feedback(store, window[0], "wrong")
     incidents = TableIncidentStore(settings)
-    dead = incidents.claim(RULE, datetime.now(UTC))
-    assert (post(ops, alert(*window, "dead")).status_code, mailbox.mails) == (503, [])
+    dead = incidents.claim(BAD_PREDICTION_BURST, datetime.now(UTC))
+    assert (post(ops, build_alert(*window, "dead")).status_code, mailbox.mails) == (503, [])
     incidents.release(dead)
-    incidents.claim(RULE, datetime.now(UTC) - MINUTE)
-    assert post(ops, alert(*window, "dead")).json() == {"status": "sent", "reports": 1}
+    incidents.claim(BAD_PREDICTION_BURST, datetime.now(UTC) - MINUTE)
+    assert post(ops, build_alert(*window, "dead")).json() == {"status": "sent", "reports": 1}
 
 
 @pytest.mark.parametrize("others", ["the same alert", "the next alert"])
-def test_of_two_at_once_one_sends(
+def test_one_of_two_concurrent_calls_sends(
     ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime], others: str
 ) -> None:
-    say(store, window[0], "wrong")
-    body, other = alert(*window, "the same alert"), alert(*window, others)
+    add_feedback(store, window[0], "wrong")
+    body, other = build_alert(*window, "the same alert"), build_alert(*window, others)
     mailbox.reached.clear()
     mailbox.answering.clear()
     with ThreadPoolExecutor(1) as pool:
@@ -189,13 +194,13 @@ def test_of_two_at_once_one_sends(
     assert len(mailbox.mails) == 1
 
 
-def test_nothing_is_lost_while_the_mail_server_is_away(
+def test_incident_is_reported_once_the_mail_server_is_back(
     ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime]
 ) -> None:
-    say(store, window[0], "wrong")
-    body = alert(*window, "away")
+    add_feedback(store, window[0], "wrong")
+    body = build_alert(*window, "away")
 
-    def is_told_to_come_again() -> bool:
+    def is_asked_to_retry() -> bool:
         response = post(ops, body)
         assert "127.0.0.1" not in response.text
         return (response.status_code, response.json()["title"]) == (503, "Mail unavailable") and response.headers[
@@ -204,17 +209,17 @@ def test_nothing_is_lost_while_the_mail_server_is_away(
 
     mailbox.stop()
     try:
-        assert is_told_to_come_again()
+        assert is_asked_to_retry()
     finally:
         mailbox.start()
     for mailbox.answer in ("451 not now", "554 never"):
-        assert is_told_to_come_again()
+        assert is_asked_to_retry()
     mailbox.answer = "250 OK"
     assert post(ops, body).json() == {"status": "sent", "reports": 1}
     assert len(mailbox.mails) == 1
 
 
-def test_a_flood_is_reported_whole(
+def test_flood_is_reported_completely(
     ops: App, mailbox: Mailbox, store: TableFeedbackStore, azurite: Azurite, window: tuple[datetime, datetime]
 ) -> None:
     since, until = window
@@ -222,27 +227,31 @@ def test_a_flood_is_reported_whole(
         table = service.create_table_if_not_exists(TABLES["FEEDBACK_TABLE"])
         for numbers in batched(range(5_000), 100, strict=True):
             rows = [{"PartitionKey": f"{since:%Y-%m-%dT%H}", "RowKey": f"{n:032}", "correct": False} for n in numbers]
-            said = {"label": "positive", "probability": 0.9, "model": "lite@1", "predicted_at": since}
-            table.submit_transaction([("create", row | said | {"received_at": since}) for row in rows])
-    assert post(ops, alert(since, until, "flood")).json() == {"status": "sent", "reports": 5_000}
-    report = attached(mailbox)
-    assert report["complete"] is True
-    assert {p["receipt"] for p in report["predictions"]} == {f"{n:032}" for n in range(5_000)}
+            columns = {"label": "positive", "probability": 0.9, "model": "lite@1", "predicted_at": since}
+            table.submit_transaction([("create", row | columns | {"received_at": since}) for row in rows])
+    assert post(ops, build_alert(since, until, "flood")).json() == {"status": "sent", "reports": 5_000}
+    attachment = attached(mailbox)
+    assert attachment["complete"] is True
+    assert {p["receipt"] for p in attachment["predictions"]} == {f"{n:032}" for n in range(5_000)}
     assert "5,000 predictions" in mailbox.mails[0]["Subject"]
-    assert post(ops, alert(since, until, "flood, five minutes later")).json() == {"status": "replayed", "reports": 0}
+    assert post(ops, build_alert(since, until, "flood, five minutes later")).json() == {
+        "status": "replayed",
+        "reports": 0,
+    }
 
 
-def test_what_has_resolved_and_what_cannot_be_mailed(app: App, window: tuple[datetime, datetime]) -> None:
-    """This app has no mail server."""
-    resolved = post(app, alert(*window, monitor_condition="Resolved"))
+def test_without_a_mail_server_resolved_alerts_are_ignored_and_fired_ones_refused(
+    app: App, window: tuple[datetime, datetime]
+) -> None:
+    resolved = post(app, build_alert(*window, monitor_condition="Resolved"))
     assert (resolved.status_code, resolved.json()) == (200, {"status": "ignored", "reports": 0})
-    fired = post(app, alert(*window))
+    fired = post(app, build_alert(*window))
     assert (fired.status_code, fired.json()["title"]) == (503, "Mail unavailable")
     assert "SMTP_HOST" in fired.json()["detail"] and fired.headers["retry-after"].isdigit()
 
 
-def test_the_largest_alert_is_taken(ops: App, window: tuple[datetime, datetime]) -> None:
-    body = alert(*window, "large", rule="latency")
+def test_accepts_the_largest_alert(ops: App, window: tuple[datetime, datetime]) -> None:
+    body = build_alert(*window, "large", rule="latency")
     body["data"]["alertContext"]["condition"]["allOf"][0]["searchQuery"] = "x" * 125_000
     body["data"]["essentials"]["description"] = "y" * 4_096
     assert post(ops, body).json() == {"status": "sent", "reports": 0}
@@ -262,21 +271,21 @@ def test_the_largest_alert_is_taken(ops: App, window: tuple[datetime, datetime])
         {"headers": {"x-functions-key": INCIDENT_KEY}},
     ],
 )
-def test_only_its_own_key_has_mail_sent(
+def test_rejects_every_key_but_the_incident_key(
     ops: App, mailbox: Mailbox, window: tuple[datetime, datetime], options: dict[str, dict[str, str]]
 ) -> None:
-    """A key of the host opens every function: callers of predict have one."""
-    for body in (alert(*window, "no key", rule="latency"), "no alert"):
+    """A host key opens every function, and callers of predict have one."""
+    for body in (build_alert(*window, "no key", rule="latency"), "no alert"):
         refused = ops.http.post("/api/incidents", json=body, **options)
         assert (refused.status_code, refused.json()["title"]) == (401, "Key missing or wrong")
         assert refused.headers["content-type"] == "application/problem+json"
     assert not mailbox.mails
 
 
-def test_while_the_key_is_rotated_both_are_valid_and_neither_is_logged(start_app: StartApp, azurite: Azurite) -> None:
+def test_accepts_both_keys_during_a_rotation_and_logs_neither(start_app: StartApp, azurite: Azurite) -> None:
     keys = {"INCIDENT_KEY": "new" + "n" * 32, "INCIDENT_KEY_PREVIOUS": "old" + "o" * 32}
     app = start_app(TABLES_CONNECTION_STRING=azurite.connection_string, **keys)
-    resolved = alert(datetime.now(UTC), datetime.now(UTC), monitor_condition="Resolved")
+    resolved = build_alert(datetime.now(UTC), datetime.now(UTC), monitor_condition="Resolved")
     for key in (*keys.values(), INCIDENT_KEY):
         answer = app.http.post("/api/incidents", params={"key": key}, json=resolved)
         assert answer.status_code == (401 if key == INCIDENT_KEY else 200)
@@ -296,7 +305,7 @@ def test_while_the_key_is_rotated_both_are_valid_and_neither_is_logged(start_app
         ('{"x": ' + "[" * 60_000 + "]" * 60_000 + "}", None),
     ],
 )
-def test_what_is_no_alert_is_told_so(app: App, body: str, pointer: str | None) -> None:
+def test_rejects_a_body_that_is_no_alert(app: App, body: str, pointer: str | None) -> None:
     headers = {"content-type": "application/json"}
     response = app.http.post("/api/incidents", params={"key": INCIDENT_KEY}, content=body, headers=headers)
     assert response.status_code == 400
@@ -326,10 +335,10 @@ for _ in range(2):
 """
 
 
-def test_a_report_is_on_record(azurite: Azurite, mailbox: Mailbox, window: tuple[datetime, datetime]) -> None:
+def test_sent_report_emits_an_event(azurite: Azurite, mailbox: Mailbox, window: tuple[datetime, datetime]) -> None:
     settings = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string}
     settings |= {"SMTP_PORT": str(mailbox.port), "INCIDENT_KEY": "i" * 32, **TABLES, **MAIL}
-    body = alert(*window, "record", rule="latency")
+    body = build_alert(*window, "record", rule="latency")
     command = [sys.executable, "-c", RECORDS, msgspec.json.encode(body).decode()]
     done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [

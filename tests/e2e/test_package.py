@@ -6,21 +6,21 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
 import venv
 import zipfile
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
 
 from infra import package
-from tests.conftest import ROOT
 from tests.e2e.test_telemetry import DEADLINE, Ingestion
+from tests.support import package_tests
+from tests.support.http_server import serve_http
+from tests.support.paths import ROOT
 
-OF_THE_CHECKOUT = ("service", "feedback", "incident", "retention", "export")  # tests/e2e/test_NAME.py, whole
 LIMIT = 61_000_000  # bytes: 40 of code, 21 of models, which hardly compress
 
 PREDICT = """
@@ -158,19 +158,14 @@ def test_it_has_what_a_managed_identity_needs(unpacked: Path) -> None:
             self.end_headers()
             self.wfile.write(json.dumps({"access_token": "token", "expires_on": int(time.time()) + 3600}).encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        granted = {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{server.server_port}/", "IDENTITY_HEADER": "h"}
+    with serve_http(Handler) as address:
+        granted = {"IDENTITY_ENDPOINT": f"{address}/", "IDENTITY_HEADER": "h"}
         with start_bare(unpacked, IDENTIFY, **granted) as process:
             assert process.communicate()[0] == "token\n"
-        server.shutdown()
 
 
 def test_it_passes_the_tests_of_the_checkout(unpacked: Path) -> None:
-    tests = [f"tests/e2e/test_{name}.py" for name in OF_THE_CHECKOUT]
+    tests = [f"tests/e2e/test_{name}.py" for name in package_tests.MODULES]
     tests += ["tests/e2e/test_telemetry.py::test_everything_is_told_once_as_it_was", "tests/contract/test_openapi.py"]
     environment = os.environ | {"BUZZGUARD_APP": str(unpacked)}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *tests]

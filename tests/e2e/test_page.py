@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import ROOT, App
+from tests.support.app import App
+from tests.support.paths import ROOT
 
 WEB = ROOT / "web"
 MODULES = {path.name: path.read_text() for path in sorted(WEB.glob("*.js"))}

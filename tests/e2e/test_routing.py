@@ -7,7 +7,7 @@ import sys
 import msgspec
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 # In a process of its own: the platform's runtime indexes one app. Argument: the name of the catch-all.
 ASK = """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import App, StartApp
+from tests.support.app import App, StartApp
 
 
 @pytest.mark.parametrize("explain", [False, True])

@@ -21,7 +21,8 @@ import pytest
 from devhost.azurite import Azurite
 from feedback.receipt import Receipts
 from sentiment.manifest import MANIFEST_FILE, Baseline, Calibration, read_manifest
-from tests.conftest import ROOT, App, StartApp
+from tests.support.app import App, StartApp
+from tests.support.paths import ROOT
 
 KEY = "development-" + "k" * 32
 DEADLINE = 60  # seconds; what has not happened by then does not happen

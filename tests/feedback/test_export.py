@@ -1,197 +1,203 @@
-"""What is restored after a loss, whatever happened before: Hypothesis tells the stories.
+"""Export and restore against dictionaries, with Hypothesis choosing what happens in between.
 
-Table and container are dictionaries here; the real ones are in test_blobs.py and tests/e2e/test_export.py.
+The real table and container are tested in tests/cloud and tests/e2e/test_export.py.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from msgspec.structs import replace
 
-from feedback.export import Erasures, export, restore
+from feedback.errors import FeedbackConflict
+from feedback.export import Erasure, Erasures, export_feedback, restore_feedback
 from feedback.receipt import Receipt
-from feedback.record import Feedback, hour_at, record
-from sentiment.errors import FeedbackConflict
+from feedback.record import Feedback, build_feedback
+from feedback.stores import PredictionKey, start_of_hour
 
 START = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 RETENTION = 3 * DAY
 
 
-class Table:
-    """A FeedbackStore, as far as it is needed here."""
+class InMemoryStore:
+    """The methods of a FeedbackStore that the export needs."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Feedback] = {}
 
     def add(self, feedback: Feedback) -> Literal["created", "replayed"]:
-        there = self.rows.setdefault(feedback.digest, feedback)
-        if not feedback.says_the_same_as(there):
-            raise FeedbackConflict("A different one is there.")
-        return "created" if there is feedback else "replayed"
+        existing = self.rows.setdefault(feedback.digest, feedback)
+        if not feedback.is_replay_of(existing):
+            raise FeedbackConflict("Different feedback exists.")
+        return "created" if existing is feedback else "replayed"
 
-    def erase(self, hour: str, digest: str) -> None:
-        self.rows.pop(digest, None)
+    def erase(self, prediction: PredictionKey) -> None:
+        self.rows.pop(prediction.digest, None)
 
-    def of_day(self, day: str) -> Iterator[Feedback]:
-        yield from [row for row in self.rows.values() if row.hour.startswith(day)]
+    def of_day(self, day: date) -> Iterator[Feedback]:
+        yield from [row for row in self.rows.values() if row.predicted_at.date() == day]
 
 
-class Copy:
-    """A FeedbackExport."""
+class InMemoryExport:
+    """A FeedbackExport. Like the container's, its erasures know the hour of a prediction only."""
 
     def __init__(self) -> None:
-        self.files: dict[str, tuple[datetime, list[Feedback]]] = {}
-        self.notes: dict[tuple[str, str], datetime] = {}
+        self.files: dict[date, tuple[datetime, list[Feedback]]] = {}
+        self.notes: dict[str, Erasure] = {}
         self.now = START
 
-    def days(self) -> dict[str, datetime]:
+    def written_days(self) -> dict[date, datetime]:
         return {day: written for day, (written, _) in self.files.items()}
 
-    def read(self, day: str) -> list[Feedback]:
+    def read_day(self, day: date) -> list[Feedback]:
         return self.files[day][1]
 
-    def write(self, day: str, rows: Iterable[Feedback]) -> None:
+    def write_day(self, day: date, rows: Iterable[Feedback]) -> None:
         self.files[day] = self.now, list(rows)
 
-    def delete(self, day: str) -> None:
+    def delete_day(self, day: date) -> None:
         del self.files[day]
 
-    def note_erasure(self, hour: str, digest: str, at: datetime) -> None:
-        self.notes[hour, digest] = at
+    def note_erasure(self, prediction: PredictionKey, erased_at: datetime) -> None:
+        hour = start_of_hour(prediction.predicted_at)
+        self.notes[prediction.digest] = Erasure(prediction.digest, hour, erased_at)
 
     def erasures(self) -> Erasures:
         return dict(self.notes)
 
-    def forget_erasure(self, hour: str, digest: str) -> None:
-        del self.notes[hour, digest]
+    def forget_erasure(self, prediction: PredictionKey) -> None:
+        del self.notes[prediction.digest]
 
     def rows(self) -> list[Feedback]:
         return [row for _, rows in self.files.values() for row in rows]
 
 
-def row(number: int, predicted: datetime, received: datetime, correct: bool = True) -> Feedback:
-    return record(Receipt("lite@1", 0.9, "positive", "0" * 32, predicted, f"{number}.id"), correct, received)
+def build_row(number: int, predicted: datetime, received: datetime, correct: bool = True) -> Feedback:
+    return build_feedback(Receipt("lite@1", 0.9, "positive", "0" * 32, predicted, f"{number}.id"), correct, received)
 
 
-class Story(RuleBasedStateMachine):
-    """Some people, nine predictions, bad luck."""
+class ExportMachine(RuleBasedStateMachine):
+    """People give and take back feedback on nine predictions, nights pass, and the table gets lost."""
 
     predictions = st.integers(0, 8)
 
     def __init__(self) -> None:
         super().__init__()
-        self.table, self.copy, self.now = Table(), Copy(), START
+        self.store, self.archive, self.now = InMemoryStore(), InMemoryExport(), START
         self.predicted: dict[int, datetime] = {}
-        self.valid: dict[str, Feedback] = {}  # what the table is to hold
-        self.safe: dict[str, Feedback] = {}  # what a night has seen, and may be restored
+        self.expected: dict[str, Feedback] = {}  # what the store should hold
+        self.exported: dict[str, Feedback] = {}  # what a night has exported and may be restored
 
     @property
     def since(self) -> datetime:
         return self.now - RETENTION
 
+    @property
+    def cutoff(self) -> datetime:
+        return start_of_hour(self.since)
+
     def pass_time(self, by: timedelta) -> None:
         self.now += by
-        self.copy.now = self.now
-        for kept in (self.valid, self.safe):
-            for row in [row for row in kept.values() if row.hour < hour_at(self.since)]:
-                del kept[row.digest]
+        self.archive.now = self.now
+        for rows in (self.expected, self.exported):
+            for row in [row for row in rows.values() if row.predicted_at < self.cutoff]:
+                del rows[row.digest]
 
     @rule(number=predictions, correct=st.booleans(), ago=st.integers(0, 50))
     def give(self, number: int, correct: bool, ago: int) -> None:
         self.pass_time(timedelta(microseconds=1))
         predicted = self.predicted.setdefault(number, self.now - ago * HOUR)
-        given = row(number, predicted, self.now, correct)
-        if given.hour >= hour_at(self.since) and given.digest not in self.table.rows:
-            self.table.add(given)
-            self.valid[given.digest] = given
+        given = build_row(number, predicted, self.now, correct)
+        if given.predicted_at >= self.cutoff and given.digest not in self.store.rows:
+            self.store.add(given)
+            self.expected[given.digest] = given
 
-    @rule(number=predictions, breaks_off=st.booleans())
-    def erase(self, number: int, breaks_off: bool) -> None:
+    @rule(number=predictions, is_interrupted=st.booleans())
+    def erase(self, number: int, is_interrupted: bool) -> None:
         self.pass_time(timedelta(microseconds=1))
-        erased = row(number, self.predicted.get(number, self.now), self.now)
-        self.copy.note_erasure(erased.hour, erased.digest, self.now)
-        if not breaks_off:
-            self.table.erase(erased.hour, erased.digest)
-        for kept in (self.valid, self.safe):
-            kept.pop(erased.digest, None)
+        erased = build_row(number, self.predicted.get(number, self.now), self.now)
+        self.archive.note_erasure(erased, self.now)
+        if not is_interrupted:
+            self.store.erase(erased)
+        for rows in (self.expected, self.exported):
+            rows.pop(erased.digest, None)
 
-    @rule(purged=st.booleans())
-    def night(self, purged: bool) -> None:
+    @rule(is_purged=st.booleans())
+    def night(self, is_purged: bool) -> None:
         self.pass_time(DAY)
-        if purged:
-            self.table.rows = {d: row for d, row in self.table.rows.items() if row.hour >= hour_at(self.since)}
-        exported = export(self.table, self.copy, self.since, self.now, lambda: False)  # type: ignore[arg-type]
-        lost = self.safe.keys() - self.valid.keys()
-        self.safe |= self.valid
-        assert (exported.rows, exported.lost) == (len(self.safe), len(lost))
-        assert {row.digest: row for row in self.copy.rows()} == self.safe
-        assert all(hour >= hour_at(self.since) for hour, _ in self.copy.notes)
+        if is_purged:
+            self.store.rows = {d: row for d, row in self.store.rows.items() if row.predicted_at >= self.cutoff}
+        result = export_feedback(self.store, self.archive, self.since, self.now, lambda: False)  # type: ignore[arg-type]
+        lost = self.exported.keys() - self.expected.keys()
+        self.exported |= self.expected
+        assert (result.rows, result.lost) == (len(self.exported), len(lost))
+        assert {row.digest: row for row in self.archive.rows()} == self.exported
+        assert all(note.predicted_at >= self.cutoff for note in self.archive.notes.values())
 
     @rule()
-    def lose(self) -> None:
-        self.table.rows.clear()
-        self.valid.clear()
+    def lose_table(self) -> None:
+        self.store.rows.clear()
+        self.expected.clear()
 
-    @rule(again=st.booleans())
-    def restore(self, again: bool) -> None:
-        for _ in range(1 + again):
-            restore(self.table, self.copy, self.since)  # type: ignore[arg-type]
-        self.valid = self.safe | self.valid
-        assert {d: row for d, row in self.table.rows.items() if row.hour >= hour_at(self.since)} == self.valid
-
-
-TestStories = Story.TestCase
+    @rule(is_repeated=st.booleans())
+    def restore(self, is_repeated: bool) -> None:
+        for _ in range(1 + is_repeated):
+            restore_feedback(self.store, self.archive, self.since)  # type: ignore[arg-type]
+        self.expected = self.exported | self.expected
+        assert {d: row for d, row in self.store.rows.items() if row.predicted_at >= self.cutoff} == self.expected
 
 
-def test_what_is_erased_just_before_it_is_put_back_is_erased_after_it() -> None:
-    """By a person, while a restore is under way."""
-    table, copy = Table(), Copy()
-    given = row(1, START, START)
-    copy.write(given.hour[:10], [given])
+TestExportMachine = ExportMachine.TestCase
 
-    class Interrupted(Copy):
-        def read(self, day: str) -> list[Feedback]:
-            self.note_erasure(given.hour, given.digest, START + HOUR)
-            return super().read(day)
+
+def test_restore_erases_what_is_erased_while_it_runs() -> None:
+    store, archive = InMemoryStore(), InMemoryExport()
+    row = build_row(1, START, START)
+    archive.write_day(row.predicted_at.date(), [row])
+
+    class Interrupted(InMemoryExport):
+        def read_day(self, day: date) -> list[Feedback]:
+            self.note_erasure(row, START + HOUR)
+            return super().read_day(day)
 
     interrupted = Interrupted()
-    interrupted.files = copy.files
-    assert restore(table, interrupted, START - RETENTION) == {"restored": 1, "there": 0}  # type: ignore[arg-type]
-    assert table.rows == {}
+    interrupted.files = archive.files
+    counts = restore_feedback(store, interrupted, START - RETENTION)  # type: ignore[arg-type]
+    assert counts == {"restored": 1, "existing": 0}
+    assert store.rows == {}
 
 
-def test_what_is_erased_while_the_table_is_copied_is_not_taken_for_lost() -> None:
-    class Changing(Table):
-        def of_day(self, day: str) -> Iterator[Feedback]:
-            copy.note_erasure(given.hour, given.digest, START + HOUR)
-            self.erase(given.hour, given.digest)
+def test_row_erased_during_an_export_does_not_count_as_lost() -> None:
+    class Changing(InMemoryStore):
+        def of_day(self, day: date) -> Iterator[Feedback]:
+            archive.note_erasure(row, START + HOUR)
+            self.erase(row)
             return super().of_day(day)
 
-    table, copy = Changing(), Copy()
-    given = row(1, START, START)
-    copy.write(given.hour[:10], [given])
-    assert export(table, copy, START, START, lambda: False).lost == 0  # type: ignore[arg-type]
-    assert copy.rows() == []
+    store, archive = Changing(), InMemoryExport()
+    row = build_row(1, START, START)
+    archive.write_day(row.predicted_at.date(), [row])
+    assert export_feedback(store, archive, START, START, lambda: False).lost == 0  # type: ignore[arg-type]
+    assert archive.rows() == []
 
 
-def test_a_night_that_is_too_short_begins_where_the_copy_is_oldest() -> None:
-    table, copy, days = Table(), Copy(), []
-    for night in range(8):  # a day each, of four
-        copy.now = START + RETENTION + night * HOUR
-        exported = export(table, copy, START, START + RETENTION, lambda: True)  # type: ignore[arg-type]
-        assert (exported.days, exported.left) == (1, 3)
-        days += [day for day, written in copy.days().items() if written == copy.now]
-    assert days == [hour_at(START + n * DAY)[:10] for n in range(4)] * 2
+def test_export_starts_with_the_day_that_was_exported_longest_ago() -> None:
+    store, archive, days = InMemoryStore(), InMemoryExport(), []
+    for night in range(8):  # each has time for one day of four
+        archive.now = START + RETENTION + night * HOUR
+        result = export_feedback(store, archive, START, START + RETENTION, lambda: True)  # type: ignore[arg-type]
+        assert (result.days, result.left) == (1, 3)
+        days += [day for day, written in archive.written_days().items() if written == archive.now]
+    assert days == [START.date() + n * DAY for n in range(4)] * 2
 
 
-def test_the_table_knows_better_than_the_copy() -> None:
-    table, copy = Table(), Copy()
-    new = row(1, START, START + HOUR, correct=False)
-    table.add(new)
-    copy.write(new.hour[:10], [replace(new, correct=True)])
-    export(table, copy, START, START, lambda: False)  # type: ignore[arg-type]
-    assert copy.rows() == [new]
+def test_export_prefers_the_table_to_the_copy() -> None:
+    store, archive = InMemoryStore(), InMemoryExport()
+    new = build_row(1, START, START + HOUR, correct=False)
+    store.add(new)
+    archive.write_day(new.predicted_at.date(), [replace(new, correct=True)])
+    export_feedback(store, archive, START, START, lambda: False)  # type: ignore[arg-type]
+    assert archive.rows() == [new]

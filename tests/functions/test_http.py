@@ -10,6 +10,7 @@ import azure.functions as func
 import msgspec
 import pytest
 
+from feedback import errors as feedback_errors
 from functions.shared import http
 from sentiment import errors
 
@@ -85,7 +86,7 @@ def test_an_error_is_logged_with_its_place_and_without_its_words(
             failing()
         except ExceptionGroup as error:
             if wrapped:
-                raise errors.StoreUnavailable("down", retry_after=7) from error
+                raise feedback_errors.StoreUnavailable("down", retry_after=7) from error
             raise
         raise AssertionError
 
@@ -98,9 +99,9 @@ def test_an_error_is_logged_with_its_place_and_without_its_words(
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (errors.FeedbackConflict("why"), 409),
-        (errors.ExpiredReceipt("why"), 410),
-        (errors.InvalidReceipt("why"), 422),
+        (feedback_errors.FeedbackConflict("why"), 409),
+        (feedback_errors.ExpiredReceipt("why"), 410),
+        (feedback_errors.InvalidReceipt("why"), 422),
         (http.Problem(418, "Teapot", "why"), 418),
     ],
 )
@@ -115,7 +116,7 @@ def test_what_the_caller_can_mend_is_told(error: Exception, status: int, caplog:
 
 def test_a_store_that_is_down_says_when_to_come_again(caplog: pytest.LogCaptureFixture) -> None:
     async def raises(*_: object) -> http.Answer:
-        raise errors.StoreUnavailable("down", retry_after=7)
+        raise feedback_errors.StoreUnavailable("down", retry_after=7)
 
     with caplog.at_level(logging.ERROR):
         response = call(raises)

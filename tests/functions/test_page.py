@@ -10,7 +10,7 @@ import pytest
 
 from functions import page
 from functions.shared import static_files
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 type Index = Callable[[str], dict[str, str]]
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from infra.cost import minutes
-from tests.conftest import ROOT
-
-ALERTS: list[dict[str, Any]] = json.loads((ROOT / "infra/alerts.json").read_text())
+from tests.support.alert_rules import ALERTS
+from tests.support.paths import ROOT
 
 # What Azure allows (learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule). A rule that resolves
 # itself must run at least every twelve hours.

@@ -3,7 +3,6 @@
 Most of it is read in the snapshots, which the compiler made; where the compiler is, they are shown to be its latest.
 """
 
-import ast
 import copy
 import json
 import re
@@ -17,10 +16,11 @@ from typing import Any
 import pytest
 
 from infra import bicep, verify
-from tests.conftest import ROOT
 from tests.infra import option_policies, policies
 from tests.infra.policies import Snapshot, resources, settings
-from tests.infra.test_alerts import ALERTS
+from tests.support.alert_rules import ALERTS
+from tests.support.paths import ROOT
+from tests.support.settings import names_read
 
 INFRA = ROOT / "infra"
 SNAPSHOTS: dict[str, Snapshot] = {
@@ -452,18 +452,10 @@ def test_options_are_off_unless_they_are_asked_for() -> None:
     }
 
 
-def read_by_the_code() -> set[str]:
-    """The names that cloud/settings.py asks the environment for."""
-    tree = ast.parse((ROOT / "cloud/settings.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
-    names = [str(call.args[0].value) for call in calls if isinstance(call.args[0], ast.Constant)]
-    return {name for name in names if re.fullmatch("[A-Z_]+", name)}
-
-
 def test_every_setting_that_the_code_reads_is_set_and_the_reverse() -> None:
     names = set(settings(DEV))
     ours = {name for name in names if not NOT_OURS.match(name)}
-    assert ours == read_by_the_code() - NOT_SET - {"AZURE_FUNCTIONS_ENVIRONMENT"}
+    assert ours == names_read() - NOT_SET - {"AZURE_FUNCTIONS_ENVIRONMENT"}
     assert {"RECEIPT_KEY", "MAIL_TO"} <= ours
     assert {"AzureWebJobsStorage__clientId", "OTEL_TRACES_SAMPLER"} <= names
 

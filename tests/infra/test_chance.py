@@ -11,7 +11,7 @@ import pytest
 
 from infra.lint_queries import QUERIES
 from sentiment.manifest import Baseline, read_manifest
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 RESCORED = 3
 RARELY = 0.01  # the share of looks at which chance may alarm

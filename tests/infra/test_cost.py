@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from infra import bicep, cost
-from tests.conftest import ROOT
 from tests.infra import policies
+from tests.support.paths import ROOT
 
 MILLION = 1_000_000
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from infra import smoke
-from tests.conftest import ROOT
 from tests.infra import fakes
 from tests.infra.fakes import FakeApp
+from tests.support.paths import ROOT
 
 CHAMPION = {"name": "champion", "version": "1"}
 LITE = {"name": "lite", "version": "1"}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
 from tests.infra import policies
 from tests.infra.fakes import FakeAz
+from tests.support.paths import ROOT
 
 GROUP = "/subscriptions/s/resourceGroups/rg-buzzguard-dev"
 ASSIGNED = {role for _, role, _ in policies.ROLES}  # what the templates give away, with every option on

@@ -12,8 +12,8 @@ import pytest
 from infra import keep, smoke, verify
 from infra.az import AzError
 from infra.az import az as call
-from tests.conftest import ROOT
 from tests.infra.fakes import Clock, FakeApp, FakeAz, package
+from tests.support.paths import ROOT
 
 RELEASE = {"build": "b1", "model": {"name": "champion", "version": "1"}}
 STARTING = "ERROR: Operation returned an invalid status 'Bad Request': Encountered an error from host runtime."

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from devhost.monitoring.log_analytics import Workspace
 from infra.lint_queries import lint, schema
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 BOOK = json.loads((ROOT / "infra/workbook.json").read_text())
 

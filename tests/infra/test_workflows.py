@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from infra import bicep, smoke
-from tests.conftest import ROOT
-from tests.e2e.test_package import OF_THE_CHECKOUT
 from tests.infra.fakes import LABELS, FakeApp, package
+from tests.support import package_tests
+from tests.support.paths import ROOT
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
@@ -133,7 +133,7 @@ def test_ci_runs_the_tests_of_the_checkout_against_the_package() -> None:
     """All that tests/e2e/test_package.py runs, and the rest of telemetry and contract."""
     runs = "\n".join(step.get("run", "") for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"])
     (names,) = re.findall(r"tests/e2e/test_\{(.+)\}\.py tests/contract$", runs, re.MULTILINE)
-    assert set(names.split(",")) == {*OF_THE_CHECKOUT, "telemetry"}
+    assert set(names.split(",")) == {*package_tests.MODULES, "telemetry"}
 
 
 def test_core_tools_start_in_ci_with_the_settings_of_a_newcomer() -> None:

@@ -6,7 +6,8 @@ import pytest
 from skl2onnx import to_onnx
 
 from sentiment.model import Model
-from tests.support.tweets import hostile, invented
+from tests.support.dataframes import invented
+from tests.support.tweets import hostile
 from training.evaluation import metrics
 from training.families.fit import Trained
 from training.families.linear.base import LinearModel

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from sentiment.model import Model
-from tests.support.tweets import hostile, invented
+from tests.support.dataframes import invented
+from tests.support.tweets import hostile
 from training.commands import prepare
 from training.data import dataset
 from training.data.dataset import Split

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sentiment import manifest
 from sentiment.model import Model
 from sentiment.verdict import verdict
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 from training.commands.prepare import content, split_of
 from training.scoring.predict import predict
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import fields, replace
 
-from feedback.record import scrub
+from feedback.masking import mask_personal_data
 from sentiment.text import STOP_WORDS, TextSpec
 
 SPEC = TextSpec()
@@ -175,7 +175,7 @@ def test_no_text_is_a_catastrophe(part: str) -> None:
     signal.alarm(30)
     try:
         tokens = SPEC.tokens(text)
-        scrub(text)
+        mask_personal_data(text)
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,1 @@
+"""Helpers of several test folders. No tests, no fixtures: those are in the folders' conftest.py."""

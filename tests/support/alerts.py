@@ -1,4 +1,4 @@
-"""What an action group sends, as Microsoft documents it for a log search alert."""
+"""The body that an action group posts for a log search alert, as Microsoft documents it."""
 
 from datetime import datetime
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 LINK = "https://portal.azure.com/#@tenant/blade/Microsoft_Azure_Monitoring_Logs/LogsBlade/source/Alerts?q=a&timespan=b"
 
 
-def alert(
+def build_alert(
     since: datetime,
     until: datetime,
     alert_id: str = "a",
     rule: str = "bad-prediction-burst",
     monitor_condition: str = "Fired",
 ) -> dict[str, Any]:
-    """An alert that fired, or resolved, for what its rule saw from `since` to `until` (UTC)."""
+    """Return an alert whose rule evaluated the window from `since` to `until` (UTC)."""
     return {
         "schemaId": "azureMonitorCommonAlertSchema",
         "data": {

@@ -1,6 +1,7 @@
 // Azurite's blob service in memory, for tests/support/blobs.py:  node blob_service.cjs
 //
-// The first line on stdout is {"port": …}, which Azurite's own command line does not tell; it ends when its stdin does.
+// Prints {"port": …} as its first line: Azurite's own command line does not print a free port that it chose.
+// Exits when its stdin is closed.
 "use strict";
 
 const AZURITE = "../../tools/node_modules/azurite/dist/src/blob";

@@ -1,4 +1,4 @@
-"""Azurite's blob service, and containers in it that a URL opens."""
+"""Azurite's blob service, and containers in it with a SAS in their URL."""
 
 import json
 import subprocess
@@ -16,16 +16,16 @@ from tools.node import node
 
 @contextmanager
 def blob_service() -> Iterator[str]:
-    """Its address."""
+    """Run the service and yield its address."""
     command = [node(), "--no-deprecation", str(Path(__file__).with_name("blob_service.cjs"))]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:
         yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}/{ACCOUNT}"
-        process.communicate()  # closes its stdin
+        process.communicate()  # closes its stdin, which ends it
 
 
 def container(service: str) -> ContainerClient:
-    """A new one, whose URL lets everybody do what the app's role does: read, write, delete, list."""
+    """Create a container whose URL permits what the app's role permits: read, write, delete, list."""
     name = f"c{uuid.uuid4().hex}"
     permission = ContainerSasPermissions(read=True, write=True, create=True, delete=True, list=True)
     until = datetime.now(UTC) + timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""An SMTP server in this process: what it was sent, and how it fails."""
+"""An SMTP server in this process that keeps the mails it receives, and can refuse or delay them."""
 
 import asyncio
 import email
@@ -12,14 +12,14 @@ from aiosmtpd.smtp import SMTP
 
 
 class Mailbox:
-    """Takes mails on 127.0.0.1:`port`, which it chooses at its first start and keeps. `options` are aiosmtpd's."""
+    """Accepts mails on 127.0.0.1:`port`, chosen at the first start and kept. `options` are those of aiosmtpd."""
 
     def __init__(self, **options: Any) -> None:
         self.port = 0
         self.mails: list[EmailMessage] = []
-        self.answer = "250 OK"  # to a mail
-        self.reached = Event()  # a mail has come in
-        self.answering = Event()  # while it is not set, mails wait for their answer
+        self.answer = "250 OK"  # the reply to a mail
+        self.reached = Event()  # set when a mail comes in
+        self.answering = Event()  # while it is not set, the reply to a mail is delayed
         self.answering.set()
         self._options = options
 
@@ -67,7 +67,7 @@ class Mailbox:
 
 
 def part(mail: EmailMessage, kind: str) -> str:
-    """The text of the part "plain", "html" or "json" of a mail."""
+    """Return the text of a mail's part of subtype "plain", "html" or "json"."""
     (found,) = [part for part in mail.walk() if part.get_content_subtype() == kind]
     content = found.get_content()
     return content.decode() if isinstance(content, bytes) else content

@@ -1,8 +1,6 @@
-"""Invented tweets, and texts nobody would write: what tests feed the models."""
+"""Synthetic tweets, and texts of odd Unicode: what tests feed the models."""
 
 import random
-
-import pandas as pd
 
 _SUBJECTS = [
     "the crew",
@@ -34,19 +32,19 @@ _PARTS = [
 ]
 
 
-def invented(n: int, seed: int = 0) -> pd.DataFrame:
-    """n labelled tweets: columns text and label."""
+def invented(n: int, seed: int = 0) -> list[tuple[str, int]]:
+    """Return n tweets with their labels: 1 for positive, 0 for negative."""
     choose = random.Random(seed)
     labels = [choose.randint(0, 1) for _ in range(n)]
     texts = [
         choose.choice(_AROUND).format(f"{choose.choice(_SUBJECTS)} {choose.choice(_GOOD if label else _BAD)}")
         for label in labels
     ]
-    return pd.DataFrame({"text": texts, "label": labels}).astype({"label": "int8"})
+    return list(zip(texts, labels, strict=True))
 
 
 def hostile(n: int, seed: int = 0) -> list[str]:
-    """n texts of odd Unicode, entities, links and emoji, some of them random code points."""
+    """Return n texts of odd Unicode, entities, links, emoji and random code points."""
     choose = random.Random(seed)
     texts = []
     for _ in range(n):

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 # What uv prints when the disk is full: the reason is neither at the end nor at the beginning of a line.
 UV = """\

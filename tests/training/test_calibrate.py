@@ -8,8 +8,8 @@ import pytest
 
 from sentiment.manifest import Calibration, read_manifest
 from sentiment.model import Model
-from tests.conftest import ROOT
-from tests.support.tweets import invented
+from tests.support.dataframes import invented
+from tests.support.paths import ROOT
 from training.commands import calibrate
 from training.evaluation import metrics
 from training.reports.model_card import CARD

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 from training.evaluation import metrics
 from training.reports import comparison
 

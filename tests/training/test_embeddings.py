@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.support.tweets import invented
+from tests.support.dataframes import invented
 from training.families import Examples, RunContext
 from training.families.neural import embeddings, textcnn, word_model
 from training.families.neural.embeddings import Embedding, initial

@@ -9,8 +9,8 @@ import pytest
 
 from sentiment.manifest import Thresholds
 from sentiment.model import Model
-from tests.conftest import ROOT
-from tests.support.tweets import invented
+from tests.support.dataframes import invented
+from tests.support.paths import ROOT
 from training.evaluation import checklist, evaluation, slices
 from training.evaluation.metrics import Floats
 

@@ -15,7 +15,8 @@ from scipy.special import expit
 
 from sentiment.manifest import Calibration, Metrics, Thresholds
 from sentiment.model import Model
-from tests.support.tweets import hostile, invented
+from tests.support.dataframes import invented
+from tests.support.tweets import hostile
 from training.families import GRAPH, Examples, RunContext, family
 from training.families.fit import Trained
 from training.families.neural.word_model import MARKS, WordModel

@@ -15,8 +15,8 @@ import pytest
 
 from sentiment import manifest
 from sentiment.model import Model
-from tests.conftest import ROOT
-from tests.support.tweets import invented
+from tests.support.dataframes import invented
+from tests.support.paths import ROOT
 from training.__main__ import VERBS, main
 from training.commands import promote
 from training.families.linear.logreg import Configuration

@@ -9,7 +9,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from tests.support.tweets import invented
+from tests.support.dataframes import invented
 from training.commands.prepare import add_arguments, content, prepare, run
 from training.data import profile
 from training.data.dataset import load

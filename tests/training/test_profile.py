@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.tweets import invented
+from tests.support.dataframes import invented
 from training.data import profile
 
 SENTENCES = {

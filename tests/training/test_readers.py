@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.tweets import invented
+from tests.support.dataframes import invented
 from training.data import readers
 
 

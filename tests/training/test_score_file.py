@@ -11,8 +11,9 @@ import pytest
 
 from sentiment.model import Model, Scores
 from sentiment.verdict import verdict
-from tests.conftest import ROOT
-from tests.support.tweets import hostile, invented
+from tests.support.dataframes import invented
+from tests.support.paths import ROOT
+from tests.support.tweets import hostile
 from training.data import chunked_files
 from training.scoring import score_file
 

@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from sentiment.text import TextSpec
-from tests.support.tweets import invented
+from tests.support.dataframes import invented
 from training import families
 from training.families import Examples, RunContext
 from training.families.settings import configure
@@ -296,7 +296,8 @@ def _with_guess(plan: tune.Plan, fit: Callable[..., Guess]) -> None:
     """In a process of its own: the family, and a share of the work."""
     module = SimpleNamespace(Configuration=Configuration, fit=fit, space=space)
     sys.modules["training.families.guess"] = module  # type: ignore[assignment]
-    tune.tracking.connect()
+    families.FAMILIES["guess"] = families.FamilyEntry("guess", "what stands above")
+    tune.mlflow_tracking.connect()
     tune.work(plan)
 
 

@@ -12,7 +12,9 @@ from scipy.special import expit
 
 from sentiment.manifest import Calibration, Metrics, Thresholds
 from sentiment.model import Model
-from tests.support.tweets import hostile, invented
+from tests.parity import tiny_model
+from tests.support.dataframes import invented
+from tests.support.tweets import hostile
 from training.families import Examples, RunContext
 from training.families.fit import Trained
 from training.families.neural import transformer
@@ -156,7 +158,7 @@ def test_pieces_that_training_hardly_saw_are_spelt_in_smaller_ones(pretrained: P
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own
 def test_it_goes_on_from_a_run(
-    pretrained: Path, fitted: Transformer, trained: Trained, runs: mlflow.MlflowClient, tmp_path: Path
+    pretrained: Path, fitted: Transformer, runs: mlflow.MlflowClient, tmp_path: Path
 ) -> None:
     with mlflow.start_run() as run:
         mlflow_tracking.log_model(
@@ -166,7 +168,7 @@ def test_it_goes_on_from_a_run(
     texts = invented(50, 1).text.tolist()
     np.testing.assert_allclose(fit(pretrained, tmp_path, *settings).logit(texts), fitted.logit(texts), atol=1e-3)
     with mlflow.start_run() as run:
-        mlflow_tracking.log_model(trained)
+        mlflow_tracking.log_model(tiny_model.train(tiny_model.synthetic_splits(), tmp_path))
     with pytest.raises(SystemExit, match="that run trained another family"):
         transformer.pretrained(f"runs:/{run.info.run_id}")
 

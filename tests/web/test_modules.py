@@ -1,4 +1,4 @@
-"""The parts of the page that compute: tables as text, the length of a tweet, where its words are. Run by Node.js."""
+"""The page's modules that compute: CSV, the length of a tweet, its explained pieces. Run by Node.js."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 from tests.support.tweets import hostile
 from tools.node import node
 
@@ -25,7 +25,7 @@ for await (const line of (await import("node:readline")).createInterface(process
 
 @pytest.fixture(scope="module")
 def modules() -> Iterator[Call]:
-    """Calls a function of a module of the page; what goes in and what comes out is JSON."""
+    """Return a function that calls a function of a web module, with JSON arguments and result."""
     command = [node(), "--input-type=module", "-e", CALLS]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as process:
 
@@ -66,7 +66,7 @@ def tweet(modules: Call) -> Call:
         ("", []),
     ],
 )
-def test_a_table_is_read_however_it_was_written(csv: Call, text: str, rows: list[list[str]]) -> None:
+def test_parse_reads_every_dialect_of_csv(csv: Call, text: str, rows: list[list[str]]) -> None:
     assert csv("parse", text) == rows
 
 
@@ -88,11 +88,11 @@ def test_a_table_is_read_however_it_was_written(csv: Call, text: str, rows: list
         (["the text of it"], 0, False),
     ],
 )
-def test_the_column_of_the_tweets_is_known_by_its_name(csv: Call, first: list[str], column: int, headed: bool) -> None:
+def test_finds_the_text_column_by_its_name(csv: Call, first: list[str], column: int, headed: bool) -> None:
     assert csv("columnOfTexts", [first, ["a", "b", "c"]]) == {"column": column, "headed": headed}
 
 
-def test_files_are_decoded_however_excel_saved_them(csv: Call) -> None:
+def test_decode_reads_every_encoding_of_excel(csv: Call) -> None:
     text = "Équipe à l'heure"  # Node.js 20 takes windows-1252 for latin-1
     for encoding in ("utf-8", "utf-8-sig", "cp1252", "utf-16"):
         assert csv("decode", [*text.encode(encoding)]) == text, encoding
@@ -100,14 +100,14 @@ def test_files_are_decoded_however_excel_saved_them(csv: Call) -> None:
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
-def test_a_spreadsheet_computes_nothing_of_a_tweet(csv: Call, first: str) -> None:
+def test_format_escapes_formulas(csv: Call, first: str) -> None:
     written = csv("format", [[f"{first}cmd|' /C calc'!A0", "safe = it is"]], ",")
     ((cell, other),) = csv("parse", written.removeprefix("\ufeff"))
     assert (cell, other) == (f"'{first}cmd|' /C calc'!A0", "safe = it is")
 
 
 @pytest.mark.parametrize("separator", [",", ";"])
-def test_what_is_written_is_read_again(csv: Call, separator: str) -> None:
+def test_parse_reads_what_format_writes(csv: Call, separator: str) -> None:
     rows = [["text", "decision"], ['say "hi", you;\ttab\r\nand more', "hold"], ["👍🏽 é", ""]]
     written = csv("format", rows, separator)
     assert written.startswith("\ufeff") and written.endswith("\r\n")
@@ -128,11 +128,11 @@ def test_what_is_written_is_read_again(csv: Call, separator: str) -> None:
         ("€", 2),
     ],
 )
-def test_a_tweet_is_as_long_as_on_x(tweet: Call, text: str, weight: int) -> None:
-    assert tweet("weight", text) == weight
+def test_weighted_length_is_that_of_x(tweet: Call, text: str, weight: int) -> None:
+    assert tweet("weightedLength", text) == weight
 
 
-def test_the_pieces_of_an_explanation_are_the_text(tweet: Call) -> None:
+def test_pieces_join_to_the_text(tweet: Call) -> None:
     text = "👍🏽 the crew was GREAT 🙂 today"
     start = text.index("GREAT")
     explanation = [
@@ -149,7 +149,7 @@ def test_the_pieces_of_an_explanation_are_the_text(tweet: Call) -> None:
     }
 
 
-def test_no_character_is_shown_twice_where_tokens_overlap(tweet: Call) -> None:
+def test_pieces_of_overlapping_tokens_repeat_no_character(tweet: Call) -> None:
     explanation = [
         {"start": 0, "end": 3, "token": "abc", "weight": 1},
         {"start": 2, "end": 5, "token": "cde", "weight": 2},
@@ -158,7 +158,7 @@ def test_no_character_is_shown_twice_where_tokens_overlap(tweet: Call) -> None:
     assert [(piece["text"], piece["weight"]) for piece in pieces] == [("abc", 1), ("de", 2), ("f", 0)]
 
 
-def test_strength_is_measured_by_the_strongest_word_but_never_by_faint_ones(tweet: Call) -> None:
+def test_strength_is_relative_to_the_strongest_word_but_not_to_weak_ones(tweet: Call) -> None:
     def strengths(*pieces: tuple[str, float]) -> Any:
         return tweet("strengths", [{"text": text, "weight": weight} for text, weight in pieces])
 
@@ -168,8 +168,8 @@ def test_strength_is_measured_by_the_strongest_word_but_never_by_faint_ones(twee
 
 
 @pytest.mark.parametrize("text", hostile(5, seed=7))
-def test_what_is_sent_has_as_many_code_points(tweet: Call, text: str) -> None:
+def test_sanitize_keeps_the_number_of_code_points(tweet: Call, text: str) -> None:
     half = text + "\ud83d!\0"  # half of a surrogate pair, as a cut emoji leaves it
-    sent = tweet("sendable", half)
+    sent = tweet("sanitize", half)
     assert sent == text.replace("\0", "\ufffd") + "\ufffd!\ufffd"
     assert tweet("codePoints", sent) == len(half)

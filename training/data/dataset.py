@@ -8,14 +8,9 @@ import msgspec
 import pandas as pd
 
 DATA = Path(".local/data")
-
-
 REPORT = "report.json"
 
-
 type Split = Literal["train", "validation", "test"]
-
-
 SPLITS: tuple[Split, ...] = get_args(Split.__value__)
 
 

@@ -3,7 +3,7 @@
 A family is a module with three names:
 
     Configuration             a msgspec Struct: every setting, its default, its bounds; `--set` and `tune` fill it
-    fit(configuration, train, validation, context) -> Fitted
+    fit(configuration, train, validation, context) -> FittedModel
     space(trial) -> dict      the settings `tune` tries, drawn from an Optuna trial, keyed as `--set` spells them
 
 A module is imported when its family is asked for: TensorFlow takes seconds to load and the linear ones need none of it.

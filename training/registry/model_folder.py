@@ -49,5 +49,5 @@ def stamp_version(manifest: Manifest) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Where `sentiment.manifest.describe` reads it."""
+    """Write the manifest where `sentiment.manifest.read_manifest` reads it."""
     (folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")

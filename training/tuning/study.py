@@ -324,7 +324,7 @@ def draw(space: Callable[[Any], dict[str, Any]], trial: Any, fixed: Collection[s
 
 
 def reporter(trial: optuna.Trial) -> Callable[[int, dict[str, float]], None]:
-    """What a Desk reports to: MLflow, and the pruner. Raises TrialPruned."""
+    """Return what a RunContext reports to: MLflow and the pruner. Raises TrialPruned."""
 
     def report(step: int, figures: dict[str, float]) -> None:
         mlflow_tracking.report(step, figures)

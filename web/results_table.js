@@ -1,16 +1,16 @@
 // @ts-check
-/** Verdicts on many tweets, as a table that can be sorted. */
+/** The sortable table of predictions. */
 
 import { button, element, icon } from "./dom.js";
 import { percent, t } from "./strings.js";
-import { MOST } from "./tweet.js";
-import { DECISIONS, warning } from "./verdict.js";
+import { MAX_LENGTH } from "./tweet.js";
+import { DECISIONS, warningText } from "./verdict.js";
 
 /** @typedef {import("./model.js").Prediction} Prediction */
-/** @typedef {{ number: number, text: string, prediction: Prediction | null }} Row null: too long to be asked about */
+/** @typedef {{ number: number, text: string, prediction: Prediction | null }} Row null: too long for the API */
 /** @typedef {{ column: string, descending: boolean }} Order */
 
-/** @type {Record<string, (row: Row) => number | string>} by what to sort; the order of the columns */
+/** @type {Record<string, (row: Row) => number | string>} sort key of each column, in the order of the columns */
 const COLUMNS = {
   number: (row) => row.number,
   tweet: (row) => row.text,
@@ -19,7 +19,7 @@ const COLUMNS = {
 };
 
 /**
- * From what is best published to what is best held back; what was not asked about comes last.
+ * Rank from publish to hold; texts without a prediction come last.
  * @param {Row} row
  */
 function rank({ prediction }) {
@@ -43,7 +43,7 @@ function sorted(rows, { column, descending }) {
  * @param {(order: Order) => void} sort
  * @param {(text: string) => void} why
  */
-export function table(rows, order, sort, why) {
+export function resultsTable(rows, order, sort, why) {
   const heads = Object.keys(COLUMNS).map((column) => {
     const current = order.column === column;
     const descending = current && !order.descending;
@@ -57,10 +57,10 @@ export function table(rows, order, sort, why) {
   const hint = element("p", { class: "hint" }, t("many.why"));
   const made = element(
     "table",
-    { role: "table" }, // said, here and below, since a narrow page lays it out as no table
+    { role: "table" }, // explicit roles: the narrow layout is no CSS table
     element("caption", { class: "visually-hidden" }, t("many.results")),
     element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads)),
-    element("tbody", { role: "rowgroup" }, ...sorted(rows, order).map((row) => line(row, why))),
+    element("tbody", { role: "rowgroup" }, ...sorted(rows, order).map((row) => tableRow(row, why))),
   );
   return element("div", {}, hint, made);
 }
@@ -69,13 +69,13 @@ export function table(rows, order, sort, why) {
  * @param {Row} row
  * @param {(text: string) => void} why
  */
-function line({ number, text, prediction }, why) {
+function tableRow({ number, text, prediction }, why) {
   const cell = (/** @type {string} */ kind, /** @type {(Node | string)[]} */ ...children) =>
     element("td", { role: "cell", class: kind }, ...children);
   const tweet = button(`row-${number}`, element("span", { class: "clamped", dir: "auto" }, text), () => why(text));
   const notes = prediction
-    ? prediction.warnings.map((code) => [icon("warning"), warning(code)])
-    : [[t("many.tooLong", { most: MOST })]];
+    ? prediction.warnings.map((code) => [icon("warning"), warningText(code)])
+    : [[t("many.tooLong", { most: MAX_LENGTH })]];
   return element(
     "tr",
     { role: "row", "data-decision": prediction?.decision ?? "none" },

@@ -1,29 +1,29 @@
 // @ts-check
-/** The second tab: analyses a list of tweets, a batch at a time. What is done stays, whatever happens to the rest. */
+/** The second tab: analyse a list of tweets, a batch per call. Finished results stay, even if the rest fails. */
 
 import { analyseAlone } from "./analyse.js";
 import { Problem } from "./api.js";
 import { format } from "./csv.js";
 import { announce, button, byId, element, icon, redraw } from "./dom.js";
 import { askForKey } from "./key.js";
-import * as list from "./list.js";
+import * as input from "./batch_input.js";
 import * as model from "./model.js";
-import { shown } from "./problem.js";
-import { keep, recall } from "./session.js";
+import { problemBox } from "./problem.js";
+import * as storage from "./storage.js";
 import { language, t } from "./strings.js";
-import { table } from "./table.js";
-import { codePoints, MOST, sendable } from "./tweet.js";
+import { resultsTable } from "./results_table.js";
+import { codePoints, MAX_LENGTH, sanitize } from "./tweet.js";
 import { DECISIONS } from "./verdict.js";
 
 /** @typedef {import("./model.js").Prediction} Prediction */
 
-const BATCH = 64; // texts a call, the API's own limit
-const BYTES = 120_000; // a call, a little below the API's limit
+const MAX_BATCH_TEXTS = 64; // per call: the API's limit
+const MAX_BATCH_BYTES = 120_000; // per call: just below the API's limit
 
 const results = byId("results");
 
-/** @typedef {{ texts: string[], predictions: (Prediction | null)[] }} Job predictions: of the first texts, so far */
-let job = /** @type {Job | null} */ (recall("job", null));
+/** @typedef {{ texts: string[], predictions: (Prediction | null)[] }} Job predictions: so far, in order */
+let job = /** @type {Job | null} */ (storage.load("job", null));
 /** @type {"empty" | "paused" | "running" | "problem" | "done"} */
 let state = !job ? "empty" : job.predictions.length < job.texts.length ? "paused" : "done";
 /** @type {Problem | undefined} */
@@ -33,7 +33,7 @@ let cancel;
 let order = { column: "number", descending: false };
 
 export function start() {
-  list.start((texts) => {
+  input.start((texts) => {
     if (state === "running") return;
     job = { texts, predictions: [] };
     order = { column: "number", descending: false };
@@ -42,7 +42,7 @@ export function start() {
   document.addEventListener("language", draw);
 }
 
-/** Goes on where the job stands. */
+/** Run the job from where it stands. */
 async function run() {
   if (!job || state === "running") return;
   cancel = new AbortController();
@@ -53,7 +53,7 @@ async function run() {
   try {
     await finish(job);
     state = "done";
-    announce(done(job.predictions));
+    announce(doneText(job.predictions));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     state = error.kind === "cancelled" ? "paused" : "problem";
@@ -66,22 +66,22 @@ async function run() {
 /** @param {Job} job */
 async function finish(job) {
   while (job.predictions.length < job.texts.length) {
-    job.predictions.push(...(await predict(batchAfter(job))));
-    keep("job", job);
+    job.predictions.push(...(await predict(nextBatch(job))));
+    storage.save("job", job);
     draw();
   }
 }
 
 /**
- * The next texts of a job, as many as fit into a call.
+ * Return the next texts of a job, as many as fit into one call.
  * @param {Job} job
  */
-function batchAfter({ texts, predictions }) {
+function nextBatch({ texts, predictions }) {
   const batch = [];
   let bytes = 0;
-  for (const text of texts.slice(predictions.length, predictions.length + BATCH)) {
-    if (fits(text)) bytes += new TextEncoder().encode(JSON.stringify(sendable(text))).length + 1;
-    if (bytes > BYTES) break;
+  for (const text of texts.slice(predictions.length, predictions.length + MAX_BATCH_TEXTS)) {
+    if (fits(text)) bytes += new TextEncoder().encode(JSON.stringify(sanitize(text))).length + 1;
+    if (bytes > MAX_BATCH_BYTES) break;
     batch.push(text);
   }
   return batch;
@@ -89,7 +89,7 @@ function batchAfter({ texts, predictions }) {
 
 /** @param {string} text */
 function fits(text) {
-  return codePoints(text) <= MOST;
+  return codePoints(text) <= MAX_LENGTH;
 }
 
 /**
@@ -97,7 +97,7 @@ function fits(text) {
  * @returns {Promise<(Prediction | null)[]>} null for a text that is too long
  */
 async function predict(batch) {
-  const asked = batch.filter(fits).map(sendable);
+  const asked = batch.filter(fits).map(sanitize);
   if (!asked.length) return batch.map(() => null);
   const { predictions } = await model.predict(asked, false, cancel.signal);
   return batch.map((text) => (fits(text) && predictions.shift()) || null);
@@ -106,9 +106,9 @@ async function predict(batch) {
 function restart() {
   job = null;
   state = "empty";
-  keep("job", job);
+  storage.save("job", job);
   draw();
-  list.focus();
+  input.focus();
 }
 
 function draw() {
@@ -124,15 +124,15 @@ function draw() {
   const rows = predictions.map((prediction, index) => ({ number: index + 1, text: texts[index], prediction }));
   redraw(results, [
     element("h2", {}, t("many.results")),
-    state === "done" ? element("p", {}, done(predictions)) : progress(predictions.length, texts.length),
+    state === "done" ? element("p", {}, doneText(predictions)) : progress(predictions.length, texts.length),
     actions(predictions.length),
-    ...(problem ? [shown(problem, remedy)] : []),
-    ...(rows.length ? [summary(predictions), table(rows, order, sort, analyseAlone)] : []),
+    ...(problem ? [problemBox(problem, remedy)] : []),
+    ...(rows.length ? [summary(predictions), resultsTable(rows, order, sort, analyseAlone)] : []),
   ]);
 }
 
-/** @param {(Prediction | null)[]} predictions all of them */
-function done(predictions) {
+/** @param {(Prediction | null)[]} predictions of the whole job */
+function doneText(predictions) {
   const skipped = predictions.filter((prediction) => !prediction).length;
   const said = [t("many.done", { n: predictions.length - skipped })];
   if (skipped) said.push(t("many.skipped", { n: skipped }));
@@ -141,7 +141,7 @@ function done(predictions) {
 
 /**
  * @param {number} done
- * @param {number} n of how many
+ * @param {number} n the total
  */
 function progress(done, n) {
   const said = t(state === "running" ? "many.running" : "many.paused", { done, n });
@@ -172,7 +172,7 @@ function summary(predictions) {
   return element("ul", { class: "summary" }, ...entries);
 }
 
-/** A file for a spreadsheet: in French with semicolons and decimal commas, as French Excel expects them. */
+/** Download a CSV file. In French it has semicolons and decimal commas, as French Excel expects. */
 function download() {
   if (!job) return;
   const french = language() === "fr";
@@ -192,5 +192,5 @@ function download() {
   const content = format([["text", "decision", "label", "probability", "warnings"], ...rows], french ? ";" : ",");
   const address = URL.createObjectURL(new Blob([content], { type: "text/csv;charset=utf-8" }));
   element("a", { href: address, download: t("many.file.name") }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000); // some browsers read it only now
+  setTimeout(() => URL.revokeObjectURL(address), 60_000); // some browsers read the blob late
 }

@@ -1,4 +1,4 @@
-"""Many tweets at once: from a list or a spreadsheet to a table and back into a spreadsheet."""
+"""A batch of tweets: from a list or a spreadsheet to a table and back to a spreadsheet."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ LETTERS = 'Thank you, dear passengers;\nwe love your "letters"\r\nand your photo
 
 @pytest.fixture
 def visitor(visit: Visit) -> Visitor:
-    """Somebody at the second tab."""
+    """A visitor on the second tab."""
     visitor = visit()
     visitor.open()
     visitor.page.get_by_role("tab", name=visitor.words("tabs.many")).click()
@@ -25,15 +25,15 @@ def visitor(visit: Visit) -> Visitor:
 
 def analyse(visitor: Visitor, *, state: str = "done") -> None:
     visitor.press("many.analyse")
-    expect(visitor.many).to_have_attribute("data-state", state)
+    expect(visitor.batch).to_have_attribute("data-state", state)
 
 
 def column(visitor: Visitor, name: str) -> list[str]:
-    return visitor.many.locator(f"tbody td.{name}").all_inner_texts()
+    return visitor.batch.locator(f"tbody td.{name}").all_inner_texts()
 
 
 def table(separator: str, mark: str = "", end: str = "\r\n") -> str:
-    """As spreadsheets write one: id, tweet, note."""
+    """Return a table with id, tweet and note as spreadsheets write it."""
     file = io.StringIO()
     writer = csv.writer(file, delimiter=separator, lineterminator=end)
     writer.writerows([("id", "tweet", "note"), (1, LETTERS, ""), ("", "", ""), (2, HOLD, "a;b,c")])
@@ -50,7 +50,7 @@ def table(separator: str, mark: str = "", end: str = "\r\n") -> str:
         pytest.param("unix.csv", table(",", end="\n").encode(), id="Unix"),
     ],
 )
-def test_tables_of_every_kind_are_read(visitor: Visitor, name: str, content: bytes) -> None:
+def test_reads_files_of_every_kind(visitor: Visitor, name: str, content: bytes) -> None:
     visitor.choose_file(name, content)
     with visitor.page.expect_request(f"**{PREDICT}") as sent:
         analyse(visitor)
@@ -59,7 +59,7 @@ def test_tables_of_every_kind_are_read(visitor: Visitor, name: str, content: byt
     assert column(visitor, "decision")[1].strip() == visitor.words("verdict.hold")
 
 
-def test_another_column_can_be_chosen(visitor: Visitor) -> None:
+def test_column_can_be_selected(visitor: Visitor) -> None:
     visitor.choose_file("names.csv", f'1,"{HOLD}"\r\n2,"{PUBLISH}"'.encode())
     visitor.page.get_by_label(visitor.words("many.column"), exact=True).select_option(
         visitor.words("many.columnN", n=2)
@@ -69,7 +69,7 @@ def test_another_column_can_be_chosen(visitor: Visitor) -> None:
     assert sent.value.post_data_json["texts"] == [HOLD, PUBLISH]
 
 
-def test_a_file_is_dropped(visitor: Visitor) -> None:
+def test_accepts_a_dropped_file(visitor: Visitor) -> None:
     drop = """(place, text) => {
       const files = new DataTransfer();
       files.items.add(new File([text], "dropped.csv", { type: "text/csv" }));
@@ -79,7 +79,7 @@ def test_a_file_is_dropped(visitor: Visitor) -> None:
     expect(visitor.page.locator("#source")).to_contain_text(visitor.words("many.file", name="dropped.csv", n=2))
 
 
-def test_five_hundred_are_enough(visitor: Visitor) -> None:
+def test_refuses_more_than_500_tweets(visitor: Visitor) -> None:
     visitor.lines.fill("tweet\n" * 501)
     visitor.press("many.analyse")
     expect(visitor.page.locator("#lines-fault")).to_have_text(visitor.words("many.tooMany", n=501, most=500))
@@ -90,11 +90,11 @@ def test_five_hundred_are_enough(visitor: Visitor) -> None:
     assert column(visitor, "number") == [str(n + 1) for n in range(500)]
 
 
-def test_the_table_is_sorted(visitor: Visitor) -> None:
+def test_table_can_be_sorted_by_every_column(visitor: Visitor) -> None:
     visitor.lines.fill("\n".join(VERDICTS.values()))
     analyse(visitor)
     heads = {name: visitor.button(f"many.{name}") for name in ("number", "tweet", "decision", "probability")}
-    header = visitor.many.get_by_role("columnheader")
+    header = visitor.batch.get_by_role("columnheader")
     for name, direction, expected in [
         ("probability", "ascending", [HOLD, REVIEW, PUBLISH]),
         ("probability", "descending", [PUBLISH, REVIEW, HOLD]),
@@ -105,12 +105,12 @@ def test_the_table_is_sorted(visitor: Visitor) -> None:
         heads[name].click()
         assert column(visitor, "tweet") == expected
         expect(header.filter(has=heads[name])).to_have_attribute("aria-sort", direction)
-        expect(visitor.many.locator("[aria-sort]")).to_have_count(1)
+        expect(visitor.batch.locator("[aria-sort]")).to_have_count(1)
         expect(heads[name]).to_be_focused()
 
 
 @pytest.mark.parametrize("language", LOCALES)
-def test_a_downloaded_table_computes_nothing(visit: Visit, language: Language, tmp_path: Path) -> None:
+def test_download_contains_no_formulas(visit: Visit, language: Language, tmp_path: Path) -> None:
     visitor = visit(language)
     visitor.open()
     visitor.page.get_by_role("tab", name=visitor.words("tabs.many")).click()
@@ -131,7 +131,7 @@ def test_a_downloaded_table_computes_nothing(visit: Visit, language: Language, t
     assert all(0 < float(row["probability"].replace(decimal, ".")) < 1 for row in rows)
 
 
-def test_it_can_be_stopped_and_resumed(visitor: Visitor) -> None:
+def test_job_can_be_cancelled_and_resumed(visitor: Visitor) -> None:
     batches: list[int] = []
     answered = iter([True, False])  # the second call is never answered; later ones are
 
@@ -143,61 +143,61 @@ def test_it_can_be_stopped_and_resumed(visitor: Visitor) -> None:
     visitor.page.route(f"**{PREDICT}", answer)
     visitor.lines.fill("\n".join([PUBLISH, HOLD] * 50))
     analyse(visitor, state="running")
-    progress = visitor.many.get_by_role("progressbar")
+    progress = visitor.batch.get_by_role("progressbar")
     expect(progress).to_have_attribute("value", "64")
     visitor.press("many.cancel")
     expect(visitor.page.get_by_text(visitor.words("many.paused", done=64, n=100))).to_be_visible()
     assert len(column(visitor, "number")) == 64
     visitor.press("many.resume")
-    expect(visitor.many).to_have_attribute("data-state", "done")
+    expect(visitor.batch).to_have_attribute("data-state", "done")
     assert len(column(visitor, "number")) == 100
     assert batches == [64, 36, 36]
-    visitor.complaints.settle(f"{PREDICT}: net::ERR_ABORTED")
+    visitor.errors.expect_only(f"{PREDICT}: net::ERR_ABORTED")
 
 
-def test_what_is_done_survives_a_failure_and_a_reload(visitor: Visitor) -> None:
+def test_results_survive_a_failure_and_a_reload(visitor: Visitor) -> None:
     answered = iter([True])
     visitor.page.route(
         f"**{PREDICT}", lambda route: route.continue_() if next(answered, False) else route.fulfill(status=503)
     )
     visitor.lines.fill("\n".join([PUBLISH, HOLD] * 50))
     analyse(visitor, state="problem")
-    expect(visitor.many.get_by_role("alert")).to_contain_text(visitor.words("problem.unavailable"))
+    expect(visitor.batch.get_by_role("alert")).to_contain_text(visitor.words("problem.unavailable"))
     assert len(column(visitor, "number")) == 64
     visitor.mend(PREDICT)
     visitor.page.reload()
     visitor.press("many.resume")
-    expect(visitor.many).to_have_attribute("data-state", "done")
+    expect(visitor.batch).to_have_attribute("data-state", "done")
     assert len(column(visitor, "number")) == 100
-    visitor.complaints.settle(f"{PREDICT}: 503$")
+    visitor.errors.expect_only(f"{PREDICT}: 503$")
 
 
-def test_one_of_many_is_looked_into(visitor: Visitor) -> None:
+def test_a_result_opens_in_the_first_tab(visitor: Visitor) -> None:
     visitor.lines.fill(f"{HOLD}\n{PUBLISH}")
     analyse(visitor)
-    visitor.many.get_by_role("button", name=PUBLISH).click()
+    visitor.batch.get_by_role("button", name=PUBLISH).click()
     visitor.expect_state("verdict")
     expect(visitor.verdict).to_have_attribute("data-decision", "publish")
     expect(visitor.box).to_have_value(PUBLISH)
 
 
-def test_a_tweet_that_is_too_long_is_told_apart_and_can_be_mended(visitor: Visitor) -> None:
+def test_too_long_tweet_is_marked_and_can_be_corrected(visitor: Visitor) -> None:
     visitor.lines.fill(f"{HOLD}\n{TOO_LONG * 5}\n{PUBLISH}")
     visitor.lines.press("Control+Enter")
-    expect(visitor.many).to_have_attribute("data-state", "done")
+    expect(visitor.batch).to_have_attribute("data-state", "done")
     done = f"{visitor.words('many.done', n=2)}, {visitor.words('many.skipped', n=1)}"
-    expect(visitor.many.get_by_text(done, exact=True)).to_be_visible()
+    expect(visitor.batch.get_by_text(done, exact=True)).to_be_visible()
     expect(visitor.page.get_by_role("status")).to_have_text(done)
-    row = visitor.many.get_by_role("row").filter(has_text=visitor.words("many.tooLong", most="1,000"))
+    row = visitor.batch.get_by_role("row").filter(has_text=visitor.words("many.tooLong", most="1,000"))
     box = row.bounding_box()
-    assert box and box["height"] < 200  # of some 1,000 with all of its lines
+    assert box and box["height"] < 200  # clamped: about 1,000 with all lines
     row.get_by_role("button", name=TOO_LONG.strip()).click()
     expect(visitor.box).to_be_focused()
     assert visitor.box.input_value().startswith(TOO_LONG * 4)
     expect(visitor.page.locator("#fault")).to_be_visible()
 
 
-def test_a_file_of_far_too_many_tweets_is_refused_and_can_be_removed(visitor: Visitor) -> None:
+def test_refused_file_can_be_removed(visitor: Visitor) -> None:
     visitor.choose_file("all.csv", b"We love you\r\n" * 130_000)
     expect(visitor.page.locator("#source")).to_contain_text(visitor.words("many.file", name="all.csv", n="130,000"))
     visitor.press("many.analyse")

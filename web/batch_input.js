@@ -1,46 +1,46 @@
 // @ts-check
-/** The tweets of the second tab: one a line, or a column of a file. */
+/** The input of the second tab: one tweet per line, or a column of a file. */
 
 import { columnOfTexts, decode, parse } from "./csv.js";
-import { announce, button, byId, element, fault, submitWithControlEnter } from "./dom.js";
-import { keep, recall } from "./session.js";
+import { announce, button, byId, element, showError, submitWithControlEnter } from "./dom.js";
+import * as storage from "./storage.js";
 import { t } from "./strings.js";
 
-const MOST = 500; // tweets
-const LARGEST = 5; // MB of a file
+const MAX_TWEETS = 500;
+const MAX_FILE_MB = 5;
 
 const lines = byId("lines", HTMLTextAreaElement);
 const file = byId("file", HTMLInputElement);
 const drop = byId("drop");
 
-/** @type {{ name: string, rows: string[][], column: number, headed: boolean } | undefined} the file, if there is one */
+/** @type {{ name: string, rows: string[][], column: number, headed: boolean } | undefined} the chosen file, if any */
 let source;
 
-/** @param {(texts: string[]) => void} analyse what to do with the list */
+/** @param {(texts: string[]) => void} analyse is called with the list */
 export function start(analyse) {
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     const found = texts();
-    const reason = whyNot(found);
-    complain(reason);
+    const reason = reasonToRefuse(found);
+    showReason(reason);
     if (!reason) analyse(found);
   };
-  lines.value = recall("lines", "");
-  lines.addEventListener("input", edited);
+  lines.value = storage.load("lines", "");
+  lines.addEventListener("input", onInput);
   submitWithControlEnter(lines);
   byId("batch").addEventListener("submit", submit);
   file.addEventListener("change", () => {
-    if (file.files?.[0]) read(file.files[0]);
+    if (file.files?.[0]) readFile(file.files[0]);
     file.value = ""; // so that the same file can be chosen again
   });
   document.addEventListener("dragover", (event) => {
-    event.preventDefault(); // a file dropped beside its place must not replace the page
+    event.preventDefault(); // a file dropped beside the drop zone must not replace the page
     drop.dataset.over = String(drop.contains(/** @type {Node} */ (event.target)));
   });
   document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) drop.dataset.over = "false"; // it has left the window
+    if (!event.relatedTarget) drop.dataset.over = "false"; // the pointer has left the window
   });
-  document.addEventListener("drop", dropped);
+  document.addEventListener("drop", onDrop);
   document.addEventListener("language", draw);
 }
 
@@ -49,20 +49,20 @@ export function focus() {
 }
 
 /** @param {DragEvent} event */
-function dropped(event) {
+function onDrop(event) {
   const words = event.dataTransfer?.getData("text/plain");
-  if (words && event.target instanceof HTMLTextAreaElement) return; // it takes them itself
+  if (words && event.target instanceof HTMLTextAreaElement) return; // the text field handles dropped text itself
   event.preventDefault();
   drop.dataset.over = "false";
   const found = event.dataTransfer?.files[0];
-  if (found && !byId("many").hidden) read(found);
+  if (found && !byId("many").hidden) readFile(found);
 }
 
 /** @param {File} chosen */
-async function read(chosen) {
-  if (chosen.size > LARGEST * 1e6) return complain(t("many.tooLarge", { most: LARGEST }));
+async function readFile(chosen) {
+  if (chosen.size > MAX_FILE_MB * 1e6) return showReason(t("many.tooLarge", { most: MAX_FILE_MB }));
   const content = decode(await chosen.arrayBuffer());
-  if (content === undefined) return complain(t("many.unreadable"));
+  if (content === undefined) return showReason(t("many.unreadable"));
   const rows = /\.txt$/i.test(chosen.name) ? rowsOf(content) : parse(content);
   source = { name: chosen.name, rows, ...columnOfTexts(rows) };
   draw();
@@ -81,32 +81,32 @@ function texts() {
 }
 
 /** @param {string[]} found */
-function whyNot(found) {
+function reasonToRefuse(found) {
   if (!found.length) return t(source ? "many.blankFile" : "many.blank");
-  return found.length > MOST ? t("many.tooMany", { n: found.length, most: MOST }) : "";
+  return found.length > MAX_TWEETS ? t("many.tooMany", { n: found.length, most: MAX_TWEETS }) : "";
 }
 
-/** @param {string} reason why this list cannot be analysed, or nothing */
-function complain(reason) {
-  fault(source ? file : lines, byId("lines-fault"), reason);
+/** @param {string} reason why this list cannot be analysed, or an empty string */
+function showReason(reason) {
+  showError(source ? file : lines, byId("lines-fault"), reason);
 }
 
-function edited() {
-  keep("lines", lines.value);
-  complain("");
+function onInput() {
+  storage.save("lines", lines.value);
+  showReason("");
   byId("tweets").textContent = t("many.count", { n: texts().length });
 }
 
 function draw() {
-  byId("lines-hint").textContent = t("many.hint", { most: MOST });
-  byId("typed").hidden = source !== undefined; // what was typed comes back when the file goes
+  byId("lines-hint").textContent = t("many.hint", { most: MAX_TWEETS });
+  byId("typed").hidden = source !== undefined; // the typed text comes back when the file is removed
   byId("source").hidden = source === undefined;
-  byId("source").replaceChildren(...about());
-  edited();
+  byId("source").replaceChildren(...fileSummary());
+  onInput();
 }
 
-/** What is known of the file, to see whether it was read well. */
-function about() {
+/** Show name, number of texts and first text, so that users can check that the file was read correctly. */
+function fileSummary() {
   if (!source) return [];
   const remove = () => {
     source = undefined;
@@ -117,14 +117,14 @@ function about() {
   const first = element("p", { class: "hint excerpt", dir: "auto" }, texts()[0] ?? "");
   return [
     element("div", { class: "file" }, said, first),
-    ...choice(source),
+    ...columnSelect(source),
     button("remove", t("many.remove"), remove, "quiet"),
   ];
 }
 
 /** @param {NonNullable<typeof source>} source */
-function choice({ rows, column, headed }) {
-  const width = rows.reduce((most, row) => Math.max(most, row.length), 0); // too many to be arguments of Math.max
+function columnSelect({ rows, column, headed }) {
+  const width = rows.reduce((most, row) => Math.max(most, row.length), 0); // too many rows to spread into Math.max
   if (width < 2) return [];
   const options = Array.from({ length: width }, (_, index) => {
     const title = (headed && rows[0][index]?.trim()) || t("many.columnN", { n: index + 1 });

@@ -1,0 +1,123 @@
+"""Where feedback and incidents are kept, as protocols, and how expired feedback is purged.
+
+A store on another database is one module in `cloud/` that implements these two protocols.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from typing import Literal, NamedTuple, Protocol
+
+from .record import Feedback
+
+
+class PredictionKey(Protocol):
+    """What identifies a prediction. `Receipt` and `Feedback` both have it."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def predicted_at(self) -> datetime: ...
+
+
+class PurgedBatch(NamedTuple):
+    period: datetime  # when the store's period began that the rows belong to, UTC
+    rows: int
+
+
+class FeedbackStore(Protocol):
+    """Every method may block for seconds, and raises StoreUnavailable if the store does not respond in time."""
+
+    def add(self, feedback: Feedback) -> Literal["created", "replayed"]:
+        """Store feedback exactly once. Raises FeedbackConflict if different feedback on the prediction exists."""
+        ...
+
+    def erase(self, prediction: PredictionKey) -> None:
+        """Delete the feedback on a prediction, if any."""
+        ...
+
+    def reported_wrong(
+        self, predicted_since: datetime, received_since: datetime, received_until: datetime
+    ) -> Iterator[Feedback]:
+        """Yield the feedback that says a prediction was wrong, roughly in the order of the predictions.
+
+        Both ends of each interval are included.
+        """
+        ...
+
+    def of_day(self, day: date) -> Iterator[Feedback]:
+        """Yield the feedback on the predictions of a UTC day, roughly in the order of the predictions."""
+        ...
+
+    def purge(self, before: datetime) -> Iterator[PurgedBatch]:
+        """Delete the feedback on predictions made before `before`, oldest first, in batches.
+
+        A batch is deleted before it is yielded. A caller that stops early continues there the next time.
+        """
+        ...
+
+
+class Subject(NamedTuple):
+    """What a report is about: a prediction that was reported wrong, or an alert without predictions."""
+
+    digest: str  # of the receipt or of the alert
+    received_at: datetime | None  # when the feedback on the prediction was received; None for an alert
+
+
+class Claim(NamedTuple):
+    """The exclusive right to report on a topic."""
+
+    topic: str
+    etag: str  # of the stored claim
+
+
+class IncidentStore(Protocol):
+    """What has been reported, and who is reporting. Every method may block for seconds and raises StoreUnavailable."""
+
+    def claim(self, topic: str, now: datetime) -> Claim:
+        """Claim a topic for a limited time. Raises IncidentInProgress if another call holds the claim."""
+        ...
+
+    def release(self, claim: Claim) -> None:
+        """Release a claim, so that the next call can take it at once."""
+        ...
+
+    def reported_predictions(self, since: datetime, until: datetime) -> Iterator[str]:
+        """Yield at least the digests of the reported predictions whose feedback was received in the interval."""
+        ...
+
+    def reported_alerts(self) -> Iterator[str]:
+        """Yield the digests of the reported alerts."""
+        ...
+
+    def mark_reported(self, subjects: Iterable[Subject], now: datetime) -> None:
+        """Mark subjects as reported. Marking them twice is harmless."""
+        ...
+
+    def purge(self, before: datetime) -> Iterator[int]:
+        """Delete what was reported or claimed before `before`, in batches. Yields the size of each batch."""
+        ...
+
+
+class PurgeResult(NamedTuple):
+    rows: int
+    periods: int  # periods of the store that had rows
+    reached: datetime | None  # the period that may be unfinished, if time ran out
+
+
+def purge_feedback(store: FeedbackStore, before: datetime, time_is_up: Callable[[], bool]) -> PurgeResult:
+    """Delete the feedback on predictions made before the hour of `before`, as far as time allows."""
+    rows, periods = 0, set()
+    for batch in store.purge(start_of_hour(before)):
+        rows += batch.rows
+        periods.add(batch.period)
+        if time_is_up():
+            return PurgeResult(rows, len(periods), batch.period)
+    return PurgeResult(rows, len(periods), None)
+
+
+def start_of_hour(moment: datetime) -> datetime:
+    """Return when the hour of `moment` began. Retention counts in whole hours.
+
+    So the purge and the export agree on what has expired, although one runs some minutes after the other.
+    """
+    return moment.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,80 @@
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from cloud.azure_monitor import Alert, to_incident
+from feedback.incident import Incident
+from tests.support.alerts import LINK, build_alert
+
+SINCE, UNTIL = datetime(2026, 11, 22, 14, 5, tzinfo=UTC), datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
+
+
+def decode(body: dict[str, Any]) -> Incident:
+    return to_incident(msgspec.json.decode(json.dumps(body), type=Alert))
+
+
+def test_alert_becomes_an_incident() -> None:
+    assert decode(build_alert(SINCE, UNTIL)) == Incident(
+        alert_id="/subscriptions/0/providers/Microsoft.AlertsManagement/alerts/a",
+        rule="bad-prediction-burst",
+        is_fired=True,
+        is_bad_prediction_burst=True,
+        severity="Sev2",
+        fired_at="2026-11-22T14:20:00.9964513Z",
+        description="Three predictions were reported as wrong within five minutes.",
+        window=(SINCE, UNTIL),
+        link=LINK,
+    )
+
+
+def test_resolved_alert_is_not_fired() -> None:
+    assert not decode(build_alert(SINCE, UNTIL, monitor_condition="Resolved")).is_fired
+
+
+@pytest.mark.parametrize("rule", ["bad-prediction-burst", "buzz-prod-bad-prediction-burst", "Bad-Prediction-Burst"])
+def test_recognizes_the_burst_rule_by_its_name(rule: str) -> None:
+    assert decode(build_alert(SINCE, UNTIL, rule=rule)).is_bad_prediction_burst
+
+
+def test_recognizes_the_burst_rule_by_its_resource_id() -> None:
+    body = build_alert(SINCE, UNTIL, rule="Burst of bad predictions")
+    assert not decode(body).is_bad_prediction_burst
+    body["data"]["essentials"]["alertRuleId"] = "/subscriptions/0/…/scheduledQueryRules/bad-prediction-burst"
+    assert decode(body).is_bad_prediction_burst
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        None,
+        {},
+        {"condition": None},
+        {"condition": {"windowStartTime": None, "windowEndTime": None}},
+        {"condition": {"windowStartTime": "yesterday", "windowEndTime": "2026-11-22T14:20:00Z"}},
+        {"condition": {"windowStartTime": "0001-01-01T00:00:00Z", "windowEndTime": "2026-11-22T14:20:00Z"}},
+        {"condition": {"windowStartTime": "2026-11-22T14:20:00Z", "windowEndTime": "9999-12-31T23:59:59.9999999Z"}},
+        {"condition": {"allOf": [{"linkToFilteredSearchResultsUI": "javascript:alert(1)"}]}},
+    ],
+)
+def test_alert_of_another_shape_has_no_window_and_no_link(context: object) -> None:
+    body = build_alert(SINCE, UNTIL)
+    body["data"]["alertContext"] = context
+    incident = decode(body)
+    assert incident.is_bad_prediction_burst and (incident.window, incident.link) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-22T14:20:00.9964513Z", datetime(2026, 11, 22, 14, 20, 0, 996451, UTC)),
+        ("2026-11-22T15:20:00+01:00", datetime(2026, 11, 22, 14, 20, tzinfo=UTC)),
+        ("2026-11-22T14:20:00", datetime(2026, 11, 22, 14, 20, tzinfo=UTC)),
+    ],
+)
+def test_window_is_parsed_from_every_format_of_azure(text: str, moment: datetime) -> None:
+    body = build_alert(SINCE, UNTIL)
+    body["data"]["alertContext"]["condition"]["windowEndTime"] = text
+    assert decode(body).window == (SINCE, moment)

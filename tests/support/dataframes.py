@@ -1,0 +1,10 @@
+"""Synthetic tweets as training reads them. Needs pandas: for tests of the offline half only."""
+
+import pandas as pd
+
+from tests.support import tweets
+
+
+def invented(n: int, seed: int = 0) -> pd.DataFrame:
+    """Return n labelled tweets: columns text and label (int8)."""
+    return pd.DataFrame(tweets.invented(n, seed), columns=["text", "label"]).astype({"label": "int8"})
