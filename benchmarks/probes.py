@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from devhost.host.runtime import HttpCall, Runtime
+    from devhost.host.runtime import HttpRequest, Runtime
 
 WARM_UP = 1_000  # predictions before the first that is timed; the resident memory is read after them
 CALLS = 4_000  # predictions that are timed
@@ -114,13 +114,15 @@ def _measure(measurement: "Callable[[Runtime], Awaitable[Any]]") -> None:
 
 
 async def _first(runtime: "Runtime") -> None:
-    await _answer(runtime, "predict", _call(text="@airparis the crew on my flight to Oslo was lovely , thank you !!"))
+    await _answer(
+        runtime, "predict", _request(text="@airparis the crew on my flight to Oslo was lovely , thank you !!")
+    )
 
 
 async def _calls(runtime: "Runtime") -> dict[str, Any]:
     import psutil  # type: ignore[import-untyped]
 
-    rotation = [_call(text=text) for text in tweets(256)]
+    rotation = [_request(text=text) for text in tweets(256)]
     for i in range(WARM_UP):
         await _answer(runtime, "predict", rotation[i % len(rotation)])
     resident = psutil.Process().memory_info().rss
@@ -131,29 +133,29 @@ async def _calls(runtime: "Runtime") -> dict[str, Any]:
 async def _outage(runtime: "Runtime") -> list[float]:
     import json
 
-    predicted = json.loads(await _answer(runtime, "predict", _call(text="the store is down")))
-    feedback = _call(prediction_id=predicted["predictions"][0]["prediction_id"], correct=True)
+    predicted = json.loads(await _answer(runtime, "predict", _request(text="the store is down")))
+    feedback = _request(prediction_id=predicted["predictions"][0]["prediction_id"], correct=True)
     return [await _seconds(runtime, "feedback", feedback, 503) for _ in range(OUTAGES)]
 
 
-async def _seconds(runtime: "Runtime", function: str, call: "HttpCall", status: int = 200) -> float:
+async def _seconds(runtime: "Runtime", function: str, request: "HttpRequest", status: int = 200) -> float:
     start = time.perf_counter()
-    await _answer(runtime, function, call, status)
+    await _answer(runtime, function, request, status)
     return time.perf_counter() - start
 
 
-async def _answer(runtime: "Runtime", function: str, call: "HttpCall", status: int = 200) -> bytes:
-    reply = await runtime.http(function, call)
-    if reply.status != status:
-        raise SystemExit(f"{function} answered {reply.status}, not {status}: {reply.body.decode()}")
-    return reply.body
+async def _answer(runtime: "Runtime", function: str, request: "HttpRequest", status: int = 200) -> bytes:
+    response = await runtime.call_http(function, request)
+    if response.status != status:
+        raise SystemExit(f"{function} returned status {response.status}, not {status}: {response.body.decode()}")
+    return response.body
 
 
-def _call(**payload: object) -> "HttpCall":
-    """A POST as the host hands it to a function, with the headers that any client sends."""
+def _request(**payload: object) -> "HttpRequest":
+    """Return a POST request as the host passes it to a function, with the headers that every client sends."""
     import json
 
-    from devhost.host.runtime import HttpCall
+    from devhost.host.runtime import HttpRequest
 
     body = json.dumps(payload).encode()
     headers = {
@@ -164,7 +166,7 @@ def _call(**payload: object) -> "HttpCall":
         "content-length": str(len(body)),
     }
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    return HttpCall("POST", "http://localhost/", headers, {}, {}, body, traceparent)
+    return HttpRequest(method="POST", url="http://localhost/", headers=headers, body=body, traceparent=traceparent)
 
 
 # Six slots, 8⁶ invented tweets of about 20 tokens.

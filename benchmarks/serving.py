@@ -289,11 +289,11 @@ def throughput(environment: Environment, folder: Path) -> Iterator[Figure]:
 
 @contextmanager
 def devhost(environment: Environment, app: Path) -> Iterator[int]:
-    """The port of the app behind `python -m devhost`, from a folder of its own: nobody's local.settings.json counts."""
+    """Run `python -m devhost` and yield its port. The app is in a new folder, so no local.settings.json counts."""
     app.mkdir()
     for name in ("function_app.py", "host.json"):
         shutil.copy(ROOT / name, app)
-    command = [sys.executable, "-m", "devhost", "--no-tables", "--no-watch", "--app", str(app)]
+    command = [sys.executable, "-m", "devhost", "--no-tables", "--no-monitoring", "--app", str(app)]
     with subprocess.Popen(
         command, cwd=ROOT, env={**environment, "PORT": "0"}, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -1,4 +1,4 @@
-"""HTTP to the app on this machine."""
+"""HTTP requests to the app on this machine."""
 
 from functools import cache
 from http.client import HTTPResponse
@@ -6,12 +6,12 @@ from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 
 def urlopen(request: str | Request, timeout: float) -> HTTPResponse:
-    """As urllib's, whatever proxy is set; `timeout` in seconds."""
-    answer: HTTPResponse = _direct().open(request, timeout=timeout)
-    return answer
+    """Like `urllib.request.urlopen`, but ignore proxies. `timeout` is in seconds."""
+    response: HTTPResponse = _opener().open(request, timeout=timeout)
+    return response
 
 
 @cache
-def _direct() -> OpenerDirector:
-    # A proxy that the environment names is for the world outside: 127.0.0.1 is another machine from there.
+def _opener() -> OpenerDirector:
+    # 127.0.0.1 must be this machine. A proxy from the environment would resolve it to itself.
     return build_opener(ProxyHandler({}))

@@ -1,4 +1,4 @@
-"""The host's keys: which callers may call a function that is not anonymous."""
+"""Function keys: who may call a function that is not anonymous."""
 
 import hmac
 import os
@@ -8,21 +8,24 @@ from typing import Self
 from starlette.requests import Request
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """Who may call what is not anonymous. A key that is None opens nothing."""
+    """The host's keys. A key that is None grants nothing."""
 
     function: str | None = field(default=None, repr=False)
     master: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls) -> Self:
-        return cls(os.environ.get("DEVHOST_FUNCTION_KEY") or None, os.environ.get("DEVHOST_MASTER_KEY") or None)
+        return cls(
+            function=os.environ.get("DEVHOST_FUNCTION_KEY") or None,
+            master=os.environ.get("DEVHOST_MASTER_KEY") or None,
+        )
 
-    def admit(self, level: str, request: Request) -> bool:
-        """Whether the request may call a function of this auth level: ANONYMOUS, FUNCTION or ADMIN."""
-        if level == "ANONYMOUS":
+    def is_authorized(self, request: Request, auth_level: str) -> bool:
+        """Return whether the request may call a function of this level: ANONYMOUS, FUNCTION or ADMIN."""
+        if auth_level == "ANONYMOUS":
             return True
-        offered = (request.headers.get("x-functions-key") or request.query_params.get("code") or "").encode()
-        accepted = (self.function, self.master) if level == "FUNCTION" else (self.master,)
-        return any(hmac.compare_digest(offered, key.encode()) for key in accepted if key)
+        sent = (request.headers.get("x-functions-key") or request.query_params.get("code") or "").encode()
+        accepted = (self.function, self.master) if auth_level == "FUNCTION" else (self.master,)
+        return any(hmac.compare_digest(sent, key.encode()) for key in accepted if key)

@@ -10,7 +10,7 @@ INDEX = """
 from pathlib import Path
 from devhost.host.loader import load_app
 for function in load_app(Path.cwd()).functions.values():
-    print(function.name, function.trigger, function.auth_level, function.binding.get("route"), sep="|")
+    print(function.name, function.trigger_type, function.auth_level, function.trigger_binding.get("route"), sep="|")
 """
 SETTINGS = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 

@@ -405,12 +405,18 @@ USE = """
 import asyncio, json, sys, threading
 from pathlib import Path
 from devhost.host.loader import load_app
-from devhost.host.runtime import HttpCall
+from devhost.host.runtime import HttpRequest
 
 def call(name, **body):
     headers = {"content-type": "application/json"}
-    http = HttpCall("POST", "http://localhost/", headers, {}, {}, json.dumps(body).encode(), f"00-{1:032}-{1:016}-01")
-    return json.loads(asyncio.run(runtime.http(name, http)).body)
+    request = HttpRequest(
+        method="POST",
+        url="http://localhost/",
+        headers=headers,
+        body=json.dumps(body).encode(),
+        traceparent=f"00-{1:032}-{1:016}-01",
+    )
+    return json.loads(asyncio.run(runtime.call_http(name, request)).body)
 
 def state():
     imported = [name for name in sys.modules if name.startswith(("opentelemetry", "azure.monitor"))]
