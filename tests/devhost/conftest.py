@@ -1,4 +1,4 @@
-"""The host with the app of function_app_under_test.py, and clients for it."""
+"""The host with the app of sample_app.py, and clients for it."""
 
 import asyncio
 import json
@@ -45,9 +45,9 @@ def is_problem(response: httpx.Response, status: int, title: str) -> bool:
 
 @pytest.fixture(scope="session")
 def host_app(tmp_path_factory: pytest.TempPathFactory) -> Starlette:
-    """Return the host with function_app_under_test.py. All tests share it, because Azure's runtime keeps its state in its modules."""
+    """Return the host with sample_app.py. All tests share it, because Azure's runtime keeps its state in its modules."""
     folder = tmp_path_factory.mktemp("app")
-    shutil.copy(Path(__file__).with_name("function_app_under_test.py"), folder / "devhost_test_app.py")  # a unique module name
+    shutil.copy(Path(__file__).with_name("sample_app.py"), folder / "devhost_test_app.py")  # a unique module name
     (folder / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHON_SCRIPT_FILE_NAME", "devhost_test_app.py")
