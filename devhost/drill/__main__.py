@@ -20,7 +20,7 @@ from .simulation import App, Clock, DrillFailure, Simulation, monitor_with
 
 _SCENARIOS = {
     "Three wrong predictions, and three others ten minutes later": two_bursts,
-    "One wrong prediction, reported three times": one_prediction,
+    "One prediction, marked as wrong three times": one_prediction,
     "An outage": outage,
 }
 

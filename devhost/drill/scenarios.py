@@ -34,8 +34,8 @@ class Steps:
 
 
 def two_bursts(simulation: Simulation, steps: Steps) -> None:
-    """Report two bursts of three wrong predictions, ten minutes apart: each is mailed once, with its predictions."""
-    _report_wrong(simulation, steps, _FIRST_TWEETS)
+    """Mark three predictions as wrong, and three others ten minutes later: one report of each three."""
+    _mark_wrong(simulation, steps, _FIRST_TWEETS)
     first = simulation.wait_for_feedback(3)
     steps.done("telemetry has their feedback")
     check(simulation.advance(5), [_BURST_FIRED])
@@ -46,7 +46,7 @@ def two_bursts(simulation: Simulation, steps: Steps) -> None:
     steps.done("the report lists exactly these three predictions")
 
     check(simulation.advance(4), [])
-    _report_wrong(simulation, steps, _SECOND_TWEETS)
+    _mark_wrong(simulation, steps, _SECOND_TWEETS)
     second = simulation.wait_for_feedback(6) - first
     check(simulation.advance(_RESOLVE_MINUTES), [_BURST_FIRED] * 3)
     steps.done("the rule fires at every evaluation that finds a burst: four alerts")
@@ -55,11 +55,11 @@ def two_bursts(simulation: Simulation, steps: Steps) -> None:
 
 
 def one_prediction(simulation: Simulation, steps: Steps) -> None:
-    """Report one prediction three times: no alert."""
+    """Mark one prediction as wrong three times: no alert."""
     prediction_id = simulation.predict(_FIRST_TWEETS[0])
     steps.done("a tweet is predicted")
     for _ in range(3):
-        simulation.report_wrong(prediction_id)
+        simulation.mark_wrong(prediction_id)
     steps.done('somebody presses "wrong prediction" three times')
     simulation.wait_for_feedback(3)
     steps.done("telemetry has the feedback")
@@ -84,7 +84,7 @@ def outage(simulation: Simulation, steps: Steps) -> None:
     steps.detail(simulation.mails[-1].subject)
 
 
-def _report_wrong(simulation: Simulation, steps: Steps, tweets: tuple[str, ...]) -> None:
+def _mark_wrong(simulation: Simulation, steps: Steps, tweets: tuple[str, ...]) -> None:
     for prediction_id in [simulation.predict(tweet) for tweet in tweets]:
-        simulation.report_wrong(prediction_id)
+        simulation.mark_wrong(prediction_id)
     steps.done('three tweets are predicted, three people press "wrong prediction"')

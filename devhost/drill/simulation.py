@@ -76,7 +76,7 @@ class Simulation:
         (prediction,) = self.app.post("/api/predict", {"text": text})["predictions"]
         return str(prediction["prediction_id"])
 
-    def report_wrong(self, prediction_id: str) -> None:
+    def mark_wrong(self, prediction_id: str) -> None:
         """Send the feedback that the prediction is wrong."""
         self.app.post("/api/feedback", {"prediction_id": prediction_id, "correct": False})
 

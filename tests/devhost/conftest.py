@@ -45,7 +45,7 @@ def is_problem(response: httpx.Response, status: int, title: str) -> bool:
 
 @pytest.fixture(scope="session")
 def host_app(tmp_path_factory: pytest.TempPathFactory) -> Starlette:
-    """Return the host with sample_app.py. All tests share it, because Azure's runtime keeps its state in its modules."""
+    """Return the host with sample_app.py. All tests share it, as Azure's runtime keeps its state in its modules."""
     folder = tmp_path_factory.mktemp("app")
     shutil.copy(Path(__file__).with_name("sample_app.py"), folder / "devhost_test_app.py")  # a unique module name
     (folder / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}))
