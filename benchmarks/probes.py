@@ -114,15 +114,13 @@ def _measure(measurement: "Callable[[Runtime], Awaitable[Any]]") -> None:
 
 
 async def _first(runtime: "Runtime") -> None:
-    await _answer(
-        runtime, "predict", _request(text="@airparis the crew on my flight to Oslo was lovely , thank you !!")
-    )
+    await _answer(runtime, "predict", _call(text="@airparis the crew on my flight to Oslo was lovely , thank you !!"))
 
 
 async def _calls(runtime: "Runtime") -> dict[str, Any]:
     import psutil  # type: ignore[import-untyped]
 
-    rotation = [_request(text=text) for text in tweets(256)]
+    rotation = [_call(text=text) for text in tweets(256)]
     for i in range(WARM_UP):
         await _answer(runtime, "predict", rotation[i % len(rotation)])
     resident = psutil.Process().memory_info().rss
@@ -133,26 +131,26 @@ async def _calls(runtime: "Runtime") -> dict[str, Any]:
 async def _outage(runtime: "Runtime") -> list[float]:
     import json
 
-    predicted = json.loads(await _answer(runtime, "predict", _request(text="the store is down")))
-    feedback = _request(prediction_id=predicted["predictions"][0]["prediction_id"], correct=True)
+    predicted = json.loads(await _answer(runtime, "predict", _call(text="the store is down")))
+    feedback = _call(prediction_id=predicted["predictions"][0]["prediction_id"], correct=True)
     return [await _seconds(runtime, "feedback", feedback, 503) for _ in range(OUTAGES)]
 
 
-async def _seconds(runtime: "Runtime", function: str, request: "HttpRequest", status: int = 200) -> float:
+async def _seconds(runtime: "Runtime", function: str, call: "HttpRequest", status: int = 200) -> float:
     start = time.perf_counter()
-    await _answer(runtime, function, request, status)
+    await _answer(runtime, function, call, status)
     return time.perf_counter() - start
 
 
-async def _answer(runtime: "Runtime", function: str, request: "HttpRequest", status: int = 200) -> bytes:
-    response = await runtime.call_http(function, request)
-    if response.status != status:
-        raise SystemExit(f"{function} returned status {response.status}, not {status}: {response.body.decode()}")
-    return response.body
+async def _answer(runtime: "Runtime", function: str, call: "HttpRequest", status: int = 200) -> bytes:
+    reply = await runtime.call_http(function, call)
+    if reply.status != status:
+        raise SystemExit(f"{function} answered {reply.status}, not {status}: {reply.body.decode()}")
+    return reply.body
 
 
-def _request(**payload: object) -> "HttpRequest":
-    """Return a POST request as the host passes it to a function, with the headers that every client sends."""
+def _call(**payload: object) -> "HttpRequest":
+    """A POST as the host hands it to a function, with the headers that any client sends."""
     import json
 
     from devhost.host.runtime import HttpRequest

@@ -289,7 +289,7 @@ def throughput(environment: Environment, folder: Path) -> Iterator[Figure]:
 
 @contextmanager
 def devhost(environment: Environment, app: Path) -> Iterator[int]:
-    """Run `python -m devhost` and yield its port. The app is in a new folder, so no local.settings.json counts."""
+    """The port of the app behind `python -m devhost`, from a folder of its own: nobody's local.settings.json counts."""
     app.mkdir()
     for name in ("function_app.py", "host.json"):
         shutil.copy(ROOT / name, app)

@@ -73,5 +73,7 @@ def test_the_function_that_answers_for_everything_else_is_asked_last() -> None:
 def test_under_a_name_in_the_middle_it_would_take_predictions_too(name: str) -> None:
     found = routing(name)
     assert found.status == 405
-    assert found.refused and found.refused.startswith("function openapi would not be asked for GET|HEAD /api/openapi")
-    assert f"{name} comes first and takes" in found.refused
+    assert found.refused and found.refused.startswith(
+        "function openapi would get no requests for GET|HEAD /api/openapi"
+    )
+    assert f"{name} comes first and handles" in found.refused
