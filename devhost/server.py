@@ -82,7 +82,7 @@ def _start_azurite(stack: ExitStack, app_dir: Path) -> Future[None]:
 
 
 def _create_monitoring() -> "LocalMonitoring":
-    # Imported lazily, so that Azurite is started before: both take a second.
+    # Imported lazily, after Azurite is started: each takes about a second.
     from devhost.monitoring.local_monitoring import LocalMonitoring
 
     monitoring = LocalMonitoring()
@@ -93,7 +93,7 @@ def _create_monitoring() -> "LocalMonitoring":
 
 
 def _load_app(app_dir: Path, settings: LocalSettings, monitoring: "LocalMonitoring | None") -> "Starlette":
-    from devhost.host.functions_host import create_app  # imported lazily, as above
+    from devhost.host.functions_host import create_app  # imported lazily for the same reason
 
     if monitoring is None:
         return create_app(app_dir, settings.cors)

@@ -1,8 +1,8 @@
 // Azurite's table service for devhost/azurite.py:  node table_service.cjs PORT [FOLDER]
 //
 // This starts Azurite's server class, because its command line does three things that tests and `make serve` cannot use:
-//   - it saves its data every five seconds. Here no write is answered before it is on disk, so that a killed service
-//     loses no acknowledged write. (Each save writes the whole database, which is fine for a few thousand rows.)
+//   - it saves its data every five seconds. Here no write is acknowledged before it is on disk, so that a killed
+//     service loses none. (Each save writes the whole database, which is fine for a few thousand rows.)
 //   - with port 0 it does not print the port. Here the first line on stdout is {"port": …} or {"error": …}.
 //   - it outlives a killed parent. Here it exits when its stdin closes.
 // Without FOLDER the data stay in memory.

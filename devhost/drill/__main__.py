@@ -16,7 +16,7 @@ from devhost.azurite import Azurite
 from devhost.errors import HostError
 
 from .scenarios import Steps, one_prediction, outage, two_bursts
-from .simulation import App, Clock, DrillFailure, Simulation, monitor_with
+from .simulation import App, Clock, DrillFailure, Simulation, create_monitoring
 
 _SCENARIOS = {
     "Three wrong predictions, and three others ten minutes later": two_bursts,
@@ -49,7 +49,7 @@ def _simulation() -> Iterator[Simulation]:
     with (
         tempfile.TemporaryDirectory() as folder,
         Azurite(Path(folder), in_memory=True) as azurite,
-        monitor_with(clock) as monitoring,
+        create_monitoring(clock) as monitoring,
     ):
         settings = monitoring.settings | {
             "DEVHOST_FUNCTION_KEY": secrets.token_urlsafe(32),

@@ -27,6 +27,27 @@ class DrillFailure(Exception):
     """The app or an alert did not behave as expected."""
 
 
+class Clock:
+    """The real time plus `ahead`."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+def create_monitoring(clock: Clock) -> LocalMonitoring:
+    """Return monitoring that moves the times of all telemetry to `clock`."""
+
+    def add(table: str, row: Row, ingested: datetime) -> None:
+        row = {**row, "TimeGenerated": row["TimeGenerated"] + clock.ahead}
+        monitoring.workspace.add(table, row, ingested + clock.ahead)
+
+    monitoring = LocalMonitoring(add)
+    return monitoring
+
+
 class App:
     """The app in a process of its own. It can be killed and started again at the same address."""
 
@@ -58,10 +79,10 @@ class App:
 
 
 class Simulation:
-    """An app, its users and its monitoring. The monitoring's clock moves only by `advance`, besides the real time."""
+    """A running app, its users and its monitoring, whose clock `advance` moves forward."""
 
-    def __init__(self, app: App, monitoring: LocalMonitoring, settings: dict[str, str], clock: "Clock") -> None:
-        """`settings` are those of the app. Raise DrillFailure if there is an alert before anything has happened."""
+    def __init__(self, app: App, monitoring: LocalMonitoring, settings: dict[str, str], clock: Clock) -> None:
+        """`settings` are those of the app. Raise DrillFailure if there is already an alert."""
         self.app = app
         self._monitoring = monitoring
         self._clock = clock
@@ -121,27 +142,6 @@ class Simulation:
     def _notify(self, alert: Alert) -> None:
         self._alerts.append(alert)
         self._action_group.notify(alert)
-
-
-class Clock:
-    """A clock that is ahead of the real time."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-def monitor_with(clock: Clock) -> LocalMonitoring:
-    """Return monitoring that moves the times of all telemetry to `clock`."""
-
-    def add(table: str, row: Row, ingested: datetime) -> None:
-        row = {**row, "TimeGenerated": row["TimeGenerated"] + clock.ahead}
-        monitoring.workspace.add(table, row, ingested + clock.ahead)
-
-    monitoring = LocalMonitoring(add)
-    return monitoring
 
 
 def check(actual: list[str], expected: list[str], empty: str = "no alert") -> None:

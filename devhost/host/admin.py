@@ -46,7 +46,7 @@ class Admin:
             body = await request.json()
         except (JSONDecodeError, UnicodeDecodeError):
             body = None
-        if not isinstance(body, dict):  # required, but not used: a timer takes no input, here and on Azure
+        if not isinstance(body, dict):  # required but not used: a timer has no input, as on Azure
             return problem(400, detail='The body must be JSON: {"input": ...}')
         await self._invoker.call_timer(function.name)
         return Response(status_code=202)

@@ -97,13 +97,13 @@ class Workspace:
 
 def make_table(connection: "DuckDBPyConnection", table: str, columns: Mapping[str, str]) -> None:
     """Create an empty table. `table` is its name in SQL; the types of `columns` are KQL types."""
-    typed = ", ".join(f'"{name}" {_SQL_TYPES[kind]}' for name, kind in columns.items())
+    typed = ", ".join(f'"{name}" {_SQL_TYPES[kql_type]}' for name, kql_type in columns.items())
     connection.execute(f"CREATE TABLE {table} ({typed})")
 
 
 def insert(connection: "DuckDBPyConnection", table: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
     """Insert rows into a table that `make_table` created with these columns."""
-    structure = msgspec.json.encode([{name: _SQL_TYPES[kind] for name, kind in columns.items()}]).decode()
+    structure = msgspec.json.encode([{name: _SQL_TYPES[kql_type] for name, kql_type in columns.items()}]).decode()
     connection.execute(
         f"INSERT INTO {table} SELECT unnest(row) FROM (SELECT unnest(from_json(?::JSON, '{structure}')) AS row)",  # noqa: S608
         [msgspec.json.encode(rows).decode()],

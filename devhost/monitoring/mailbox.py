@@ -45,8 +45,8 @@ class Mail(Struct, frozen=True, kw_only=True):
             if isinstance(part, MIMEPart)
         ]
 
-    def _body(self, kind: str) -> str:
-        part = self.message.get_body((kind,))
+    def _body(self, subtype: str) -> str:
+        part = self.message.get_body((subtype,))
         return "" if part is None else _decode(part)
 
     @property
