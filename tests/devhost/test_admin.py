@@ -35,7 +35,7 @@ def test_runs_a_timer(ask: Ask, functions: ModuleType) -> None:
         ("GET", "other", b"", 404),
     ],
 )
-def test_rejects(ask: Ask, method: str, path: str, content: bytes, status: int) -> None:
+def test_rejects_invalid_request(ask: Ask, method: str, path: str, content: bytes, status: int) -> None:
     response = ask(method, f"/admin/{path}", content=content, headers=MASTER)
     assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
     assert "secret-4711" not in response.text

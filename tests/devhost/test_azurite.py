@@ -116,7 +116,7 @@ def test_has_no_connection_string_before_it_has_a_port(tmp_path: Path) -> None:
         Azurite(tmp_path).connection_string  # noqa: B018
 
 
-def test_reports_missing_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_missing_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("tools.node._NODE_MODULES", tmp_path)
         with pytest.raises(HostError, match="azurite is not installed: run make install"):

@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from devhost.azurite import DEVELOPMENT_PORT
 from tests.support.paths import ROOT
 
 APP = """
@@ -77,7 +78,17 @@ def running(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
             process.kill()
 
 
+@pytest.fixture
+def used_development_port() -> Iterator[None]:
+    """Make sure that Azurite's usual port is in use, so that it must take a free one."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # another program uses it already
+            stack.enter_context(socket.create_server(("127.0.0.1", DEVELOPMENT_PORT)))
+        yield
+
+
 def run(folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run the command for an app that does not start."""
     return subprocess.run(
         command("--no-tables", "--app", str(folder)),
         env=environment(**extra), cwd=folder, text=True, capture_output=True, check=False, timeout=60,
@@ -85,10 +96,11 @@ def run(folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("used_development_port")
 def test_serves_with_azurite_until_a_signal(tmp_path: Path, end: signal.Signals) -> None:
     with running(write_app(tmp_path, APP)) as (process, address):
         tables = httpx.get(f"{address}/api/tables").text
-        assert "devstoreaccount1" in tables
+        assert "devstoreaccount1" in tables and f":{DEVELOPMENT_PORT}/" not in tables
         assert httpx.get(re.search(r"TableEndpoint=(\S+);", tables)[1]).status_code in (400, 403)  # type: ignore[index]
         children = psutil.Process(process.pid).children(recursive=True)
         assert any("table_service.cjs" in " ".join(child.cmdline()) for child in children)
@@ -196,6 +208,7 @@ def test_debug_logs_traceback_of_import(tmp_path: Path) -> None:
     assert "Traceback" in ended.stderr
 
 
+@pytest.mark.usefixtures("used_development_port")
 def test_second_process_cannot_use_the_same_tables(tmp_path: Path) -> None:
     with running(write_app(tmp_path, APP)):
         second = subprocess.run(
