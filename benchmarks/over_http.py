@@ -39,7 +39,7 @@ def serve_app(environment: Environment, folder: Path) -> Iterator[int]:
     folder.mkdir()
     for name in ("function_app.py", "host.json"):
         shutil.copy(ROOT / name, folder)
-    command = [sys.executable, "-m", "devhost", "--no-tables", "--no-watch", "--app", str(folder)]
+    command = [sys.executable, "-m", "devhost", "--no-tables", "--no-monitoring", "--app", str(folder)]
     with subprocess.Popen(
         command, cwd=ROOT, env={**environment, "PORT": "0"}, stdout=subprocess.PIPE, text=True
     ) as process:

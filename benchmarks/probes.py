@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from devhost.host.runtime import HttpCall, Runtime
+    from devhost.host.runtime import HttpRequest, Runtime
 
 WARM_UP = 1_000  # predictions before those that are timed; the resident memory is read after them
 CALLS = 4_000  # predictions that are timed
@@ -47,7 +47,7 @@ STAGES = {
         "functions.not_found",
     ],
     "model load (function_app.create_app)": ["function_app"],
-    "devhost": ["devhost.host.runtime"],
+    "devhost": ["devhost.host.loader"],
 }
 
 
@@ -116,9 +116,9 @@ def _run_probe(probe: "Callable[[Runtime], Awaitable[Any]]") -> None:
     import json
     from pathlib import Path
 
-    from devhost.host.runtime import load
+    from devhost.host.loader import load_app
 
-    runtime = load(Path())
+    runtime = load_app(Path())
 
     async def run() -> Any:
         return await probe(runtime)
@@ -151,26 +151,26 @@ async def _time_refusals(runtime: "Runtime") -> list[float]:
     return [await _time_call(runtime, "feedback", feedback, 503) for _ in range(REFUSALS)]
 
 
-async def _time_call(runtime: "Runtime", function: str, request: "HttpCall", status: int = 200) -> float:
+async def _time_call(runtime: "Runtime", function: str, request: "HttpRequest", status: int = 200) -> float:
     """Return the seconds that a call takes."""
     start = time.perf_counter()
     await _call(runtime, function, request, status)
     return time.perf_counter() - start
 
 
-async def _call(runtime: "Runtime", function: str, request: "HttpCall", status: int = 200) -> bytes:
+async def _call(runtime: "Runtime", function: str, request: "HttpRequest", status: int = 200) -> bytes:
     """Return the body of the response. Raises SystemExit if it has another status."""
-    response = await runtime.http(function, request)
+    response = await runtime.call_http(function, request)
     if response.status != status:
         raise SystemExit(f"{function} answered {response.status}, not {status}: {response.body.decode()}")
     return response.body
 
 
-def _post(**payload: object) -> "HttpCall":
+def _post(**payload: object) -> "HttpRequest":
     """Return a POST as the host passes it to a function, with the headers that any client sends."""
     import json
 
-    from devhost.host.runtime import HttpCall
+    from devhost.host.runtime import HttpRequest
 
     body = json.dumps(payload).encode()
     headers = {
@@ -181,4 +181,4 @@ def _post(**payload: object) -> "HttpCall":
         "content-length": str(len(body)),
     }
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    return HttpCall("POST", "http://localhost/", headers, {}, {}, body, traceparent)
+    return HttpRequest(method="POST", url="http://localhost/", headers=headers, body=body, traceparent=traceparent)
