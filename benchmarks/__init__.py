@@ -1,1 +1,1 @@
-"""How fast, how small: measured on this machine, in one run. `make bench` writes results/serving.json."""
+"""How fast and how small serving is, on this machine: `make bench`. Not part of the app."""

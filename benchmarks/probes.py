@@ -1,7 +1,9 @@
-"""What is measured in a process of its own: `python -c "from benchmarks.probes import app; app()"`, in the repository's
-root, with the app's settings in the environment. Each says one line of JSON on stdout when it is done.
+"""Probes: what `benchmarks.processes` measures, each in a process of its own.
 
-Up here nothing is imported that azure.functions would not import anyway: the floor would pay for it.
+Run one in the repository's root, with the app's settings in the environment:
+python -c "from benchmarks.probes import app; app()". When it is done, it prints one line of JSON.
+
+This module imports at its top only what azure.functions imports anyway. Anything else would add to the floor.
 """
 
 import gc
@@ -10,14 +12,14 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from devhost.host.runtime import HttpCall, Runtime
+    from devhost.host.runtime import HttpRequest, Runtime
 
-WARM_UP = 1_000  # predictions before the first that is timed; the resident memory is read after them
+WARM_UP = 1_000  # predictions before those that are timed; the resident memory is read after them
 CALLS = 4_000  # predictions that are timed
-OUTAGES = 5  # feedbacks sent to a store that is down
+REFUSALS = 5  # rows of feedback sent while the store is down
 
-# What is imported on the way to the first prediction. No stage needs anything of a later one, so each costs what it
-# brings in itself; devhost, which is not there on Azure, comes last and pays for nothing that the app needs as well.
+# What is imported before the first prediction. No stage imports anything of a later one, so each takes the time of its
+# own imports. devhost, which does not exist on Azure, comes last, so it does not pay for what the app imports too.
 STAGES = {
     "azure.functions": ["azure.functions"],
     "numpy": ["numpy"],
@@ -45,12 +47,12 @@ STAGES = {
         "functions.not_found",
     ],
     "model load (function_app.create_app)": ["function_app"],
-    "devhost": ["devhost.host.runtime"],
+    "devhost": ["devhost.host.loader"],
 }
 
 
 def floor() -> None:
-    """What no app that answers with this model can do without: the interpreter, azure.functions, an open session."""
+    """What every app with this model needs: the interpreter, azure.functions, an open session."""
     import os
 
     import azure.functions  # noqa: F401
@@ -62,7 +64,7 @@ def floor() -> None:
 
 
 def session_options() -> Any:
-    """Those of `sentiment.model`, which the floor must not import. `benchmarks.serving` checks that they agree."""
+    """Return the options of `sentiment.model`, which the floor must not import. `check_session_options` compares."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -74,97 +76,101 @@ def session_options() -> Any:
 
 
 def app() -> None:
-    """The app, from nothing to its first prediction."""
-    _measure(_first)
+    """Load the app and make its first prediction."""
+    _run_probe(_predict_once)
 
 
 def stages() -> None:
-    """`app`, step by step: when each was done, in seconds of the clock that the parent reads too.
+    """Do the same as `app` in stages; print when each ended, by perf_counter, whose clock the parent reads too.
 
-    Without the garbage collector, whose pauses (some 20 ms in all) would be charged to whichever stage they fall into.
+    The garbage collector is off: its pauses, some 20 ms in all, would count for whichever stage they fall into.
     """
     gc.disable()
-    done = {"interpreter": time.perf_counter()}
+    ends = {"interpreter": time.perf_counter()}
     for stage, modules in STAGES.items():
         for module in modules:
             __import__(module)
-        done[stage] = time.perf_counter()
+        ends[stage] = time.perf_counter()
 
-    async def rest(runtime: "Runtime") -> dict[str, float]:
-        done["indexing"] = time.perf_counter()
-        await _first(runtime)
-        return done | {"first call": time.perf_counter()}
+    async def first_call(runtime: "Runtime") -> dict[str, float]:
+        ends["indexing"] = time.perf_counter()
+        await _predict_once(runtime)
+        return ends | {"first call": time.perf_counter()}
 
-    _measure(rest)
+    _run_probe(first_call)
 
 
 def calls() -> None:
-    """Predictions in one thread: the resident memory in bytes after WARM_UP, then the seconds of each of CALLS."""
-    _measure(_calls)
+    """Predict in one thread; print the resident memory after WARM_UP calls in bytes, and the seconds of CALLS more."""
+    _run_probe(_time_predictions)
 
 
 def outage() -> None:
-    """Seconds until each of OUTAGES feedbacks is refused with 503. The first also imports the store's SDK."""
-    _measure(_outage)
+    """Send feedback while the store is down; print the seconds until each 503. The first also imports the SDK."""
+    _run_probe(_time_refusals)
 
 
-def _measure(measurement: "Callable[[Runtime], Awaitable[Any]]") -> None:
-    """Load the app as Azure would, run the measurement on it, say the result."""
+def _run_probe(probe: "Callable[[Runtime], Awaitable[Any]]") -> None:
+    """Load the app as Azure would, run the probe, print its result."""
     import asyncio
     import json
     from pathlib import Path
 
-    from devhost.host.runtime import load
+    from devhost.host.loader import load_app
 
-    runtime = load(Path())
+    runtime = load_app(Path())
 
     async def run() -> Any:
-        return await measurement(runtime)
+        return await probe(runtime)
 
     print(json.dumps(asyncio.run(run())), flush=True)
 
 
-async def _first(runtime: "Runtime") -> None:
-    await _answer(runtime, "predict", _call(text="@airparis the crew on my flight to Oslo was lovely , thank you !!"))
+async def _predict_once(runtime: "Runtime") -> None:
+    await _call(runtime, "predict", _post(text="@airparis the crew on my flight to Oslo was lovely , thank you !!"))
 
 
-async def _calls(runtime: "Runtime") -> dict[str, Any]:
+async def _time_predictions(runtime: "Runtime") -> dict[str, Any]:
     import psutil  # type: ignore[import-untyped]
 
-    rotation = [_call(text=text) for text in tweets(256)]
+    from benchmarks.tweets import tweets
+
+    requests = [_post(text=text) for text in tweets(256)]
     for i in range(WARM_UP):
-        await _answer(runtime, "predict", rotation[i % len(rotation)])
+        await _call(runtime, "predict", requests[i % len(requests)])
     resident = psutil.Process().memory_info().rss
-    seconds = [await _seconds(runtime, "predict", rotation[i % len(rotation)]) for i in range(CALLS)]
+    seconds = [await _time_call(runtime, "predict", requests[i % len(requests)]) for i in range(CALLS)]
     return {"resident": resident, "seconds": seconds}
 
 
-async def _outage(runtime: "Runtime") -> list[float]:
+async def _time_refusals(runtime: "Runtime") -> list[float]:
     import json
 
-    predicted = json.loads(await _answer(runtime, "predict", _call(text="the store is down")))
-    feedback = _call(prediction_id=predicted["predictions"][0]["prediction_id"], correct=True)
-    return [await _seconds(runtime, "feedback", feedback, 503) for _ in range(OUTAGES)]
+    response = json.loads(await _call(runtime, "predict", _post(text="the store is down")))
+    feedback = _post(prediction_id=response["predictions"][0]["prediction_id"], correct=True)
+    return [await _time_call(runtime, "feedback", feedback, 503) for _ in range(REFUSALS)]
 
 
-async def _seconds(runtime: "Runtime", function: str, call: "HttpCall", status: int = 200) -> float:
+async def _time_call(runtime: "Runtime", function: str, request: "HttpRequest", status: int = 200) -> float:
+    """Return the seconds that a call takes."""
     start = time.perf_counter()
-    await _answer(runtime, function, call, status)
+    await _call(runtime, function, request, status)
     return time.perf_counter() - start
 
 
-async def _answer(runtime: "Runtime", function: str, call: "HttpCall", status: int = 200) -> bytes:
-    reply = await runtime.http(function, call)
-    if reply.status != status:
-        raise SystemExit(f"{function} answered {reply.status}, not {status}: {reply.body.decode()}")
-    return reply.body
+async def _call(runtime: "Runtime", function: str, request: "HttpRequest", status: int = 200) -> bytes:
+    """Return the body of the response. Raises SystemExit if it has another status."""
+    response = await runtime.call_http(function, request)
+    if response.status != status:
+        raise SystemExit(f"{function} answered {response.status}, not {status}: {response.body.decode()}")
+    return response.body
 
 
-def _call(**payload: object) -> "HttpCall":
-    """A POST as the host hands it to a function, with the headers that any client sends."""
+def _post(**payload: object) -> "HttpRequest":
+    """Return a POST as the host passes it to a function, with the headers that any client sends."""
     import json
 
-    from devhost.host.runtime import HttpCall
+    from devhost.host.runtime import HttpRequest
 
     body = json.dumps(payload).encode()
     headers = {
@@ -175,59 +181,4 @@ def _call(**payload: object) -> "HttpCall":
         "content-length": str(len(body)),
     }
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    return HttpCall("POST", "http://localhost/", headers, {}, {}, body, traceparent)
-
-
-# Six slots, 8⁶ invented tweets of about 20 tokens.
-_SLOTS = (
-    (
-        "@airparis",
-        "@nordicrail hello ,",
-        "so #cityhotel",
-        "dear @brightbank",
-        "omg",
-        "well ,",
-        "hey @coffeehouse",
-        "ok",
-    ),
-    (
-        "the crew on my flight to Oslo",
-        "the new app on my old phone",
-        "your whole team at the front desk",
-        "that big breakfast in the lobby",
-        "the delivery I waited for all week",
-        "the seat by the window of the train",
-        "my second order of the same shoes",
-        "the lady who answered my call",
-    ),
-    (
-        "was really lovely",
-        "was not good at all",
-        "made my whole day",
-        "is broken once again",
-        "felt so wonderful",
-        "was just awful today",
-        "never fails to please",
-        "got cancelled without notice",
-    ),
-    (
-        "and I will come back soon",
-        "and nobody could tell me why",
-        "but the wait was far too long",
-        "just as I had hoped",
-        "for the third time this month",
-        "though I had expected less",
-        "even on a rainy Monday",
-        "and my kids agree",
-    ),
-    ("!!", "...", ", thank you", ", no thanks", "#travel", "?!", ", honestly", "."),
-    (":)", ":(", "http://example.org/p", "😀", "<3", "-_-", "xx", "lol"),
-)
-
-
-def tweets(n: int) -> list[str]:
-    """n invented English tweets, the same ones every time."""
-    import random
-
-    choose = random.Random(0)  # noqa: S311
-    return [" ".join(choose.choice(slot) for slot in _SLOTS) for _ in range(n)]
+    return HttpRequest(method="POST", url="http://localhost/", headers=headers, body=body, traceparent=traceparent)

@@ -97,7 +97,7 @@ class _Environment:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.faults: list[str] = []
         self._environment = environment
-        # Set by Core Tools and by devhost.
+        # Core Tools and `make serve` set this.
         self._is_development = environment.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"
 
     def has(self, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Azure on a laptop: the platform's own Python runtime behind HTTP, Azurite's tables, telemetry, alerts, a mailbox.
+"""Azure on one machine: the Functions host, Azurite, telemetry, alert rules and a mailbox, for `make serve` and tests.
 
-`python -m devhost`.
+It starts the app as Azure does, from function_app.py and host.json, and imports none of its modules.
 """

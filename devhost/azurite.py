@@ -1,14 +1,17 @@
-"""Azurite's table service: Azure Table Storage on a laptop.
+"""Azurite's table service: an emulator of Azure Table Storage.
 
 with Azurite(folder) as azurite:
     TableServiceClient.from_connection_string(azurite.connection_string)
 """
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,26 +19,26 @@ from typing import Self
 from devhost.errors import HostError
 from tools.node import ToolMissing, node, package
 
-DEVELOPMENT_PORT = 10002  # where tools look for an emulator's tables
-_HERE = Path(__file__).parent
-_START_SECONDS = 30.0
-# Azurite's only account; its key is public and the same everywhere.
+DEVELOPMENT_PORT = 10002  # the port of the table service in every Azure tool
+_SCRIPT = Path(__file__).with_name("table_service.cjs")
+_START_TIMEOUT_SECONDS = 30.0
+# Azurite's default account. The key is public and the same in every installation.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 def connection_string(port: int) -> str:
-    """What a client needs to reach an Azurite whose tables answer on 127.0.0.1:`port`."""
+    """Return the connection string of a table service on 127.0.0.1:`port`."""
     endpoint = f"http://127.0.0.1:{port}/{ACCOUNT}"
     return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};TableEndpoint={endpoint};"
 
 
 class Azurite:
-    """The service with its data in `folder`. A write it has acknowledged survives `kill`.
+    """A table service in a process of its own, with its data in `folder`. Acknowledged writes survive `kill`.
 
-    `port` 0 takes a free one at the first start and keeps it, so that `connection_string` stays true over a restart.
-    With `in_memory` nothing is written and the data end with the process.
-    The process ends with this one, however this one ends.
+    Port 0 takes a free port at the first start and keeps it, so that `connection_string` is the same after a restart.
+    With `in_memory` no file is written and the data end with the process.
+    The process ends when this process ends, even if it is killed.
     """
 
     def __init__(self, folder: Path, port: int = 0, in_memory: bool = False) -> None:
@@ -52,42 +55,42 @@ class Azurite:
 
     @property
     def pid(self) -> int | None:
-        """None while it does not run."""
-        process = self._process  # another thread may kill it meanwhile
+        """The process id, or None if the service is not running."""
+        process = self._process  # a local name, because another thread may call kill
         return process.pid if process is not None and process.poll() is None else None
 
     def start(self) -> None:
-        """Returns once it listens; does nothing if it does already. Raises HostError."""
+        """Start the service and return once it listens. Do nothing if it already runs. Raise HostError if it fails."""
         if self.pid is not None:
             return
         try:
             program, _ = node(), package("azurite")
         except ToolMissing as error:
             raise HostError(str(error)) from error
-        where = [] if self._in_memory else [str(self.folder.absolute())]
+        folder = [] if self._in_memory else [str(self.folder.absolute())]
         self._process = subprocess.Popen(
-            # Azurite uses what newer Nodes call deprecated; nobody here can change that.
-            [program, "--no-deprecation", str(_HERE / "table_service.cjs"), str(self.port), *where],
-            stdin=subprocess.PIPE,  # never written to: when this process ends, however, it closes and Azurite exits
+            # Azurite's dependencies call APIs that newer versions of Node warn about.
+            [program, "--no-deprecation", str(_SCRIPT), str(self.port), *folder],
+            stdin=subprocess.PIPE,  # nothing is written to it; it closes when this process ends, and then Azurite exits
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is for us; the tables stay until we have finished with them
+            start_new_session=True,  # Ctrl-C must not stop it before the app has ended
         )
         try:
-            self.port = _listening(self._process, self.port)
+            self.port = _wait_until_listening(self._process, self.port)
         except BaseException:
             self.kill()
             raise
 
     def kill(self) -> None:
-        """SIGKILL to the process and all it started. Nothing acknowledged is lost; `start` finds it again."""
+        """Send SIGKILL to the process and its children. Do nothing if it is not running."""
         process, self._process = self._process, None
         if process is None:
             return
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
-            pass  # it was gone already
+            pass  # it has already ended
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
@@ -103,20 +106,32 @@ class Azurite:
         self.kill()
 
 
-def _listening(process: subprocess.Popen[str], port: int) -> int:
-    """Waits until the service asked for `port` says on which one it listens. Raises HostError."""
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process, because two services would overwrite each other's data. Raise HostError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HostError(f"another `make serve` is running in this folder: it uses {folder}") from error
+        yield
+
+
+def _wait_until_listening(process: subprocess.Popen[str], port: int) -> int:
+    """Return the port on which the service listens. `port` is the requested one. Raise HostError if it fails."""
     assert process.stdout is not None
-    watchdog = threading.Timer(_START_SECONDS, process.kill)
+    watchdog = threading.Timer(_START_TIMEOUT_SECONDS, process.kill)
     watchdog.start()
     try:
         line = process.stdout.readline()
     finally:
         watchdog.cancel()
     match json.loads(line or "{}"):
-        case {"port": int(taken)}:
-            return taken
+        case {"port": int(listening)}:
+            return listening
         case {"error": "EADDRINUSE"}:
-            raise HostError(f"port {port} for Azurite's tables is taken: stop what uses it, or choose another")
+            raise HostError(f"Azurite's port {port} is in use: stop the other program, or choose another port")
         case {"error": error}:
             raise HostError(f"Azurite did not start: {' '.join(str(error).split())}")
-    raise HostError(f"Azurite ended, or did not listen within {_START_SECONDS:.0f} s")
+    raise HostError(f"Azurite ended, or did not start within {_START_TIMEOUT_SECONDS:.0f} s")

@@ -1,9 +1,9 @@
-"""What can go wrong in devhost."""
+"""Errors of the local host."""
 
 
 class HostError(Exception):
-    """The app, its files or this machine are not fit to run. The message is one line for a person."""
+    """The app, its files or this machine cannot run. The message is one line for the user."""
 
 
 class InvocationError(Exception):
-    """A function failed. What went wrong is in the log, and nowhere else."""
+    """A function failed. Only the log says why."""

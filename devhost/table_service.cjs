@@ -1,11 +1,11 @@
 // Azurite's table service for devhost/azurite.py:  node table_service.cjs PORT [FOLDER]
 //
-// Azurite's own command line does three things that tests and `make serve` cannot use, so this starts its server class:
-//   - it saves its data every five seconds; here no write is answered before it is on disk, so a killed service loses
-//     nothing that it acknowledged. (Each save writes the whole database: fit for a laptop's few thousand rows.)
-//   - with port 0 it does not say which port it got; here the first line on stdout is {"port": …} or {"error": …}.
-//   - it outlives a killed parent; here it ends when its stdin does.
-// Without FOLDER the data live in memory.
+// This starts Azurite's server class, because its command line does three things that tests and `make serve` cannot use:
+//   - it saves its data every five seconds. Here no write is acknowledged before it is on disk, so that a killed
+//     service loses none. (Each save writes the whole database, which is fine for a few thousand rows.)
+//   - with port 0 it does not print the port. Here the first line on stdout is {"port": …} or {"error": …}.
+//   - it outlives a killed parent. Here it exits when its stdin closes.
+// Without FOLDER the data stay in memory.
 "use strict";
 
 const { mkdirSync } = require("node:fs");
@@ -22,7 +22,7 @@ function build(port, folder) {
   return new Server(configuration);
 }
 
-// Holds back the whole answer to a write, headers too, until the database is saved.
+// Delays the whole response to a write, with its headers, until the database is saved.
 function saveBeforeAnswering(server) {
   const database = server.metadataStore.db;
   database.autosaveDisable();

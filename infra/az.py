@@ -1,4 +1,4 @@
-"""The Azure CLI, and what a deployment told, for the programs that run after it."""
+"""Run the Azure CLI, and read what a deployment left in the environment."""
 
 import json
 import os
@@ -7,11 +7,11 @@ from typing import Any
 
 
 class AzError(Exception):
-    """What the Azure CLI complained of."""
+    """A command of the Azure CLI failed. The message is its stderr."""
 
 
 def az(*arguments: str) -> Any:
-    """What a command answers, decoded from JSON; None where it answers nothing. Raises AzError."""
+    """Return the JSON output of a command, or None if it prints nothing. Raises AzError."""
     command = ["az", *arguments, "--only-show-errors", "--output", "json"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -19,8 +19,8 @@ def az(*arguments: str) -> Any:
     return json.loads(done.stdout) if done.stdout.strip() else None
 
 
-def deployed(name: str) -> str:
-    """A variable that azd or the workflow sets after a deployment. Raises SystemExit where nobody did."""
+def deployment_output(name: str) -> str:
+    """Return a variable that azd or the workflow sets after a deployment. Raises SystemExit if it is not set."""
     if value := os.environ.get(name):
         return value
     raise SystemExit(f"{name} is not set: `azd env get-values` and the outputs of the deployment have it")

@@ -1,7 +1,8 @@
-"""`python -m infra.bicep`: every template and its parameters, read by Microsoft's compiler. `make check` runs this.
+"""`python -m infra.bicep`: check every template and parameter file with Microsoft's compiler. `make check` runs this.
 
-It compiles, lints and formats a copy; a warning is a fault, and so is a file that formatting would change. The compiler
-is what BICEP names, or `bicep` on the PATH; where there is none, one line says that nothing was checked.
+It compiles, lints and formats a copy. A warning is an error, and so is a file that `bicep format` would change. The
+compiler is the program that BICEP names, or `bicep` on the PATH; without one, a single line says that nothing was
+checked.
 
 `python -m infra.bicep snapshots` predicts what would be deployed, without an account, into tests/infra/snapshots.
 """
@@ -20,7 +21,7 @@ _HERE = Path(__file__).resolve().parent
 SNAPSHOTS = _HERE.parent / "tests/infra/snapshots"
 DEPLOYMENTS = (*sorted(path.stem for path in _HERE.glob("*.bicepparam")), "options")
 
-# What azd's environment has in the deployment `options`: all that docs/operations.md lists as an option of production.
+# azd's environment in the deployment `options`: every production option that docs/operations.md lists.
 OPTIONS = {
     "AUDIT_LOGS": "true",
     "AVAILABILITY_TEST": "true",
@@ -33,7 +34,7 @@ OPTIONS = {
     "ZONE_REDUNDANT": "true",
 }
 
-# What the parameter files ask the environment for and have no default for.
+# Environment variables that the parameter files read without a default.
 _ENVIRONMENT = {
     "AZURE_ENV_NAME": "buzzguard",
     "AZURE_FUNCTION_NAME": "func-buzzguard",
@@ -42,77 +43,76 @@ _ENVIRONMENT = {
     "AZURE_LOCATION": "westeurope",
     "OPS_EMAIL": "ops@example.org",
 }
-_NOBODY = "00000000-0000-0000-0000-000000000000"
-_TEMPLATES, _FILES = "**/*.bicep", "**/*.bicep*"
+_EMPTY_GUID = "00000000-0000-0000-0000-000000000000"
+_TEMPLATES, _TEMPLATES_AND_PARAMETERS = "**/*.bicep", "**/*.bicep*"
 
 
 def main() -> None:
     if sys.argv[1:] not in ([], ["snapshots"]):
         raise SystemExit(__doc__)
-    snapshots = sys.argv[1:] == ["snapshots"]
-    if compiler() is None:
-        none = "infra: there is no bicep on the PATH and none named by BICEP"
-        if snapshots:
-            raise SystemExit(f"{none} to predict what would be deployed")
-        print(f"{none}, so that the templates were not checked")
+    write_snapshots = sys.argv[1:] == ["snapshots"]
+    if find_compiler() is None:
+        missing = "infra: no bicep on the PATH, and BICEP is not set"
+        if write_snapshots:
+            raise SystemExit(f"{missing}: cannot predict what would be deployed")
+        print(f"{missing}: the templates were not checked")
         return
-    with copy() as folder:
-        if not snapshots:
-            sys.exit("\n".join(faults(folder)) or None)
+    with copy_of_templates() as folder:
+        if not write_snapshots:
+            sys.exit("\n".join(find_problems(folder)) or None)
         for deployment in DEPLOYMENTS:
             (SNAPSHOTS / f"{deployment}.json").write_text(predict(deployment, folder))
 
 
-def compiler() -> str | None:
-    """Where Microsoft's compiler is, if it is anywhere. Raises SystemExit where BICEP names what is no program."""
+def find_compiler() -> str | None:
+    """Return the path of Microsoft's compiler, or None. Raises SystemExit if BICEP names something else."""
     named = os.environ.get("BICEP")
     found = shutil.which(named or "bicep")
     if named and found is None:
-        raise SystemExit(f"BICEP names no program: {named}")
+        raise SystemExit(f"BICEP is not a program: {named}")
     return found and str(Path(found).resolve())
 
 
 @contextmanager
-def copy() -> Iterator[Path]:
-    """A copy of this folder: the compiler writes beside what it reads."""
+def copy_of_templates() -> Iterator[Path]:
+    """Copy this folder: the compiler writes its output beside its input."""
     with tempfile.TemporaryDirectory() as parent:
         yield Path(shutil.copytree(_HERE, Path(parent, "infra"), ignore=shutil.ignore_patterns("__pycache__")))
 
 
-def faults(folder: Path) -> list[str]:
-    """What is wrong with the templates and parameters in a copy, one fault a line. Formats them there."""
-    written = {path: path.read_text() for path in folder.glob(_FILES)}
-    commands = (("build", _TEMPLATES), ("lint", _FILES), ("format", _FILES))
-    said = [_bicep(folder, command, "--pattern", pattern).stderr for command, pattern in commands]
-    found = [line.removeprefix(f"{folder}/") for text in said for line in text.splitlines()]
-    changed = [path for path, text in written.items() if path.read_text() != text]
-    found += [f"{path.relative_to(folder)} : bicep format would change it" for path in changed]
-    return sorted(set(found))
+def find_problems(folder: Path) -> list[str]:
+    """Check the templates and parameter files in a copy. Return a line for each problem. Formats the files there."""
+    before = {path: path.read_text() for path in folder.glob(_TEMPLATES_AND_PARAMETERS)}
+    commands = (("build", _TEMPLATES), ("lint", _TEMPLATES_AND_PARAMETERS), ("format", _TEMPLATES_AND_PARAMETERS))
+    output = [_bicep(folder, command, "--pattern", pattern).stderr for command, pattern in commands]
+    problems = [line.removeprefix(f"{folder}/") for text in output for line in text.splitlines()]
+    changed = [path for path, text in before.items() if path.read_text() != text]
+    problems += [f"{path.relative_to(folder)} : bicep format would change it" for path in changed]
+    return sorted(set(problems))
 
 
 def predict(deployment: str, folder: Path, environment: Mapping[str, str] = {}) -> str:
-    """The snapshot of a deployment, as JSON: each resource with what is known of it before it is deployed.
+    """Return the snapshot of a deployment as JSON: each resource, as far as it is known before it is deployed.
 
-    The environment adds to what the parameter files need at least.
-
-    Raises SystemExit with what the compiler says of templates that do not compile.
+    `environment` adds to the variables that the parameter files need. Raises SystemExit with the compiler's errors if
+    the templates do not compile.
     """
     if deployment == "options":
         deployment, environment = "main", OPTIONS
     file = folder / f"{deployment}.bicepparam"
-    where = ["--tenant-id", _NOBODY, "--subscription-id", _NOBODY, "--deployment-name", deployment]
+    scope = ["--tenant-id", _EMPTY_GUID, "--subscription-id", _EMPTY_GUID, "--deployment-name", deployment]
     if deployment != "main":
-        where += ["--resource-group", f"rg-buzzguard-{deployment}"]
-    done = _bicep(folder, "snapshot", str(file), "--mode", "overwrite", *where, environment=environment)
+        scope += ["--resource-group", f"rg-buzzguard-{deployment}"]
+    done = _bicep(folder, "snapshot", str(file), "--mode", "overwrite", *scope, environment=environment)
     if done.returncode:
         raise SystemExit(done.stderr)
     snapshot = json.loads(file.with_suffix(".snapshot.json").read_text())
-    snapshot["outputs"] = dict(sorted(snapshot["outputs"].items()))  # they come in any order
+    snapshot["outputs"] = dict(sorted(snapshot["outputs"].items()))  # the compiler's order varies
     return json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n"
 
 
-def compile_(template: str, folder: Path) -> str:
-    """What Azure gets of a template, as JSON. Raises SystemExit with what the compiler says of a faulty one."""
+def compile_template(template: str, folder: Path) -> str:
+    """Return the JSON that Azure gets for a template. Raises SystemExit with the compiler's errors."""
     done = _bicep(folder, "build", template, "--stdout")
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -122,14 +122,14 @@ def compile_(template: str, folder: Path) -> str:
 def _bicep(
     folder: Path, command: str, *arguments: str, environment: Mapping[str, str] = {}
 ) -> subprocess.CompletedProcess[str]:
-    """Raises SystemExit where the compiler ends badly and does not say why: it was killed, or is none."""
-    program = compiler()
+    """Run the compiler. Raises SystemExit if it fails without a message: it was killed, or is another program."""
+    program = find_compiler()
     assert program is not None
-    known = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+    inherited = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
     done = subprocess.run(
         [program, command, *arguments],
         cwd=folder,
-        env={**known, **_ENVIRONMENT, **environment},
+        env={**inherited, **_ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -1,8 +1,8 @@
-"""`python -m infra.package ZIP`: the deployable app, for linux x86-64 and CPython 3.13. `make package` runs this.
+"""`python -m infra.package ZIP`: build the package that is deployed, for linux x86-64 and CPython 3.13.
 
-Inside: what is served, the champion and every other model, the locked packages without the parts that a function never
-loads, and bytecode instead of a first compilation at each cold start. The same input gives the same bytes. build.json
-names them: /api/health/ready tells which build answers.
+`make package` runs this. The zip holds the app, every model, the locked dependencies without the parts that the app
+never loads, and bytecode, so that a cold start compiles nothing. The same input gives the same bytes. build.json holds
+their digest, which /api/health/ready reports.
 """
 
 import hashlib
@@ -30,14 +30,14 @@ SERVED = [
     "sentiment",
     "web",
 ]
-PACKAGES = ".python_packages/lib/site-packages"  # where the platform looks for them
+PACKAGES = ".python_packages/lib/site-packages"  # the platform looks here for dependencies
 
 INSTRUMENTED = "asgi dbapi django fastapi flask httpx psycopg2 requests urllib urllib3 wsgi".split()
 
-# Never loaded by a function; tests/e2e/test_package.py serves without them.
+# The app never loads these: tests/e2e/test_package.py serves without them.
 UNUSED = [
     "bin",
-    "onnxruntime/capi/libonnxruntime.so*",  # for programs in C; Python has its own copy
+    "onnxruntime/capi/libonnxruntime.so*",  # for C programs; the Python module has its own copy
     "onnxruntime/capi/libonnxruntime_providers_shared.so",
     "onnxruntime/quantization",
     "onnxruntime/tools",
@@ -47,25 +47,25 @@ UNUSED = [
     "numpy/f2py",
     "numpy/_core/include",
     "numpy/_core/lib",
-    "numpy/_core/_simd*.so",  # for tests, as the next
+    "numpy/_core/_simd*.so",  # for tests, like the next line
     "numpy/_core/_*_tests*.so",
     *(f"numpy/{name}" for name in ("fft", "ma", "polynomial", "random", "testing")),
-    *("flatbuffers", "google"),  # onnxruntime names them for its tools
-    *("cffi", "pycparser"),  # of them cryptography needs the compiled part, which lies outside
+    *("flatbuffers", "google"),  # onnxruntime requires them for its tools only
+    *("cffi", "pycparser"),  # cryptography needs only their compiled part, which lies outside
     *("azure/data/tables/aio", "azure/identity/aio", "azure/storage/blob/**/aio"),
     *(f"werkzeug/{name}" for name in ("debug", "middleware", "routing")),
-    *("psutil/_ps[abosw]*.py", "urllib3/contrib/emscripten"),  # other systems
+    *("psutil/_ps[abosw]*.py", "urllib3/contrib/emscripten"),  # for other systems
     "multidict/_testcapi*.so",
-    # Instrumentation that cloud/telemetry.py turns off, and what only that and older exporters need.
+    # Instrumentation that cloud/telemetry.py turns off, and packages that only it and older exporters need.
     *(f"opentelemetry/instrumentation/{name}" for name in INSTRUMENTED),
     *("asgiref", "msrest", "oauthlib", "opentelemetry/util/http", "requests_oauthlib"),
-    "simplemma/strategies/dictionaries/data/*",  # every language; KEPT names the one that TextSpec uses
+    "simplemma/strategies/dictionaries/data/*",  # every language; KEPT has the one that TextSpec uses
     "**/*.pyi",
-    "*.dist-info/RECORD",  # lists bin, whose scripts begin with the path of the Python that this ran with
+    "*.dist-info/RECORD",  # lists bin, whose scripts start with the path of the Python that built the package
 ]
 KEPT = ["simplemma/strategies/dictionaries/data/en.plzma"]
-VIEWER = [*viewer.VIEWER, "LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"]
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date a zip can hold
+VIEWER_FILES = [*viewer.VIEWER, "LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"]
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip can hold
 
 
 def main() -> None:
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def build(folder: Path) -> None:
-    """Lay the app out in `folder`, which is made, as it will be on the platform."""
+    """Create `folder`, and lay the app out in it as on the platform."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in SERVED:
         source = ROOT / name
@@ -96,14 +96,14 @@ def build(folder: Path) -> None:
 
 
 def copy_viewer(folder: Path) -> None:
-    """What shows /api/docs, as functions/openapi/viewer.py looks for it."""
+    """Copy the files of /api/docs to where functions/openapi/viewer.py looks for them."""
     folder.mkdir()
-    for name in VIEWER:
+    for name in VIEWER_FILES:
         shutil.copy(viewer.INSTALLED / name, folder)
 
 
 def install(folder: Path) -> None:
-    """The locked packages, as wheels for the platform; each must have the hash in requirements.txt."""
+    """Install the locked dependencies as wheels for the platform. Each must match its hash in requirements.txt."""
     uv = Path(sysconfig.get_path("scripts")) / "uv"
     platform = ["--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:"]
     locked = ["--require-hashes", "-r", str(ROOT / "requirements.txt")]
@@ -111,22 +111,22 @@ def install(folder: Path) -> None:
 
 
 def prune(folder: Path) -> None:
-    """Remove what is UNUSED. Raises SystemExit for a pattern that finds nothing: a package has changed its layout."""
+    """Remove UNUSED. Raises SystemExit if a pattern matches nothing: a dependency has changed its layout."""
     kept = {folder / name for name in KEPT}
     if missing := [name for name in KEPT if not (folder / name).exists()]:
-        raise SystemExit(f"not in the packages any more: {', '.join(missing)}")
+        raise SystemExit(f"no longer in the dependencies: {', '.join(missing)}")
     for pattern in UNUSED:
         found = [path for path in folder.glob(pattern) if path not in kept]
         if not found:
-            raise SystemExit(f"nothing to prune by {pattern}: look at the packages again")
+            raise SystemExit(f"{pattern} matches nothing: look at the dependencies again")
         for path in found:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def compile_all(folder: Path) -> None:
-    """Bytecode beside every module, valid by its being there: a zip keeps no time to the second.
+    """Compile every module, with bytecode that Python does not check against its source: a zip rounds file times.
 
-    In one process with one hash seed: what stands before it in the process shows in the bytes of a module.
+    One process and one fixed hash seed: the bytes of a module depend on what the process compiled before it.
     """
     arguments = ["-q", "-s", str(folder), "--invalidation-mode", "unchecked-hash", str(folder)]
     environment = os.environ | {"PYTHONHASHSEED": "0"}
@@ -134,7 +134,7 @@ def compile_all(folder: Path) -> None:
 
 
 def build_id(folder: Path) -> str:
-    """16 hex digits of a SHA-256 over the names and contents of all files of `folder`."""
+    """Return 16 hex digits of a SHA-256 over the names and contents of all files in `folder`."""
     digest = hashlib.sha256()
     for path in _files(folder):
         content = hashlib.sha256(path.read_bytes()).digest()
@@ -143,10 +143,10 @@ def build_id(folder: Path) -> str:
 
 
 def pack(folder: Path, target: Path) -> None:
-    """All files of `folder` as one zip, in order, without times."""
+    """Zip all files of `folder`, sorted, with one fixed date."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in _files(folder):
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), ZIP_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, path.read_bytes())

@@ -1,8 +1,8 @@
 """Detect texts that are probably not English. The models are trained on English only, but score any text.
 
-Detection uses function words: almost every sentence has some, each language has its own, and lists of them identify a
-language about as well as letter trigrams do (Grefenstette, "Comparing two language identification schemes", 1995). It
-takes one pass over the words, and no model has to be loaded.
+Detection counts function words. Almost every sentence has some, each language has its own, and lists of them identify a
+language about as well as letter trigrams do (Grefenstette, "Comparing two language identification schemes", 1995). One
+pass over the words is enough, and there is no model to load.
 """
 
 import re
@@ -62,8 +62,9 @@ _ELISION = re.compile(r"(?:[cdjlmnst]|qu|dell|nell|un)'[aeiouyhàâéèêëîï�
 def is_probably_not_english(text: str) -> bool:
     """Return whether `text` is probably not English.
 
-    So it is if most letters are not Latin, or if function words of other languages outnumber the English ones. In doubt
-    a text counts as English: names and unknown words alone do not cause a warning.
+    True if most letters are not Latin, or if function words of other languages outnumber the English ones. Words with
+    accents count as foreign once there is a foreign function word. In doubt a text is English: names and unknown words
+    alone do not change that.
     """
     plain = _NOT_A_WORD.sub(" ", unicodedata.normalize("NFC", text)).replace("’", "'").lower()
     words = _WORD.findall(plain)

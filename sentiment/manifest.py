@@ -16,8 +16,7 @@ BUCKETS = 10  # of P(positive), equally wide, in the baseline and in telemetry
 class IdsCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="ids_counts"):
     """The graph takes `ids` int32 [batch, n] and `counts` float32 [batch, n]; `ids` is padded with the vocabulary size.
 
-    `vocabulary` holds the sorted hashes of the n-grams, little-endian, `bits` (32 or 64) wide. An id is the position
-    of a hash.
+    `vocabulary` names a file of sorted n-gram hashes, little-endian, `bits` wide. An id is the index of a hash.
     """
 
     vocabulary: str
@@ -32,13 +31,13 @@ class IdsCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 class TokenIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="token_ids"):
     """The graph takes `token_ids` int32 [batch, n], padded with `padding`, and `lengths` int32 [batch].
 
-    `vocabulary` is a UTF-8 text file; the token in line i (from 0) has id i. Texts are cut to `max_length` tokens.
+    `vocabulary` names a UTF-8 text file; the token in line i, from 0, has id i. Texts are cut to `max_length` tokens.
     """
 
     vocabulary: str
     max_length: int
-    padding: int = 0  # id of padding
-    unknown: int = 1  # id of a token that is not in the vocabulary
+    padding: int = 0  # the id that fills up shorter texts
+    unknown: int = 1  # the id of every token that is not in the vocabulary
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -48,8 +47,8 @@ class TokenIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 class WordPieces(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="word_pieces"):
     """Like `TokenIds`, but the lines of `vocabulary` are WordPieces, and a text stands between `start` and `end`.
 
-    `words` holds the sorted 32-bit hashes of the tokens in the training data. It tells which words are unknown: pieces
-    cannot, since they can spell any word.
+    `words` names a file of sorted 32-bit hashes: the tokens of the training data. It tells which words are unknown.
+    The vocabulary cannot, because its pieces spell almost any word.
     """
 
     vocabulary: str
@@ -94,7 +93,7 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Statistics of the model on validation texts. Drift alerts compare live traffic with them."""
+    """How the validation texts looked to the model. Drift alerts compare live traffic with this."""
 
     probability: tuple[float, ...]  # [BUCKETS]: share of texts in each bucket of P(positive)
     unknown_share: float = msgspec.field(name="unknown")  # mean share of unknown tokens
@@ -113,6 +112,8 @@ class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that serving needs to know about a model, and where the model comes from."""
+
     name: str
     version: str
     family: str
@@ -139,7 +140,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Registry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`registry.json` beside the model folders. It names the model that is served, unless the setting MODEL does."""
+    """`registry.json` beside the model folders: names the model to serve where the setting MODEL does not."""
 
     champion: str
 
@@ -154,7 +155,10 @@ def read_champion(models: Path) -> str:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a model folder, not verified. Raises ModelError if it is missing or invalid."""
+    """Return the manifest of a model folder without verifying the other files.
+
+    Raises ModelError if it is missing or invalid.
+    """
     try:
         return msgspec.json.decode((folder / MANIFEST_FILE).read_bytes(), type=Manifest)
     except OSError as error:
@@ -164,9 +168,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def load_verified_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a model folder after verifying the hash of every file that it names.
+    """Return the manifest of a model folder after verifying the SHA-256 of every file that it names.
 
-    Raises ModelError if the manifest or a file is missing or invalid. The message names the file.
+    Raises ModelError, which names the file, if the manifest or a file is missing or invalid.
     """
     manifest = read_manifest(folder)
     for name, sha256 in manifest.files.items():

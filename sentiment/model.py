@@ -1,4 +1,4 @@
-"""Load a verified model folder and score texts with it. A folder that fails verification is not loaded at all."""
+"""Load a model folder and score texts with it. There is no fallback: a folder that fails verification is refused."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,20 +8,21 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from . import manifest
 from .errors import ModelError
-from .features import Encoder, Tokens, encoder
-from .manifest import IdsCounts, Manifest
+from .features import Encoder, Tokens, make_encoder
+from .manifest import IdsCounts, Manifest, load_verified_manifest
 
 
 class Scores(NamedTuple):
+    """The scores of a batch of texts."""
+
     probability: NDArray[np.float64]  # [batch]: calibrated P(positive), 0 … 1
-    logit: NDArray[np.float64]  # [batch]: log-odds of `probability`
-    unknown_share: NDArray[np.float64]  # [batch]: share of the text's tokens that the model does not know
+    logit: NDArray[np.float64]  # [batch]: the log-odds of `probability`
+    unknown_share: NDArray[np.float64]  # [batch]: share of unknown tokens; 1 for a text without tokens
 
 
 class Model:
-    """Scores texts with the ONNX graph of one model folder. Safe to call from several threads."""
+    """Scores texts with the ONNX graph of a model folder. Safe to call from several threads."""
 
     def __init__(self, manifest: Manifest, encode: Encoder, session: ort.InferenceSession) -> None:
         self.manifest = manifest
@@ -30,17 +31,17 @@ class Model:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Load a model folder. Raises ModelError, which names the invalid file."""
-        about = manifest.load_verified_manifest(folder)
-        graph = folder / about.graph
-        try:  # from the path: from bytes it is slower, and they stay in memory beside the session
+        """Load and verify a model folder, and run its graph once. Raises ModelError, which names the invalid file."""
+        manifest = load_verified_manifest(folder)
+        graph = folder / manifest.graph
+        try:  # Pass the path, not the bytes: bytes are slower, and stay in memory beside the session.
             session = ort.InferenceSession(graph, session_options(), providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises many types without a common base
+        except Exception as error:  # onnxruntime's exceptions have no common base class
             raise ModelError(f"{graph}: {error}") from error
         if [output.name for output in session.get_outputs()] != ["logit"]:
             raise ModelError(f"{graph}: must have one output, named logit")
-        files = {name: (folder / name).read_bytes() for name in about.input.files}
-        model = cls(about, encoder(about.input, files), session)
+        files = {name: (folder / name).read_bytes() for name in manifest.input.files}
+        model = cls(manifest, make_encoder(manifest.input, files), session)
         try:
             model.score_tokens([[]])
         except Exception as error:
@@ -49,14 +50,15 @@ class Model:
 
     @property
     def is_sequence_model(self) -> bool:
-        """Whether the graph reads tokens in order. Such a graph takes milliseconds for a text, others less than one."""
+        """Whether the graph reads tokens in order. It then takes milliseconds for a text, otherwise less than one."""
         return not isinstance(self.manifest.input, IdsCounts)
 
     def tokens(self, text: str) -> Tokens:
+        """Tokenise a text as the model was trained to read it."""
         return self.manifest.text.tokens(text)
 
     def arrays(self, texts: Sequence[str]) -> Mapping[str, NDArray[Any]]:
-        """Return the inputs of the graph for these texts."""
+        """Return the graph's inputs for these texts, by name."""
         return self._encode([self.tokens(text) for text in texts]).arrays
 
     def score(self, texts: Sequence[str]) -> Scores:
@@ -64,10 +66,10 @@ class Model:
         return self.score_tokens([self.tokens(text) for text in texts])
 
     def score_tokens(self, batch: Sequence[Tokens]) -> Scores:
-        """Score texts that are already tokenised.
+        """Score one or more tokenised texts.
 
-        A sequence model scores them one by one: on one thread a batch is not faster, padding costs memory, and with
-        quantised activations the score of a text would depend on the others in its batch.
+        A sequence model scores them one by one. On one thread a batch is no faster, and its padding costs memory. With
+        quantised activations the score of a text would also depend on the other texts in its batch.
         """
         batches = [[tokens] for tokens in batch] if self.is_sequence_model else [batch]
         encoded = [self._encode(each) for each in batches]
@@ -79,9 +81,10 @@ class Model:
 
 
 def session_options() -> ort.SessionOptions:
-    """Return options for one thread that does not spin: a call takes under a millisecond, and idle cores cost money.
+    """Return options for serving: one thread, no spinning, no optimisation of the graph.
 
-    Graph optimisation is off because the export has already done it. Repeating it would lengthen a cold start.
+    A call takes less than a millisecond, so more threads would not help, and spinning would keep a core busy between
+    calls. The export has already optimised the graph; doing it again would lengthen a cold start.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

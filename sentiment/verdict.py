@@ -9,20 +9,22 @@ type Label = Literal["positive", "negative"]
 type Decision = Literal["publish", "review", "hold"]
 type WarningCode = Literal["mostly_unknown_words", "probably_not_english"]
 
-UNKNOWN_WORDS_LIMIT = 0.5  # above this share of unknown tokens, the score says little about the text
+UNKNOWN_WORDS_LIMIT = 0.5  # share of unknown tokens above which the score says little about the text
 
 
 class Verdict(NamedTuple):
+    """The label of a text, what to do with it, and reasons not to trust the score."""
+
     label: Label
     decision: Decision
     warnings: list[WarningCode]
 
 
 def verdict(text: str, probability: float, unknown_share: float, thresholds: Thresholds) -> Verdict:
-    """Return the verdict on a text, from its calibrated P(positive) and its share of unknown tokens.
+    """Return the verdict on a text, given its calibrated P(positive) and its share of unknown tokens.
 
-    The decision is "publish" only where the label "positive" is precise, "hold" where "negative" is, and "review"
-    between. A text with a warning is never published: letting a bad tweet through is the expensive mistake.
+    The decision is "publish" only where the label "positive" is precise, "hold" only where "negative" is, and "review"
+    between them. A text with a warning is never "publish": a bad tweet that gets published is the expensive mistake.
     """
     warnings: list[WarningCode] = ["mostly_unknown_words"] if unknown_share > UNKNOWN_WORDS_LIMIT else []
     if is_probably_not_english(text):

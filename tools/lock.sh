@@ -1,6 +1,6 @@
 #!/bin/sh
-# Resolves the dependency groups of pyproject.toml into hashed requirements*.txt. Every group gets the versions that the
-# largest one has, so that what is tested is what is deployed.
+# Resolve the dependency groups of pyproject.toml into requirements files with hashes. Every group gets the versions of
+# the largest one, so that the app is deployed in the versions that are tested.
 set -eu
 compile() {
     .venv/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes --python-version 3.13 \

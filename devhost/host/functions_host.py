@@ -1,62 +1,58 @@
-"""Azure Functions' HTTP front on a laptop: an ASGI app that routes, checks keys and calls the functions."""
+"""The HTTP side of the Functions host: an ASGI app that routes requests, checks keys and limits, calls functions."""
 
 import asyncio
-import hmac
-import http
 import logging
 import os
-import re
-import secrets
 import sys
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from json import JSONDecodeError
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
-from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from devhost.errors import HostError, InvocationError
 
+from .admin import Admin
+from .http_conversion import raw_path, to_asgi_response, to_function_request
+from .invoker import Invoker, Observer
+from .keys import Keys
+from .loader import load_app
+from .problems import problem
 from .routes import split_path
-from .runtime import HttpCall, HttpReply, Invocation, Runtime, load
+from .runtime import Runtime
 from .settings_files import NO_CORS, Cors, HostJson
 
 log = logging.getLogger(__name__)
 
-type Observer = Callable[[Invocation], None]  # is told of every call of a function when it is over
-
-_LARGEST_BODY = 104_857_600  # bytes; the platform's own, and its setting's name
-_LARGEST_BODY_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_OURS_TO_SAY = {"connection", "content-length", "transfer-encoding"}  # the server frames the answer, not the function
+_MAX_BODY_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"  # as on Azure, and the default too
+_DEFAULT_MAX_BODY_BYTES = 104_857_600
 
 
 def create_app(
     app_dir: Path, cors: Cors = NO_CORS, observer: Observer | None = None, routes: Sequence[Route] = ()
 ) -> Starlette:
-    """Loads the function app in `app_dir` and returns the ASGI app that answers for it, and for `routes` before it.
-    Keys and the largest body come from the environment, routePrefix and limits from host.json. Not to be called from a
-    running event loop. Raises HostError."""
-    limits = HostJson.read(app_dir)
-    runtime = load(app_dir)
-    app = front(Host(runtime, limits, Keys.from_environment(), _largest_body(), observer), cors, routes)
+    """Load the function app in `app_dir` and return the ASGI app that serves `routes` and, after them, its functions.
+
+    Keys and the maximum body size come from the environment, the route prefix and request limits from host.json. Must
+    not be called inside a running event loop. Raise HostError if the app cannot be loaded.
+    """
+    host_json = HostJson.read(app_dir)
+    runtime = load_app(app_dir)
+    host = FunctionsHost(runtime, host_json, Keys.from_environment(), _max_body_bytes(), observer)
+    app = with_cors(host, cors, routes)
     app.state.runtime = runtime
     return app
 
 
-def front(host: "Host", cors: Cors, routes: Sequence[Route] = ()) -> Starlette:
-    """`host` with CORS before it. A refused or failed request gets the headers too: else pages could not read why."""
-    allowing = Middleware(
+def with_cors(host: "FunctionsHost", cors: Cors, routes: Sequence[Route] = ()) -> Starlette:
+    """Wrap `host` so that every response has CORS headers, also errors, which pages could not read otherwise."""
+    middleware = Middleware(
         CORSMiddleware,
         allow_origins=cors.origins,
         allow_methods=["*"],
@@ -64,63 +60,36 @@ def front(host: "Host", cors: Cors, routes: Sequence[Route] = ()) -> Starlette:
         expose_headers=["*"],
         allow_credentials=cors.credentials,
     )
-    app = Starlette(routes=routes, middleware=[allowing] if cors.origins else [])
-    app.router.default = host  # a route of starlette's would not match a path with a newline in it
+    app = Starlette(routes=routes, middleware=[middleware] if cors.origins else [])
+    app.router.default = host  # a route of Starlette would not match a path that contains a newline
     return app
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Who may call what is not anonymous. A key that is None opens nothing."""
-
-    function: str | None = field(default=None, repr=False)
-    master: str | None = field(default=None, repr=False)
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        return cls(os.environ.get("DEVHOST_FUNCTION_KEY") or None, os.environ.get("DEVHOST_MASTER_KEY") or None)
-
-    def admit(self, level: str, request: Request) -> bool:
-        """Whether the request may call a function of this auth level: ANONYMOUS, FUNCTION or ADMIN."""
-        if level == "ANONYMOUS":
-            return True
-        offered = (request.headers.get("x-functions-key") or request.query_params.get("code") or "").encode()
-        accepted = (self.function, self.master) if level == "FUNCTION" else (self.master,)
-        return any(hmac.compare_digest(offered, key.encode()) for key in accepted if key)
-
-
-def problem(status: int, headers: Mapping[str, str] | None = None, detail: str | None = None) -> Response:
-    """An RFC 9457 answer of the host itself."""
-    content = {"type": "about:blank", "title": http.HTTPStatus(status).phrase, "status": status}
-    if detail:
-        content["detail"] = detail
-    return JSONResponse(content, status, headers, media_type="application/problem+json")
-
-
-class Host:
-    """Answers every request; never raises."""
+class FunctionsHost:
+    """Respond to every request; never raise."""
 
     def __init__(
         self,
         runtime: Runtime,
         limits: HostJson,
         keys: Keys,
-        largest_body: int = _LARGEST_BODY,
+        max_body_bytes: int = _DEFAULT_MAX_BODY_BYTES,
         observer: Observer | None = None,
     ) -> None:
-        """`largest_body` in bytes."""
         self._runtime = runtime
-        self._observer = observer
         self._keys = keys
-        self._largest_body = largest_body
-        self._max_outstanding = limits.max_outstanding if limits.max_outstanding > 0 else sys.maxsize
+        self._invoker = Invoker(runtime, observer)
+        self._admin = Admin(runtime, self._invoker, keys)
+        self._max_body_bytes = max_body_bytes
+        self._max_outstanding = limits.max_outstanding_requests
         self._outstanding = 0
-        self._running = asyncio.Semaphore(limits.max_concurrent if limits.max_concurrent > 0 else sys.maxsize)
+        concurrent = limits.max_concurrent_requests
+        self._concurrency = asyncio.Semaphore(concurrent if concurrent > 0 else sys.maxsize)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            response = await self._answer(request)
+            response = await self._respond(request)
         except ClientDisconnect:
             return
         except InvocationError:
@@ -129,141 +98,52 @@ class Host:
             log.exception("the host failed at %s %s", request.method, request.url.path)
             response = problem(500)
         if request.method == "HEAD":
-            response.body = b""  # its length stays in the headers
+            response.body = b""  # the headers still have its length
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
-        path = split_path(_raw_path(request))
+    async def _respond(self, request: Request) -> Response:
+        path = split_path(raw_path(request))
         if path and path[0].lower() == "admin":
-            return await self._admin(request, path[1:])
+            return await self._admin.respond(request, path[1:])
         found = self._runtime.routes.find(request.method, path)
         if found is None:
-            return problem(404)  # a method that no function takes is no 405: the host knows of none
-        route, parameters = found
-        if not self._keys.admit(self._runtime.functions[route.function].auth_level, request):
+            return problem(404)  # also for an unknown method: Azure's host has no 405
+        route, route_values = found
+        if not self._keys.is_authorized(request, self._runtime.functions[route.function].auth_level):
             return problem(401)
-        if self._outstanding >= self._max_outstanding:
+        if 0 < self._max_outstanding <= self._outstanding:
             return problem(429, {"retry-after": "1"})
-        self._outstanding += 1
-        try:
-            body = await self._body(request)
+        async with self._outstanding_request():
+            body = await self._read_body(request)
             if body is None:
                 return problem(413)
-            call = _call(request, parameters, body)
-            url = call.url.partition("?")[0]
-            async with self._running:
-                reply = self._runtime.http(route.function, call)
-                return await self._invoked(route.function, url, call.traceparent, reply)
+            async with self._concurrency:
+                function_request = to_function_request(request, route_values, body)
+                return to_asgi_response(await self._invoker.call_http(route.function, function_request))
+
+    @asynccontextmanager
+    async def _outstanding_request(self) -> AsyncIterator[None]:
+        self._outstanding += 1
+        try:
+            yield
         finally:
             self._outstanding -= 1
 
-    async def _invoked(
-        self, function: str, url: str, traceparent: str, invocation: Awaitable[HttpReply | None]
-    ) -> Response:
-        """The answer that a call comes to. The observer is told of it, also of an InvocationError."""
-        started, start = datetime.now(UTC), time.perf_counter()
-        status, succeeded = 500 if url else 0, False
-        try:
-            reply = await invocation
-            status, succeeded = reply.status if reply else 0, True
-            return _response(reply) if reply else Response(status_code=202)
-        finally:
-            if self._observer:
-                seconds = time.perf_counter() - start
-                self._observer(Invocation(function, url, traceparent, started, seconds, status, succeeded))
-
-    async def _body(self, request: Request) -> bytes | None:
-        """The whole body, or None as soon as it is known to be too large."""
-        declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._largest_body:
+    async def _read_body(self, request: Request) -> bytes | None:
+        """Return the body, or None as soon as it is known to be too large."""
+        content_length = request.headers.get("content-length", "")
+        if content_length.isdecimal() and int(content_length) > self._max_body_bytes:
             return None
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > self._largest_body:
+            if len(body) > self._max_body_bytes:
                 return None
         return bytes(body)
 
-    async def _admin(self, request: Request, path: Sequence[str]) -> Response:
-        if self._keys.master and not self._keys.admit("ADMIN", request):
-            return problem(401)
-        match request.method, [part.lower() for part in path]:
-            case "GET" | "HEAD", ["host", "status"]:
-                return JSONResponse({"state": "Running"})
-            case "POST", ["functions", name]:
-                return await self._trigger(request, name)
-            case _, ["host", "status"]:
-                return problem(405, {"allow": "GET, HEAD"})
-            case _, ["functions", _]:
-                return problem(405, {"allow": "POST"})
-        return problem(404)
 
-    async def _trigger(self, request: Request, name: str) -> Response:
-        """Runs a timer and answers when it has run: 202, or 500 if it failed. (Azure answers 202 before it runs.)"""
-        function = next((known for known in self._runtime.functions.values() if known.name.lower() == name), None)
-        if function is None:
-            return problem(404)
-        if function.trigger != "timerTrigger":
-            return problem(400, detail=f"{function.name} is not a timer.")
-        try:
-            asked = await request.json()
-        except (JSONDecodeError, UnicodeDecodeError):
-            asked = None
-        if not isinstance(asked, dict):
-            return problem(400, detail='The body must be JSON: {"input": ...}')
-        trace = _new_trace()
-        run = self._runtime.timer(function.name, trace)  # a timer takes no input, here as on Azure
-        return await self._invoked(function.name, "", trace, run)
-
-
-def _raw_path(request: Request) -> str:
-    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
-    return raw.decode("latin-1")
-
-
-def _call(request: Request, parameters: Mapping[str, str | None], body: bytes) -> HttpCall:
-    query = request.scope["query_string"].decode("utf-8", "replace")
-    traceparent = request.headers.get("traceparent", "")
-    known = _TRACEPARENT.fullmatch(traceparent) is not None
-    host = request.headers.get("host", "localhost")
-    return HttpCall(
-        method=request.method,
-        url=f"{request.url.scheme}://{host}{_raw_path(request)}{'?' if query else ''}{query}",
-        headers=_joined(request.headers.items()),
-        # Functions' host keeps no query parameter that is empty, not even ?flag
-        query={name: value for name, value in _joined(parse_qsl(query, keep_blank_values=True)).items() if value},
-        # ToRpcHttp leaves out a catch-all that found nothing
-        parameters={name: value for name, value in parameters.items() if value is not None},
-        body=body,
-        traceparent=traceparent if known else _new_trace(),
-        tracestate=request.headers.get("tracestate", "") if known else "",
-    )
-
-
-def _new_trace() -> str:
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-
-
-def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """One text for each name. Repeated values are joined with a comma, names that differ only in case are one: so does
-    Functions' host (ToRpcHttp) before the Python worker gets them, for headers and query parameters alike."""
-    joined: dict[str, str] = {}
-    spelling: dict[str, str] = {}
-    for name, value in pairs:
-        name = spelling.setdefault(name.lower(), name)
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return joined
-
-
-def _response(reply: HttpReply) -> Response:
-    response = Response(reply.body if reply.status not in (204, 205, 304) else None, reply.status)
-    headers = [(name.lower(), value) for name, value in reply.headers if name.lower() not in _OURS_TO_SAY]
-    response.raw_headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    return response
-
-
-def _largest_body() -> int:
-    setting = os.environ.get(_LARGEST_BODY_SETTING, str(_LARGEST_BODY))
+def _max_body_bytes() -> int:
+    setting = os.environ.get(_MAX_BODY_SETTING, str(_DEFAULT_MAX_BODY_BYTES))
     if not setting.isdecimal():
-        raise HostError(f"{_LARGEST_BODY_SETTING} must be a number of bytes, not {setting!r}")
+        raise HostError(f"{_MAX_BODY_SETTING} must be a number of bytes, not {setting!r}")
     return int(setting)

@@ -1,7 +1,7 @@
-"""Azure's route templates: which function answers a path.
+"""Azure's route templates: which function handles a path.
 
-Of ASP.NET's grammar, what apps like this one use: literals, {name}, {name?} and {*name}, with :maxlength(n) or without.
-Anything else is refused, never guessed. The order is the Functions host's own, see `RouteTable`.
+This is the part of ASP.NET's grammar that the app uses: literals, {name}, {name?} and {*name}, each parameter also with
+:maxlength(n). Everything else is refused. `RouteTable` has the order in which the Functions host tries routes.
 """
 
 import re
@@ -16,16 +16,18 @@ _PARAMETER = re.compile(r"\{(?P<stars>\*{0,2})(?P<name>\w+)(?::maxlength\((?P<ma
 
 
 def split_path(path: str) -> list[str]:
-    """The decoded segments of a raw URL path; the last is empty where it ends in a slash. `%2F` stays as it is, as on
-    Azure: it is no separator."""
+    """Return the decoded segments of a raw URL path. The last one is empty if the path ends in a slash.
+
+    `%2F` stays encoded, as on Azure, where it is not a separator.
+    """
     path = unquote(re.sub("%(?=2f)", "%25", path.removeprefix("/"), flags=re.IGNORECASE))
     return path.split("/") if path else []
 
 
 class Segment(Struct, frozen=True):
-    """What stands between two slashes of a template."""
+    """The part of a template between two slashes."""
 
-    literal: str | None  # None: a parameter
+    literal: str | None  # None for a parameter
     name: str = ""
     max_length: int | None = None  # characters
     optional: bool = False
@@ -33,62 +35,67 @@ class Segment(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "Segment":
-        """Raises ValueError for what is neither a literal nor a parameter."""
-        found = _PARAMETER.fullmatch(text)
-        if found:
-            max_length = int(found["max_length"]) if found["max_length"] else None
-            return cls(None, found["name"], max_length, bool(found["optional"]), bool(found["stars"]))
+        """Raise ValueError if `text` is neither a literal nor a supported parameter."""
+        parameter = _PARAMETER.fullmatch(text)
+        if parameter:
+            return cls(
+                literal=None,
+                name=parameter["name"],
+                max_length=int(parameter["max_length"]) if parameter["max_length"] else None,
+                optional=bool(parameter["optional"]),
+                catch_all=bool(parameter["stars"]),
+            )
         if not text or set(text) & set("{}"):
-            raise ValueError(f"{text!r} is neither a literal nor a parameter that devhost knows")
-        return cls(text)
+            raise ValueError(f"{text!r} is neither a literal nor a parameter that devhost supports")
+        return cls(literal=text)
 
-    def take(self, text: str) -> dict[str, str | None] | None:
-        """The route value in a text that is not empty, or None where that does not fit."""
+    def match(self, text: str) -> dict[str, str | None] | None:
+        """Return the route value of a non-empty text, or None if it does not match."""
         if self.literal is not None:
             return {} if text.upper() == self.literal.upper() else None
         return {self.name: text} if self.max_length is None or len(text) <= self.max_length else None
 
-    def take_nothing(self) -> dict[str, str | None] | None:
-        """The route value where the path has ended before, or None where that does not fit."""
+    def match_missing(self) -> dict[str, str | None] | None:
+        """Return the route value if the path ends before this segment, or None if it must not."""
         if self.optional:
             return {}
         return {self.name: None} if self.catch_all and self.max_length is None else None
 
     def covers(self, other: "Segment") -> bool:
-        """Whether it takes every text that `other` takes."""
+        """Return whether this segment matches every text that `other` matches."""
         if other.literal is not None:
-            return self.take(other.literal) is not None
+            return self.match(other.literal) is not None
         if self.literal is not None or self.max_length is None:
             return self.literal is None
         return other.max_length is not None and other.max_length <= self.max_length
 
 
 class RouteTemplate(Struct, frozen=True):
-    """A whole route, for instance `api/feedback/{prediction_id}`."""
+    """A route template, for instance `api/feedback/{prediction_id}`."""
 
     text: str
     segments: tuple[Segment, ...]
 
     @classmethod
     def parse(cls, text: str) -> "RouteTemplate":
-        """Raises HostError, naming the route."""
+        """Raise HostError if the template is invalid or not supported."""
         text = text.strip("/")
         try:
             segments = tuple(map(Segment.parse, text.split("/")))
         except ValueError as error:
             raise HostError(f"route {text!r}: {error}") from error
         if any(segment.optional or segment.catch_all for segment in segments[:-1]):
-            raise HostError(f"route {text!r}: only the last parameter may be optional or catch all")
+            raise HostError(f"route {text!r}: only the last parameter may be optional or a catch-all")
         names = [segment.name for segment in segments if segment.name]
         if len(set(names)) < len(names):
-            raise HostError(f"route {text!r} names a parameter twice")
+            raise HostError(f"route {text!r}: two parameters have the same name")
         return cls(text, segments)
 
     def match(self, path: Sequence[str]) -> dict[str, str | None] | None:
-        """The route values of a path, or None where it does not match. A catch-all that found nothing is None.
+        """Return the route values of a path, or None if it does not match. An empty catch-all has the value None.
 
-        After ASP.NET's RoutePatternMatcher.TryMatch: an empty segment matches nothing, but a slash at the end opens
-        none, though a catch-all has it in its value.
+        The rules are those of ASP.NET's RoutePatternMatcher.TryMatch: an empty segment matches nothing, a trailing
+        slash adds no segment, but a catch-all contains it.
         """
         texts = path[:-1] if path and not path[-1] else path
         if len(texts) > len(self.segments) and not self.segments[-1].catch_all:
@@ -96,11 +103,11 @@ class RouteTemplate(Struct, frozen=True):
         values: dict[str, str | None] = {}
         for index, segment in enumerate(self.segments):
             if index >= len(texts):
-                value = segment.take_nothing()
+                value = segment.match_missing()
             elif not texts[index]:
                 return None
             else:
-                value = segment.take("/".join(path[index:]) if segment.catch_all else texts[index])
+                value = segment.match("/".join(path[index:]) if segment.catch_all else texts[index])
             if value is None:
                 return None
             values |= value
@@ -108,25 +115,28 @@ class RouteTemplate(Struct, frozen=True):
 
     @property
     def catches_all(self) -> bool:
-        """Whether it ends in a catch-all parameter."""
+        """Whether the last segment is a catch-all parameter."""
         return self.segments[-1].catch_all
 
     def covers(self, other: "RouteTemplate") -> bool:
-        """Whether it matches every path that `other` matches; where a catch-all has a limit, the shortest of them."""
+        """Return whether this template matches every path that `other` matches.
+
+        A catch-all with a maximum length is compared with the shortest path that `other` matches.
+        """
         for index, segment in enumerate(self.segments):
             if segment.catch_all:
-                rest = "/".join(theirs.literal or "x" for theirs in other.segments[index:] if not theirs.optional)
-                return (segment.take(rest) if rest else segment.take_nothing()) is not None
-            theirs = other.segments[index] if index < len(other.segments) else None
-            if (theirs is None or theirs.optional) and not segment.optional:
+                rest = "/".join(each.literal or "x" for each in other.segments[index:] if not each.optional)
+                return (segment.match(rest) if rest else segment.match_missing()) is not None
+            counterpart = other.segments[index] if index < len(other.segments) else None
+            if (counterpart is None or counterpart.optional) and not segment.optional:
                 return False
-            if theirs and (theirs.catch_all != segment.catch_all or not segment.covers(theirs)):
+            if counterpart and (counterpart.catch_all != segment.catch_all or not segment.covers(counterpart)):
                 return False
         return len(other.segments) <= len(self.segments)
 
 
 class Route(Struct, frozen=True):
-    """A template and the methods it takes (none named: all), with the name of the function behind it."""
+    """A template with its methods (an empty set: all) and the name of its function."""
 
     template: RouteTemplate
     methods: frozenset[str]
@@ -136,7 +146,10 @@ class Route(Struct, frozen=True):
         return not self.methods or method in self.methods
 
     def shadows(self, other: "Route") -> bool:
-        """Whether, asked first, it leaves nothing to `other`; of a catch-all, whether it takes any of its methods."""
+        """Return whether `other` gets no request if this route is tried first.
+
+        A catch-all shadows a route as soon as they share one method.
+        """
         if not self.template.covers(other.template):
             return False
         if self.template.catches_all:
@@ -145,30 +158,30 @@ class Route(Struct, frozen=True):
 
 
 class RouteTable:
-    """All routes of an app, in the order in which the host asks them: that of the functions' names, whatever the case.
+    """All routes of an app, in the order in which the host tries them: by function name, ignoring case.
 
-    How specific a route is plays no part. The host sorts functions by name (FunctionMetadataManager), adds their routes
-    in that order (WebScriptHostHttpRoutesManager), and the first that takes path and method answers.
+    A more specific route is not preferred. The host sorts functions by name (FunctionMetadataManager), adds their
+    routes in that order (WebScriptHostHttpRoutesManager) and takes the first that matches path and method.
     """
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self.routes = tuple(sorted(routes, key=lambda route: route.function.upper()))
 
     def find(self, method: str, path: Sequence[str]) -> tuple[Route, dict[str, str | None]] | None:
-        """The first route that takes both, with its values."""
+        """Return the first route that matches method and path, with its route values."""
         for route in self.routes:
             if route.accepts(method) and (values := route.template.match(path)) is not None:
                 return route, values
         return None
 
-    def refuse_shadowed(self) -> None:
-        """Raises HostError where the requests of a function go to one before it. On Azure nobody says so."""
+    def check_reachable(self) -> None:
+        """Raise HostError if a function gets no requests because another comes first. Azure does not report this."""
         for index, later in enumerate(self.routes):
             for first in self.routes[:index]:
                 if first.shadows(later):
                     raise HostError(
-                        f"function {later.function} would not be asked for {_describe(later)}: the host goes by the "
-                        f"names of functions, {first.function} comes first and takes {_describe(first)}"
+                        f"function {later.function} would get no requests for {_describe(later)}: the host tries "
+                        f"functions by name, {first.function} comes first and handles {_describe(first)}"
                     )
 
 

@@ -1,4 +1,4 @@
-"""The two files that configure a function app on a laptop: host.json, and local.settings.json in Core Tools' format."""
+"""Read host.json and local.settings.json, the two files that configure a function app, in Core Tools' format."""
 
 import json
 import os
@@ -11,48 +11,30 @@ from msgspec import Struct
 from devhost import azurite
 from devhost.errors import HostError
 
-DEVELOPMENT_PORT = 7071  # Core Tools' own
+DEVELOPMENT_PORT = 7071  # the default of Core Tools
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises HostError with the position of the fault."""
-    try:
-        content = json.loads(path.read_text("utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise HostError(f"{path.name}:{error.lineno}:{error.colno}: {error.msg}") from error
-    except UnicodeDecodeError as error:
-        raise HostError(f"{path.name}: byte {error.start}: not UTF-8") from error
-    except OSError as error:
-        raise HostError(f"{path}: {error.strerror}") from error
-    return _object(path, "the file", content)
-
-
-def _object(path: Path, where: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise HostError(f"{path.name}: {where} must be an object")
-    return value
-
-
-class HostJson(Struct, frozen=True):
-    """What host.json says of HTTP."""
+class HostJson(Struct, frozen=True, kw_only=True):
+    """The HTTP settings of host.json."""
 
     route_prefix: str = "api"
-    max_concurrent: int = 100  # requests that run at the same time; -1: no limit
-    max_outstanding: int = 200  # requests that run or wait; -1: no limit
+    max_concurrent_requests: int = 100  # running at the same time; -1: no limit
+    max_outstanding_requests: int = 200  # running or waiting; -1: no limit
 
     @classmethod
     def read(cls, app_dir: Path) -> "HostJson":
+        """Raise HostError if the file is missing or invalid."""
         path = app_dir / "host.json"
-        extensions = _object(path, "extensions", _read_object(path).get("extensions", {}))
-        http = _object(path, "extensions.http", extensions.get("http", {}))
+        extensions = _require_object(path, "extensions", _read_object(path).get("extensions", {}))
+        http = _require_object(path, "extensions.http", extensions.get("http", {}))
         default = cls()
         prefix = http.get("routePrefix", default.route_prefix)
         if not isinstance(prefix, str):
             raise HostError("host.json: extensions.http.routePrefix must be a string")
         return cls(
             route_prefix=prefix.strip("/"),
-            max_concurrent=_limit(http, "maxConcurrentRequests", default.max_concurrent),
-            max_outstanding=_limit(http, "maxOutstandingRequests", default.max_outstanding),
+            max_concurrent_requests=_limit(http, "maxConcurrentRequests", default.max_concurrent_requests),
+            max_outstanding_requests=_limit(http, "maxOutstandingRequests", default.max_outstanding_requests),
         )
 
 
@@ -64,40 +46,40 @@ def _limit(http: dict[str, Any], name: str, default: int) -> int:
 
 
 class Cors(Struct, frozen=True):
-    """Which pages of other origins may call."""
+    """Which other origins may call the app."""
 
-    origins: tuple[str, ...] = ()  # ("*",): all
+    origins: tuple[str, ...] = ()  # ("*",): all origins
     credentials: bool = False
 
 
 NO_CORS = Cors()
 
 
-class LocalSettings(Struct, frozen=True):
-    """local.settings.json."""
+class LocalSettings(Struct, frozen=True, kw_only=True):
+    """The content of local.settings.json."""
 
-    values: dict[str, str]
+    values: dict[str, str]  # environment variables
     port: int
     cors: Cors
 
     @classmethod
     def read_or_create(cls, app_dir: Path) -> "LocalSettings":
-        """Reads the file; a development one with fresh keys is written first where there is none."""
+        """Read the file. Create it first, with new keys, if it does not exist. Raise HostError if it is invalid."""
         path = app_dir / "local.settings.json"
         if not path.exists():
-            _write_development(path)
+            _write_defaults(path)
         content = _read_object(path)
         if content.get("IsEncrypted"):
             raise HostError(f"{path.name} is encrypted: run `func settings decrypt` first")
-        values = _object(path, "Values", content.get("Values", {}))
+        values = _require_object(path, "Values", content.get("Values", {}))
         for name, value in values.items():
             if not isinstance(value, str):
                 raise HostError(f"{path.name}: Values.{name} must be a string")
-        host = _object(path, "Host", content.get("Host", {}))
-        return cls(values, _port(path, host), _cors(path, host))
+        host = _require_object(path, "Host", content.get("Host", {}))
+        return cls(values=values, port=_port(path, host), cors=_cors(path, host))
 
     def apply(self) -> None:
-        """Puts the values into the environment, which wins over them, as with Core Tools."""
+        """Set the values as environment variables. Existing variables stay, as with Core Tools."""
         for name, value in self.values.items():
             os.environ.setdefault(name, value)
         os.environ.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
@@ -111,22 +93,22 @@ def _port(path: Path, host: dict[str, Any]) -> int:
 
 
 def _cors(path: Path, host: dict[str, Any]) -> Cors:
-    listed = host.get("CORS", "")
-    if not isinstance(listed, str):
-        raise HostError(f"{path.name}: Host.CORS must be a string of origins with commas between them")
-    origins = tuple(origin.strip().removesuffix("/") for origin in listed.split(",") if origin.strip())
+    text = host.get("CORS", "")
+    if not isinstance(text, str):
+        raise HostError(f"{path.name}: Host.CORS must be a string with comma-separated origins")
+    origins = tuple(origin.strip().removesuffix("/") for origin in text.split(",") if origin.strip())
     credentials = host.get("CORSCredentials") is True
     if credentials and "*" in origins:
-        raise HostError(f"{path.name}: Host.CORSCredentials needs named origins, Host.CORS cannot be *")
+        raise HostError(f"{path.name}: Host.CORSCredentials needs a list of origins, Host.CORS must not be *")
     return Cors(origins, credentials)
 
 
 def development_key() -> str:
-    """A fresh one, which says where it belongs: nobody takes it for that of a deployment."""
+    """Return a new random key. Its prefix tells it apart from the key of a deployment."""
     return "development-" + secrets.token_urlsafe(32)
 
 
-def _write_development(path: Path) -> None:
+def _write_defaults(path: Path) -> None:
     content = {
         "IsEncrypted": False,
         "Values": {
@@ -145,5 +127,24 @@ def _write_development(path: Path) -> None:
             "CORSCredentials": False,
         },
     }
-    path.touch(0o600, exist_ok=False)  # never readable by others, not for a moment
+    path.touch(0o600, exist_ok=False)  # before the keys are in it: no other user may read them
     path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file. Raise HostError with the position of an error."""
+    try:
+        content = json.loads(path.read_text("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise HostError(f"{path.name}:{error.lineno}:{error.colno}: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise HostError(f"{path.name}: byte {error.start}: not UTF-8") from error
+    except OSError as error:
+        raise HostError(f"{path}: {error.strerror}") from error
+    return _require_object(path, "the file", content)
+
+
+def _require_object(path: Path, where: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise HostError(f"{path.name}: {where} must be an object")
+    return value

@@ -1,4 +1,4 @@
-"""Azure Monitor's alerts on a laptop: the deployed rules at the deployed frequency and window."""
+"""Alert rules as Azure Monitor evaluates them: when they fire and when they resolve."""
 
 import logging
 import uuid
@@ -19,27 +19,28 @@ SUBSCRIPTION = f"/subscriptions/{uuid.UUID(int=0)}"
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """A log search alert rule, an entry of infra/alerts.json: its condition is met when its query finds rows.
+    """A log search alert rule, an entry of infra/alerts.json. Its condition is met if its query returns rows.
 
-    With `auto_mitigate` it keeps state: it fires once, and resolves itself. Without, it fires whenever its condition is
-    met: https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-overview#alerts-and-state
+    With `auto_mitigate` the rule is stateful: it fires once and resolves by itself. Without, it is stateless: it fires
+    at every evaluation that meets the condition.
+    https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-overview#alerts-and-state
     """
 
     name: str
     title: str
     description: str
     severity: int  # 0 (critical) to 4 (verbose)
-    query: str  # KQL; in the file, its path
+    query: str  # KQL; in the file, the path of the query
     frequency: timedelta
     window: timedelta
     auto_mitigate: bool
-    expect_traffic: bool  # it is only for where there are calls round the clock
+    expect_traffic: bool  # deployed only where there is traffic round the clock
     runbook: str
-    threshold: int = 0  # the condition is met by more rows
+    threshold: int = 0  # the condition is met if there are more rows
 
     @property
-    def quiet(self) -> timedelta:
-        """How long the condition must not have been met for the alert to be resolved.
+    def resolve_after(self) -> timedelta:
+        """How long the condition must not be met before the alert resolves.
 
         https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-overview#stateful-alerts
         """
@@ -51,20 +52,20 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
 
 
 class MetricRule(Rule, frozen=True):
-    """A metric alert rule. Its metric is the number of rows that a query finds."""
+    """A metric alert rule. Its metric is the number of rows that the query returns."""
 
     @property
-    def quiet(self) -> timedelta:
-        """It is resolved at the third check in a row that does not meet the condition; source as above."""
+    def resolve_after(self) -> timedelta:
+        """Three evaluations that do not meet the condition. The source is that of `Rule.resolve_after`."""
         return 3 * self.frequency
 
 
-class Alert(Struct, frozen=True):
-    """What became of a rule: its condition is met, or no longer."""
+class Alert(Struct, frozen=True, kw_only=True):
+    """A rule has fired or resolved."""
 
-    id: str  # the same when it is resolved
+    id: str  # stays the same when the alert resolves
     rule: Rule
-    rows: int  # that the query found
+    rows: int  # result of the query
     fired: datetime
     resolved: datetime | None = None
 
@@ -74,21 +75,21 @@ class Alert(Struct, frozen=True):
 
     @property
     def window(self) -> tuple[datetime, datetime]:
-        """What the query looked at, from (exclusive) and to."""
+        """Start (exclusive) and end of the time that the query covered."""
         end = self.resolved or self.fired
         return end - self.rule.window, end
 
 
 class _State(Struct):
-    due: datetime = datetime.min.replace(tzinfo=UTC)
-    met: datetime = datetime.min.replace(tzinfo=UTC)  # when the condition was last met
-    alert: Alert | None = None  # that is fired
+    due: datetime = datetime.min.replace(tzinfo=UTC)  # next evaluation
+    last_met: datetime = datetime.min.replace(tzinfo=UTC)
+    alert: Alert | None = None  # has fired and not resolved; always None for a stateless rule
 
 
 class Monitor:
-    """Runs rules over a workspace and tells `notify` what becomes of them.
+    """Evaluate rules over a workspace and call `notify` when one fires or resolves.
 
-    `speed` is how many times as often it looks, and as soon it resolves, as the rules say; the windows stay.
+    `speed` divides the time between evaluations and the time until an alert resolves. The windows stay.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Monitor:
         self._speed = speed
 
     def tick(self, now: datetime) -> None:
-        """Evaluates the rules whose time has come. One whose query fails is logged, and stops no other."""
+        """Evaluate the rules that are due. A rule whose query fails is logged; the others are still evaluated."""
         for rule, state in self._states:
             if state.due > now:
                 continue
@@ -108,22 +109,21 @@ class Monitor:
             try:
                 rows = len(self._workspace.query(rule.query, now - rule.window, now))
             except Exception:
-                log.exception("the rule %s cannot be evaluated", rule.name)
+                log.exception("rule %s cannot be evaluated", rule.name)
                 continue
-            if alert := self._transition(rule, state, rows, now):
+            if alert := self._update(rule, state, rows, now):
                 log.info("%s %s", alert.condition.lower(), rule.name)
                 self._notify(alert)
 
-    def _transition(self, rule: Rule, state: _State, rows: int, now: datetime) -> Alert | None:
-        """A rule that keeps state says once that its condition is met, and once that it no longer is; another says
-        each time that it is."""
+    def _update(self, rule: Rule, state: _State, rows: int, now: datetime) -> Alert | None:
+        """Return the alert if the rule fires or resolves at this evaluation."""
         if rows > rule.threshold:
-            state.met = now
+            state.last_met = now
             if state.alert is None:
-                alert = Alert(_new_id(), rule, rows, now)
+                alert = Alert(id=_new_id(), rule=rule, rows=rows, fired=now)
                 state.alert = alert if rule.auto_mitigate else None
                 return alert
-        elif state.alert and now - state.met >= rule.quiet / self._speed:
+        elif state.alert and now - state.last_met >= rule.resolve_after / self._speed:
             resolved = msgspec.structs.replace(state.alert, rows=0, resolved=now)
             state.alert = None
             return resolved
@@ -131,7 +131,7 @@ class Monitor:
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
-    """The rules in an alerts.json, with their queries, whose paths are relative to it. Raises HostError."""
+    """Return the rules of an alerts.json with their queries, whose paths are relative to it. Raise HostError."""
     try:
         rules = msgspec.json.decode(path.read_bytes(), type=tuple[Rule, ...])
         return tuple(msgspec.structs.replace(rule, query=(path.parent / rule.query).read_text()) for rule in rules)

@@ -1,7 +1,7 @@
-"""Application Insights' availability test on a laptop: the app is asked from outside whether it is ready.
+"""Application Insights' availability test: a GET request that shows whether the app is ready.
 
-Azure asks from each of the test's locations in turn. Seen from here they would all see the same, so one request counts
-for each of them.
+Azure sends it from several locations. On one machine all locations would see the same, so that one request counts for
+each of them.
 """
 
 import logging
@@ -17,14 +17,15 @@ import msgspec
 from msgspec import Struct
 
 from devhost.errors import HostError
-from devhost.http import urlopen
+from devhost.local_http import urlopen
 
 from .alert_rules import MetricRule
-from .application_insights import INSTRUMENTATION_KEY, Sink
+from .application_insights import Sink
+from .telemetry_items import INSTRUMENTATION_KEY
 
 log = logging.getLogger(__name__)
 
-# What the metric "Failed Location" counts: locations whose last test within the window failed.
+# The metric "Failed Location" counts the locations whose last test in the window failed.
 _FAILED_LOCATIONS = """
 AppAvailabilityResults
 | where Name == "{name}"
@@ -34,7 +35,7 @@ AppAvailabilityResults
 
 
 class WebTest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """infra/availability.json: a test (Microsoft.Insights/webtests), and the metric alert on its failures."""
+    """The content of infra/availability.json: a test (Microsoft.Insights/webtests) and its metric alert rule."""
 
     name: str
     title: str
@@ -44,16 +45,16 @@ class WebTest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     frequency: timedelta  # of the test, from each location
     timeout: timedelta
     locations: tuple[str, ...]  # Azure's ids
-    failed_locations: int  # as many must fail
-    evaluation_frequency: timedelta  # of the alert
+    failed_locations: int  # the alert fires if at least as many fail
+    evaluation_frequency: timedelta  # of the alert rule
     window: timedelta
     runbook: str
 
     def __post_init__(self) -> None:
         if not 1 <= self.failed_locations <= len(self.locations):
-            raise ValueError("failedLocations must be from 1 to the number of locations, or the alert could never fire")
+            raise ValueError("failedLocations must be from 1 to the number of locations")
         if not (self.frequency and self.evaluation_frequency):
-            raise ValueError("frequency and evaluationFrequency must be longer than nothing")
+            raise ValueError("frequency and evaluationFrequency must be longer than 0")
 
     @property
     def rule(self) -> MetricRule:
@@ -73,26 +74,25 @@ class WebTest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
 
 
 class Prober:
-    """Runs a test and writes its results, `speed` times as often as the test says."""
+    """Run a test on the app at `app_url` and pass its results to `sink`. `speed` divides the time between tests."""
 
-    def __init__(self, test: WebTest, app: str, sink: Sink, speed: float = 1) -> None:
-        """`app` is the URL of the app."""
+    def __init__(self, test: WebTest, app_url: str, sink: Sink, speed: float = 1) -> None:
         self._test = test
-        self._url = app + test.path
+        self._url = app_url + test.path
         self._sink = sink
         self._speed = speed
         self._due = datetime.min.replace(tzinfo=UTC)
 
     def tick(self, now: datetime) -> None:
-        """Tests if the time has come; returns after `timeout` at the latest."""
+        """Run the test if it is due. Return after the test's timeout at the latest."""
         if self._due > now:
             return
         self._due = now + self._test.frequency / self._speed
         start = time.perf_counter()
-        fault = _fault(self._url, self._test.timeout)
+        failure = _get_failure(self._url, self._test.timeout)
         milliseconds = (time.perf_counter() - start) * 1000
-        if fault:
-            log.debug("%s is not available: %s", self._url, fault)
+        if failure:
+            log.debug("%s is not available: %s", self._url, failure)
         operation = uuid.uuid4().hex
         for location in self._test.locations:
             row = {
@@ -102,21 +102,21 @@ class Prober:
                 "IKey": INSTRUMENTATION_KEY,
                 "ItemCount": 1,
                 "Location": location,
-                "Message": fault or "Passed",
+                "Message": failure or "Passed",
                 "Name": self._test.name,
                 "OperationId": operation,
-                "Success": fault is None,
+                "Success": failure is None,
                 "Type": "AppAvailabilityResults",
             }
             self._sink("AppAvailabilityResults", row, now)
 
 
-def _fault(url: str, timeout: timedelta) -> str | None:
-    """Why a GET of `url` is not answered with 200; None if it is."""
+def _get_failure(url: str, timeout: timedelta) -> str | None:
+    """Send a GET request. Return None if the status is 200, else what went wrong."""
     try:
-        with urlopen(url, timeout.total_seconds()) as answer:
-            answer.read()
-            return None if answer.status == HTTPStatus.OK else f"{answer.status} - {answer.reason}"
+        with urlopen(url, timeout.total_seconds()) as response:
+            response.read()
+            return None if response.status == HTTPStatus.OK else f"{response.status} - {response.reason}"
     except HTTPError as error:
         with error:
             return f"{error.code} - {error.reason}"
@@ -125,7 +125,7 @@ def _fault(url: str, timeout: timedelta) -> str | None:
 
 
 def read_web_test(path: Path) -> WebTest:
-    """The test in an availability.json. Raises HostError."""
+    """Return the test of an availability.json. Raise HostError if it is missing or invalid."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=WebTest)
     except (OSError, msgspec.DecodeError) as error:

@@ -1,4 +1,4 @@
-"""Azure's watch on a laptop, put together: telemetry arrives, rules run over it, ops get mail."""
+"""All of Azure Monitor on one machine: telemetry arrives, alert rules run over it, notifications go to the mailbox."""
 
 import asyncio
 import logging
@@ -16,57 +16,69 @@ from urllib.parse import urlencode
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from devhost.errors import HostError
-from devhost.host.runtime import Invocation
+from devhost.host.invoker import Invocation
 from devhost.host.settings_files import development_key
 
 from .action_group import ActionGroup, Receivers
 from .alert_rules import Monitor, read_rules
-from .application_insights import INSTRUMENTATION_KEY, Insights, Sink, request_row
+from .application_insights import IngestionEndpoint, Sink, request_row
 from .availability import Prober, read_web_test
 from .log_analytics import Schema, Workspace
-from .mailbox import LARGEST, Mailbox
+from .mailbox import MAX_MAIL_BYTES, Mailbox
+from .mailbox_pages import MailboxPages
+from .telemetry_items import INSTRUMENTATION_KEY
 
 log = logging.getLogger(__name__)
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
-_MAIL = ("SMTP_PORT", "MAIL_FROM", "MAIL_TO")  # settings that go with SMTP_HOST
-_BREATH = 1.0  # seconds between two looks at the clock
+_MAIL_SETTINGS = ("SMTP_PORT", "MAIL_FROM", "MAIL_TO")  # belong to SMTP_HOST
+_TICK_SECONDS = 1.0
 
 
-class Watch:
-    """Listens on two ports of its own from the start, and answers in threads of its own from `open` on."""
+class LocalMonitoring:
+    """Monitoring of one app.
+
+    It listens for telemetry and e-mail on two free ports from the beginning, so that `settings` can name them. `start`
+    begins to accept connections, `start_alerting` to evaluate rules, each in a thread.
+    """
 
     def __init__(self, sink: Sink | None = None) -> None:
-        """Telemetry goes to `sink` if there is one, else into the workspace. Raises HostError."""
+        """Telemetry goes to `sink`, by default into `workspace`. Raise HostError if a file in infra/ is invalid."""
         self.web_test = read_web_test(INFRA / "availability.json")
         log_rules = read_rules(INFRA / "alerts.json")
-        # As deployed by default: nobody calls a laptop round the clock.
+        # No traffic round the clock is expected on one machine.
         self.rules = (*(rule for rule in log_rules if not rule.expect_traffic), self.web_test.rule)
-        self.workspace = Workspace(_schema(INFRA / "workspace.json"))
+        self.workspace = Workspace(_read_schema(INFRA / "workspace.json"))
         self.mailbox = Mailbox(_now)
         self._sink = sink or self.workspace.add
         self._incident_key = development_key()
-        self._http, self._smtp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+        self._ingestion_socket, self._smtp_socket = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         self._threads: list[threading.Thread] = []
-        self._stopped = threading.Event()
-        app = Starlette(routes=Insights(self._sink, _now).routes)
-        self._server = uvicorn.Server(
+        self._alerting_stopped = threading.Event()
+        app = Starlette(routes=IngestionEndpoint(self._sink, _now).routes)
+        self._ingestion_server = uvicorn.Server(
             uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
         )
 
     @property
     def smtp(self) -> tuple[str, int]:
         """Host and port of the mailbox."""
-        host, port = self._smtp.getsockname()
+        host, port = self._smtp_socket.getsockname()
         return host, port
 
     @property
+    def mailbox_routes(self) -> list[Route]:
+        """The pages that show the mailbox."""
+        return MailboxPages(self.mailbox).routes
+
+    @property
     def settings(self) -> dict[str, str]:
-        """What the app needs to be told, to be watched and to reach the mailbox."""
+        """The settings with which the app sends telemetry and e-mail here."""
         host, port = self.smtp
-        endpoint = f"http://127.0.0.1:{self._http.getsockname()[1]}/"
+        endpoint = f"http://127.0.0.1:{self._ingestion_socket.getsockname()[1]}/"
         return {
             "APPLICATIONINSIGHTS_CONNECTION_STRING": (
                 f"InstrumentationKey={INSTRUMENTATION_KEY};IngestionEndpoint={endpoint};LiveEndpoint={endpoint}"
@@ -74,59 +86,61 @@ class Watch:
             "OTEL_SERVICE_NAME": "buzzguard",
             "SMTP_HOST": host,
             "SMTP_PORT": str(port),
-            "MAIL_FROM": "buzzguard@laptop.example",
-            "MAIL_TO": "ops@laptop.example",
+            "MAIL_FROM": "buzzguard@local.example",
+            "MAIL_TO": "ops@local.example",
             "INCIDENT_KEY": self._incident_key,
         }
 
-    def lend(self, environment: MutableMapping[str, str]) -> None:
-        """Puts the settings there, except what somebody has set; with a mail server of theirs, nothing of mail."""
-        own_server = "SMTP_HOST" in environment
+    def apply_settings(self, environment: MutableMapping[str, str]) -> None:
+        """Add `settings` to `environment` without overwriting. If it names a mail server, add no mail settings."""
+        has_mail_server = "SMTP_HOST" in environment
         for name, value in self.settings.items():
-            if not (own_server and name in _MAIL):
+            if not (has_mail_server and name in _MAIL_SETTINGS):
                 environment.setdefault(name, value)
 
-    def observe(self, invocation: Invocation) -> None:
-        """Takes note of a call of a function, as the platform does."""
+    def record_invocation(self, invocation: Invocation) -> None:
+        """Record a call of a function, as the Functions platform does."""
         self._sink("AppRequests", request_row(invocation), _now())
 
     def action_group(
-        self, app: str, environment: Mapping[str, str], pause: Callable[[float], None] = time.sleep
+        self, app_url: str, environment: Mapping[str, str], sleep: Callable[[float], None] = time.sleep
     ) -> ActionGroup:
-        """What tells ops, and the function in the app at the URL `app` that runs with these settings. `pause` waits so
-        many seconds."""
+        """Return an action group for the app at `app_url`, which runs with the settings in `environment`."""
         key = urlencode({"key": environment["INCIDENT_KEY"]})
-        ops = environment.get("MAIL_TO", self.settings["MAIL_TO"])
-        to = [address.strip() for address in ops.split(",")]
-        return ActionGroup(Receivers(f"{app}/api/incidents?{key}", self.smtp, to), pause)
+        addresses = environment.get("MAIL_TO", self.settings["MAIL_TO"])
+        receivers = Receivers(
+            function_url=f"{app_url}/api/incidents?{key}",
+            smtp=self.smtp,
+            recipients=[address.strip() for address in addresses.split(",")],
+        )
+        return ActionGroup(receivers, sleep)
 
-    def open(self) -> None:
-        """From now on telemetry and mail are taken; what was sent before waits in the sockets."""
-        self._begin(lambda: asyncio.run(self._answer()))
+    def start(self) -> None:
+        """Accept telemetry and e-mail. Earlier connections wait in the sockets."""
+        self._start_thread(lambda: asyncio.run(self._serve()))
 
-    def start_rules(self, app: str, action_group: ActionGroup, speed: float) -> None:
-        """From now on the app at the URL `app` is tested, and rules are run, when their time comes, `speed` times as
-        often as they say."""
-        prober = Prober(self.web_test, app, self._sink, speed)
-        monitor = Monitor(self.rules, self.workspace, action_group, speed)
-        self._begin(lambda: self._run_rules(prober, monitor))
+    def start_alerting(self, app_url: str, action_group: ActionGroup, speed: float) -> None:
+        """Test the availability of the app and evaluate the rules, `speed` times as often as deployed."""
+        prober = Prober(self.web_test, app_url, self._sink, speed)
+        monitor = Monitor(self.rules, self.workspace, action_group.notify, speed)
+        self._start_thread(lambda: self._run_alerting(prober, monitor))
 
-    def stop_rules(self) -> None:
-        """From now on nobody is told of anything: that the app ends is no alarm."""
-        self._stopped.set()
+    def stop_alerting(self) -> None:
+        """Send no more notifications: an app that is stopped on purpose is not unavailable."""
+        self._alerting_stopped.set()
 
     def close(self) -> None:
-        """Ends what was begun."""
-        self.stop_rules()
-        self._server.should_exit = True
+        """Stop all threads and close the ports."""
+        self.stop_alerting()
+        self._ingestion_server.should_exit = True
         for thread in self._threads:
             thread.join()
-        for listener in (self._http, self._smtp):
+        for listener in (self._ingestion_socket, self._smtp_socket):
             listener.close()
         self.workspace.close()
 
     def __enter__(self) -> Self:
-        self.open()
+        self.start()
         return self
 
     def __exit__(
@@ -134,38 +148,38 @@ class Watch:
     ) -> None:
         self.close()
 
-    def _begin(self, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=work, name="watch", daemon=True)
+    def _start_thread(self, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name="monitoring", daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    async def _answer(self) -> None:
-        from aiosmtpd.smtp import SMTP  # late: nobody's start is to wait for it
+    async def _serve(self) -> None:
+        from aiosmtpd.smtp import SMTP  # imported lazily, in this thread, to start the app sooner
 
         loop = asyncio.get_running_loop()
-        conversation = partial(
-            SMTP, self.mailbox, hostname="localhost", data_size_limit=LARGEST, enable_SMTPUTF8=True, loop=loop
+        protocol = partial(
+            SMTP, self.mailbox, hostname="localhost", data_size_limit=MAX_MAIL_BYTES, enable_SMTPUTF8=True, loop=loop
         )
-        async with await loop.create_server(conversation, sock=self._smtp):
-            await self._server.serve(sockets=[self._http])
+        async with await loop.create_server(protocol, sock=self._smtp_socket):
+            await self._ingestion_server.serve(sockets=[self._ingestion_socket])
 
-    def _run_rules(self, prober: Prober, monitor: Monitor) -> None:
-        while not self._stopped.wait(_BREATH):
+    def _run_alerting(self, prober: Prober, monitor: Monitor) -> None:
+        while not self._alerting_stopped.wait(_TICK_SECONDS):
             try:
                 prober.tick(_now())
-                if self._stopped.is_set():
+                if self._alerting_stopped.is_set():
                     return
-                self.workspace.store()
+                self.workspace.flush()
                 monitor.tick(_now())
             except Exception:
-                log.exception("the monitor failed")
+                log.exception("alerting failed")
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _schema(path: Path) -> Schema:
+def _read_schema(path: Path) -> Schema:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, str]])
     except (OSError, msgspec.DecodeError) as error:

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from starlette.applications import Starlette
 
-from devhost.monitoring.local_monitoring import Watch
+from devhost.monitoring.local_monitoring import LocalMonitoring
 from tests.browser.conftest import Visit
 from tests.browser.screens import FONTS, SCREENS, overflowing
 from tests.browser.server import serving
@@ -23,8 +23,8 @@ def mailbox() -> Iterator[str]:
     message["From"], message["To"], message["Subject"] = f"{LONG}@example.org", "ops@example.org", LONG
     message.set_content(f"One prediction: {LONG}")
     message.add_attachment(b"{}", maintype="application", subtype="json", filename=f"{LONG}.json")
-    with Watch() as watch, serving(Starlette(routes=watch.mailbox.routes)) as address:
-        with smtplib.SMTP(*watch.smtp) as server:
+    with LocalMonitoring() as monitoring, serving(Starlette(routes=monitoring.mailbox_routes)) as address:
+        with smtplib.SMTP(*monitoring.smtp) as server:
             server.send_message(message)
         yield address
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows is true: its examples work when they are tried, its errors are those of the code."""
+"""The examples in the OpenAPI document work, and its errors are those of the code."""
 
 import re
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from tests.support.paths import ROOT
 METHODS = {"get", "post", "delete"}
 
 
-class Try(NamedTuple):
-    """A request as somebody sends it who presses Execute."""
+class ExampleRequest(NamedTuple):
+    """A request that Swagger UI sends when a reader presses Execute."""
 
     method: str
     path: str
@@ -42,26 +42,26 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every media type object: of the request and of the responses."""
+    """Yield the media type objects of the request and the responses."""
     for part in (operation.get("requestBody", {}), *operation["responses"].values()):
         yield from part.get("content", {}).values()
 
 
-def tries(document: dict[str, Any]) -> Iterator[Try]:
+def example_requests(document: dict[str, Any]) -> Iterator[ExampleRequest]:
     for method, path, operation in operations(document):
         parameters = {parameter["name"]: parameter["example"] for parameter in operation.get("parameters", [])}
         request = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
         bodies = [example["value"] for example in request.get("examples", {}).values()] or [None]
         assert ("requestBody" in operation) == (bodies != [None]), f"{method} {path} has no example"
-        yield from (Try(method, path.format(**parameters), body, operation["responses"]) for body in bodies)
+        yield from (ExampleRequest(method, path.format(**parameters), body, operation["responses"]) for body in bodies)
 
 
-def fits(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
-    """Raises ValidationError."""
+def validate(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
+    """Raise ValidationError if `value` does not match the schema."""
     jsonschema_rs.validate({**schema, "components": document["components"]}, value)
 
 
-def test_every_operation_is_told_and_every_body_has_an_example(document: dict[str, Any]) -> None:
+def test_every_operation_is_described_and_every_body_has_an_example(document: dict[str, Any]) -> None:
     groups = {tag["name"] for tag in document["tags"]}
     for method, path, operation in operations(document):
         assert operation["summary"] and operation["description"], (method, path)
@@ -69,35 +69,35 @@ def test_every_operation_is_told_and_every_body_has_an_example(document: dict[st
         assert all(content["examples"] for content in contents(operation)), (method, path)
 
 
-def test_every_example_is_what_its_schema_says(document: dict[str, Any]) -> None:
+def test_every_example_matches_its_schema(document: dict[str, Any]) -> None:
     for _, _, operation in operations(document):
         for content in contents(operation):
             for example in content["examples"].values():
-                fits(document, content["schema"], example["value"])
+                validate(document, content["schema"], example["value"])
 
 
-def test_every_request_works_when_it_is_tried(app: App, document: dict[str, Any]) -> None:
-    answers = set()
-    for attempt in tries(document):
-        response = attempt.send(app)
-        assert response.is_success, (attempt, response.text)
-        said = attempt.responses[str(response.status_code)]
-        answers.add((attempt.path.split("/")[2], response.status_code))
+def test_every_example_request_works(app: App, document: dict[str, Any]) -> None:
+    statuses = set()
+    for request in example_requests(document):
+        response = request.send(app)
+        assert response.is_success, (request, response.text)
+        documented = request.responses[str(response.status_code)]
+        statuses.add((request.path.split("/")[2], response.status_code))
         if response.content:
-            fits(document, said["content"][response.headers["content-type"]]["schema"], response.json())
-    assert answers >= {("predict", 200), ("feedback", 201), ("feedback", 204), ("incidents", 200)}
+            validate(document, documented["content"][response.headers["content-type"]]["schema"], response.json())
+    assert statuses >= {("predict", 200), ("feedback", 201), ("feedback", 204), ("incidents", 200)}
 
 
-def test_what_is_tried_can_be_tried_again_and_by_anybody(app: App, document: dict[str, Any]) -> None:
-    """Feedback is stored once for a receipt, and receipts expire: each document has its own."""
+def test_example_feedback_can_be_sent_again_and_by_other_readers(app: App, document: dict[str, Any]) -> None:
+    """Feedback is stored once per receipt, and receipts expire, so each document has a receipt of its own."""
     another = app.http.get("/api/openapi.json").json()
     for loaded, statuses in ((document, [201, 201]), (another, [201, 201]), (document, [200, 200])):
-        feedback = [attempt for attempt in tries(loaded) if attempt.path == "/api/feedback"]
-        assert [attempt.send(app).status_code for attempt in feedback] == statuses
+        feedback = [request for request in example_requests(loaded) if request.path == "/api/feedback"]
+        assert [request.send(app).status_code for request in feedback] == statuses
 
 
-def test_what_is_tried_raises_no_alarm_and_leaves_no_text(document: dict[str, Any]) -> None:
-    bodies = [attempt.body for attempt in tries(document) if attempt.body]
+def test_example_requests_trigger_no_alert_and_store_no_text(document: dict[str, Any]) -> None:
+    bodies = [request.body for request in example_requests(document) if request.body]
     feedback = [body for body in bodies if "prediction_id" in body]
     assert feedback and all(body["correct"] is True and not body.get("share_text") for body in feedback)
     alerts = [body["data"]["essentials"] for body in bodies if "schemaId" in body]
@@ -109,19 +109,19 @@ def raised() -> set[tuple[str, str]]:
     return {(str(problem.status), problem.slug) for problem in PROBLEMS.values()}
 
 
-def test_the_table_of_errors_has_those_of_the_code_and_no_others(document: dict[str, Any]) -> None:
-    told = re.findall(r"^\| (\d+) \| `([\w-]+)` \| \w.*\. \| \w.*\. \|$", document["info"]["description"], re.MULTILINE)
-    assert len(told) > 10
-    assert sorted(told) == sorted(raised())
+def test_table_of_errors_lists_every_problem_type(document: dict[str, Any]) -> None:
+    rows = re.findall(r"^\| (\d+) \| `([\w-]+)` \| \w.*\. \| \w.*\. \|$", document["info"]["description"], re.MULTILINE)
+    assert len(rows) > 10
+    assert sorted(rows) == sorted(raised())
 
 
-def test_the_guide_tells_every_status() -> None:
+def test_api_guide_lists_every_status() -> None:
     errors = (ROOT / "docs" / "api.md").read_text().partition("\n## Errors\n")[2].partition("\n## ")[0]
-    told = {status for cell in re.findall(r"^\| ([\d, ]+) \|", errors, re.MULTILINE) for status in cell.split(", ")}
-    assert {status for status, _ in raised()} <= told
+    rows = {status for cell in re.findall(r"^\| ([\d, ]+) \|", errors, re.MULTILINE) for status in cell.split(", ")}
+    assert {status for status, _ in raised()} <= rows
 
 
-def test_an_error_is_shown_under_its_status(document: dict[str, Any]) -> None:
+def test_example_error_has_the_status_it_is_shown_under(document: dict[str, Any]) -> None:
     table = set(re.findall(r"^\| (\d+) \| `([\w-]+)` ", document["info"]["description"], re.MULTILINE))
     for _, _, operation in operations(document):
         for status, response in operation["responses"].items():

@@ -1,4 +1,4 @@
-"""The availability test: what it asks, what it writes, and the alert on it."""
+"""The availability test: its requests, its results and its alert."""
 
 import json
 import threading
@@ -19,16 +19,16 @@ from tests.support.http_server import serve_http
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-HANGS = 0
+HANGS = 0  # a status: do not respond
 
 
 class Site:
-    """An app that answers with `status`."""
+    """An app that responds with `status`."""
 
     def __init__(self) -> None:
         self.status = 200
         self.paths: list[str] = []
-        self.free = threading.Event()  # to stop hanging
+        self.released = threading.Event()  # ends HANGS
 
 
 @pytest.fixture
@@ -39,13 +39,13 @@ def site() -> Iterator[tuple[Site, str]]:
         def do_GET(self) -> None:
             site.paths.append(self.path)
             if site.status == HANGS:
-                site.free.wait(20)
+                site.released.wait(20)
             self.send_response(site.status or 200)
             self.end_headers()
 
     with serve_http(Handler) as address:
         yield site, address
-        site.free.set()
+        site.released.set()
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def web_test() -> WebTest:
     return read_web_test(INFRA / "availability.json")
 
 
-def written(prober: Prober, rows: list[tuple[str, Row]], minutes: range = range(1)) -> list[Row]:
+def run(prober: Prober, rows: list[tuple[str, Row]], minutes: range = range(1)) -> list[Row]:
     rows.clear()
     for minute in minutes:
         prober.tick(NOON + minute * MINUTE)
@@ -65,13 +65,13 @@ def written(prober: Prober, rows: list[tuple[str, Row]], minutes: range = range(
     ("status", "message"),
     [(200, "Passed"), (204, "204 - No Content"), (503, "503 - Service Unavailable"), (404, "404 - Not Found")],
 )
-def test_only_200_passes_and_each_location_has_its_row(
+def test_passes_only_status_200_and_writes_a_row_per_location(
     site: tuple[Site, str], web_test: WebTest, status: int, message: str
 ) -> None:
     app, url = site
     app.status = status
     rows: list[tuple[str, Row]] = []
-    found = written(Prober(web_test, url, lambda table, row, _: rows.append((table, row))), rows)
+    found = run(Prober(web_test, url, lambda table, row, _: rows.append((table, row))), rows)
     assert app.paths == ["/api/health/ready"]
     assert [row["Location"] for row in found] == list(web_test.locations)
     assert {(row["Success"], row["Message"], row["Name"]) for row in found} == {
@@ -79,37 +79,35 @@ def test_only_200_passes_and_each_location_has_its_row(
     }
 
 
-def test_nobody_there_and_somebody_who_hangs_fail(site: tuple[Site, str], web_test: WebTest) -> None:
+def test_fails_without_response_and_without_server(site: tuple[Site, str], web_test: WebTest, closed_port: int) -> None:
     app, url = site
     app.status = HANGS
     rows: list[tuple[str, Row]] = []
-    for address in (url, "http://127.0.0.1:1"):
-        hasty = Prober(
+    for address in (url, f"http://127.0.0.1:{closed_port}"):
+        prober = Prober(
             replace(web_test, timeout=timedelta(seconds=0.2)), address, lambda table, row, _: rows.append((table, row))
         )
-        found = written(hasty, rows)
+        found = run(prober, rows)
         assert {row["Success"] for row in found} == {False}
         assert found[0]["Message"].startswith("Unable to connect: ")
 
 
-def test_it_asks_at_its_frequency_and_oftener_in_a_hurry(site: tuple[Site, str], web_test: WebTest) -> None:
+def test_runs_at_its_frequency_times_speed(site: tuple[Site, str], web_test: WebTest) -> None:
     app, url = site
-    for speed, times in ((1, 3), (5, 11)):
+    for speed, count in ((1, 3), (5, 11)):
         app.paths.clear()
-        written(Prober(web_test, url, lambda *_: None, speed), [], range(11))
-        assert len(app.paths) == times
+        run(Prober(web_test, url, lambda *_: None, speed), [], range(11))
+        assert len(app.paths) == count
 
 
-def test_the_columns_are_the_tables(site: tuple[Site, str], web_test: WebTest) -> None:
+def test_rows_have_columns_of_the_table(site: tuple[Site, str], web_test: WebTest) -> None:
     rows: list[tuple[str, Row]] = []
-    found = written(Prober(web_test, site[1], lambda table, row, _: rows.append((table, row))), rows)
+    found = run(Prober(web_test, site[1], lambda table, row, _: rows.append((table, row))), rows)
     schema = json.loads((INFRA / "workspace.json").read_text())
     assert found[0].keys() <= schema["AppAvailabilityResults"].keys()
 
 
-def test_an_app_that_stops_answering_is_an_alert_until_it_answers_again(
-    site: tuple[Site, str], web_test: WebTest
-) -> None:
+def test_alert_fires_while_the_app_is_down_and_resolves(site: tuple[Site, str], web_test: WebTest) -> None:
     """Down from minute 12 to 22: the tests of minutes 15 and 20 fail, that of 25 passes."""
     app, url = site
     workspace = Workspace(json.loads((INFRA / "workspace.json").read_text()))
@@ -126,12 +124,12 @@ def test_an_app_that_stops_answering_is_an_alert_until_it_answers_again(
     assert alerts[0].rows == len(web_test.locations)
 
 
-def test_as_many_locations_must_fail_as_the_file_says(web_test: WebTest) -> None:
-    """A network that fails from two places is not the app's fault."""
+def test_fires_only_if_enough_locations_fail(web_test: WebTest) -> None:
+    """A network failure at two locations is not an outage of the app."""
     for failing, fires in ((web_test.failed_locations - 1, False), (web_test.failed_locations, True)):
         workspace = Workspace(json.loads((INFRA / "workspace.json").read_text()))
         for number, location in enumerate(web_test.locations):
-            for seconds, success in ((20, number < failing), (10, number >= failing)):  # the last one counts
+            for seconds, success in ((20, number < failing), (10, number >= failing)):  # only the last result counts
                 row = {"TimeGenerated": NOON - timedelta(seconds=seconds), "Location": location, "Success": success}
                 workspace.add("AppAvailabilityResults", {**row, "Name": "availability"}, NOON)
         alerts = list[Alert]()
@@ -140,7 +138,7 @@ def test_as_many_locations_must_fail_as_the_file_says(web_test: WebTest) -> None
 
 
 @pytest.mark.parametrize("content", [None, "[", '{"name": "a"}'])
-def test_a_test_that_cannot_be_read_is_told(tmp_path: Path, content: str | None) -> None:
+def test_reports_unreadable_file(tmp_path: Path, content: str | None) -> None:
     if content:
         (tmp_path / "availability.json").write_text(content)
     with pytest.raises(HostError, match="availability.json"):
@@ -150,7 +148,7 @@ def test_a_test_that_cannot_be_read_is_told(tmp_path: Path, content: str | None)
 @pytest.mark.parametrize(
     "change", [{"failedLocations": 9}, {"failedLocations": 0}, {"frequency": "PT0S"}, {"evaluationFrequency": "PT0S"}]
 )
-def test_a_test_that_makes_no_sense_is_refused(tmp_path: Path, change: dict[str, int | str]) -> None:
+def test_rejects_invalid_test(tmp_path: Path, change: dict[str, int | str]) -> None:
     content = json.loads((INFRA / "availability.json").read_text()) | change
     (tmp_path / "availability.json").write_text(json.dumps(content))
     with pytest.raises(HostError, match=next(iter(change))):

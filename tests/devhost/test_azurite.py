@@ -1,4 +1,4 @@
-"""Azurite's tables: what is acknowledged stays, and nothing outlives its parent."""
+"""Azurite's table service: acknowledged writes survive, and the process ends with its parent."""
 
 import socket
 import subprocess
@@ -14,6 +14,7 @@ from azure.data.tables import TableClient
 
 from devhost.azurite import Azurite
 from devhost.errors import HostError
+from tests.support.paths import ROOT
 from tools import node
 
 
@@ -34,12 +35,12 @@ def azurite(tmp_path: Path) -> Iterator[Azurite]:
         yield running
 
 
-def test_what_was_acknowledged_survives_a_kill(azurite: Azurite) -> None:
+def test_acknowledged_writes_survive_a_kill(azurite: Azurite) -> None:
     acknowledged: set[str] = set()
 
     def write(row: int) -> None:
         if len(acknowledged) >= 40 and azurite.pid:
-            azurite.kill()  # while other writes are on their way
+            azurite.kill()  # during other writes
         try:
             with client(azurite) as table:
                 table.create_entity({"PartitionKey": "p", "RowKey": str(row), "text": "grün"})
@@ -57,30 +58,30 @@ def test_what_was_acknowledged_survives_a_kill(azurite: Azurite) -> None:
     assert acknowledged <= rows(azurite)
 
 
-def test_every_kind_of_write_is_on_disk_when_it_is_answered(azurite: Azurite) -> None:
+def test_every_operation_is_on_disk_when_it_is_acknowledged(azurite: Azurite) -> None:
     key = {"PartitionKey": "p"}
     with client(azurite) as table:
-        table.create_entity(key | {"RowKey": "gone"})
-        table.create_entity(key | {"RowKey": "kept", "n": 1})
+        table.create_entity(key | {"RowKey": "deleted"})
+        table.create_entity(key | {"RowKey": "updated", "n": 1})
         table.submit_transaction(
-            [("upsert", key | {"RowKey": "batched"}), ("update", key | {"RowKey": "kept", "n": 2})]
+            [("upsert", key | {"RowKey": "batched"}), ("update", key | {"RowKey": "updated", "n": 2})]
         )
-        table.delete_entity("p", "gone")
+        table.delete_entity("p", "deleted")
     azurite.kill()
     azurite.start()
-    assert rows(azurite) == {"kept", "batched"}
+    assert rows(azurite) == {"updated", "batched"}
     with client(azurite) as table:
-        assert table.get_entity("p", "kept")["n"] == 2
+        assert table.get_entity("p", "updated")["n"] == 2
 
 
-def test_killed_tables_do_not_answer(azurite: Azurite) -> None:
+def test_killed_service_does_not_respond(azurite: Azurite) -> None:
     azurite.kill()
     azurite.kill()  # twice is no error
     with pytest.raises(ServiceRequestError):
         rows(azurite)
 
 
-def test_start_twice_is_one_service(azurite: Azurite) -> None:
+def test_second_start_does_nothing(azurite: Azurite) -> None:
     pid = azurite.pid
     azurite.start()
     assert azurite.pid == pid
@@ -95,27 +96,27 @@ def test_in_memory_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_taken_port_is_told_in_a_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_reports_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
         azurite = Azurite(tmp_path, port)
-        with pytest.raises(HostError, match=f"^port {port} for Azurite's tables is taken.*$"):
+        with pytest.raises(HostError, match=f"^Azurite's port {port} is in use: .*$"):
             azurite.start()
         assert azurite.pid is None
 
 
-def test_a_folder_that_cannot_be_is_told_in_a_line(tmp_path: Path) -> None:
+def test_reports_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HostError, match="^Azurite did not start: .*$"):
         Azurite(tmp_path / "file" / "tables").start()
 
 
-def test_no_connection_string_before_a_port(tmp_path: Path) -> None:
+def test_has_no_connection_string_before_it_has_a_port(tmp_path: Path) -> None:
     with pytest.raises(HostError):
         Azurite(tmp_path).connection_string  # noqa: B018
 
 
-def test_what_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_missing_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("tools.node._NODE_MODULES", tmp_path)
         with pytest.raises(HostError, match="azurite is not installed: run make install"):
@@ -127,15 +128,13 @@ def test_what_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         Azurite(tmp_path).start()
 
 
-def test_azurite_ends_with_a_killed_parent(tmp_path: Path) -> None:
+def test_ends_with_a_killed_parent(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from devhost.azurite import Azurite\n"
         "azurite = Azurite(Path(sys.argv[1])); azurite.start(); print(azurite.pid, flush=True); input()"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
-    ) as parent:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as parent:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
         assert "table_service.cjs" in " ".join(child.cmdline())

@@ -1,4 +1,4 @@
-"""`python -m devhost`, as a person runs it."""
+"""`python -m devhost` in a process of its own."""
 
 import json
 import os
@@ -15,20 +15,23 @@ import httpx
 import psutil
 import pytest
 
+from devhost.azurite import DEVELOPMENT_PORT
+from tests.support.paths import ROOT
+
 APP = """
 import os
 import azure.functions as func
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 @app.route(route="tables")
-def stores(req: func.HttpRequest) -> str:
+def tables(req: func.HttpRequest) -> str:
     return os.environ.get("TABLES_CONNECTION_STRING", "none")
 
 @app.route(route="setting/{name}")
 def setting(req: func.HttpRequest) -> str:
     return os.environ.get(req.route_params["name"], "none")
 """
-TWO = """
+TWO_FUNCTIONS = """
 import azure.functions as func
 app = func.FunctionApp()
 
@@ -40,7 +43,8 @@ def second(req: func.HttpRequest) -> str: ...
 """
 
 
-def write(folder: Path, source: str) -> Path:
+def write_app(folder: Path, source: str) -> Path:
+    """Write a function app and return its folder."""
     (folder / "function_app.py").write_text(source)
     (folder / "host.json").write_text('{"version": "2.0"}')
     return folder
@@ -51,14 +55,15 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    ours = ("DEVHOST_", "TABLES_", "PYTHON_SCRIPT", "PORT", "APPLICATIONINSIGHTS_", "SMTP_", "MAIL_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return kept | {"PYTHONPATH": str(Path(__file__).parents[2]), "PORT": "0"} | extra
+    """Return this environment without settings of the app or devhost, on a free port."""
+    prefixes = ("DEVHOST_", "TABLES_", "PYTHON_SCRIPT", "PORT", "APPLICATIONINSIGHTS_", "SMTP_", "MAIL_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    return kept | {"PYTHONPATH": str(ROOT), "PORT": "0"} | extra
 
 
 @contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command and the address it prints."""
+    """Run the command. Yield its process and the address that it prints."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(
         command("--app", str(folder), *arguments), env=environment(), cwd=folder, text=True, **pipes
@@ -73,7 +78,17 @@ def running(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
             process.kill()
 
 
+@pytest.fixture
+def used_development_port() -> Iterator[None]:
+    """Make sure that Azurite's usual port is in use, so that it must take a free one."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # another program uses it already
+            stack.enter_context(socket.create_server(("127.0.0.1", DEVELOPMENT_PORT)))
+        yield
+
+
 def run(folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run the command for an app that does not start."""
     return subprocess.run(
         command("--no-tables", "--app", str(folder)),
         env=environment(**extra), cwd=folder, text=True, capture_output=True, check=False, timeout=60,
@@ -81,13 +96,11 @@ def run(folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_with_tables_until_it_is_told_to_end(tmp_path: Path, end: signal.Signals) -> None:
-    with ExitStack() as stack:
-        with suppress(OSError):  # whoever has the port, we or another: Azurite must take a free one
-            stack.enter_context(socket.create_server(("127.0.0.1", 10002)))
-        process, address = stack.enter_context(running(write(tmp_path, APP)))
+@pytest.mark.usefixtures("used_development_port")
+def test_serves_with_azurite_until_a_signal(tmp_path: Path, end: signal.Signals) -> None:
+    with running(write_app(tmp_path, APP)) as (process, address):
         tables = httpx.get(f"{address}/api/tables").text
-        assert "devstoreaccount1" in tables and ":10002/" not in tables
+        assert "devstoreaccount1" in tables and f":{DEVELOPMENT_PORT}/" not in tables
         assert httpx.get(re.search(r"TableEndpoint=(\S+);", tables)[1]).status_code in (400, 403)  # type: ignore[index]
         children = psutil.Process(process.pid).children(recursive=True)
         assert any("table_service.cjs" in " ".join(child.cmdline()) for child in children)
@@ -105,49 +118,48 @@ def test_it_serves_with_tables_until_it_is_told_to_end(tmp_path: Path, end: sign
     assert (tmp_path / ".local" / "azurite").is_dir()
 
 
-def test_a_store_of_ones_own_needs_no_azurite(tmp_path: Path) -> None:
+def test_starts_no_azurite_if_settings_name_another_store(tmp_path: Path) -> None:
     settings = {"Values": {"TABLES_CONNECTION_STRING": "AccountName=mine"}}
     (tmp_path / "local.settings.json").write_text(json.dumps(settings))
-    with running(write(tmp_path, APP)) as (process, address):
+    with running(write_app(tmp_path, APP)) as (process, address):
         assert httpx.get(f"{address}/api/tables").text == "AccountName=mine"
         assert not psutil.Process(process.pid).children()
 
 
-def test_over_the_wire(tmp_path: Path) -> None:
-    with running(write(tmp_path, APP), "--no-tables") as (_, address):
+def test_serves_http(tmp_path: Path) -> None:
+    with running(write_app(tmp_path, APP), "--no-tables") as (_, address):
         assert httpx.head(f"{address}/api/tables").content == b""
         assert httpx.get(f"{address}/tables").json()["status"] == 404
         status = httpx.get(f"{address}/admin/host/status")
-        assert status.status_code == 401  # local.settings.json has been written, with a master key
+        assert status.status_code == 401  # the new local.settings.json has a master key
         assert "server" not in status.headers
 
 
-def test_the_app_is_watched_unless_it_is_not_to_be(tmp_path: Path) -> None:
+def test_monitors_the_app_unless_disabled(tmp_path: Path) -> None:
     names = ("APPLICATIONINSIGHTS_CONNECTION_STRING", "SMTP_HOST", "SMTP_PORT")
-    with running(write(tmp_path, APP), "--no-tables") as (_, address):
+    with running(write_app(tmp_path, APP), "--no-tables") as (_, address):
         endpoint, host, port = (httpx.get(f"{address}/api/setting/{name}").text for name in names)
         ingestion = re.search(r"IngestionEndpoint=(\S+?);", endpoint)
         assert ingestion and httpx.post(f"{ingestion[1]}v2.1/track", content=b"[]").status_code == 200
         socket.create_connection((host, int(port))).close()
         assert httpx.get(f"{address}/mailbox.json").json() == []
-    with running(tmp_path, "--no-tables", "--no-watch") as (_, address):
+    with running(tmp_path, "--no-tables", "--no-monitoring") as (_, address):
         assert [httpx.get(f"{address}/api/setting/{name}").text for name in names] == ["none"] * 3
         assert httpx.get(f"{address}/mailbox").status_code == 404
 
 
 @pytest.mark.parametrize("speed", ["0", "nan", "fast"])
-def test_time_cannot_run_backwards(tmp_path: Path, speed: str) -> None:
-    asked = subprocess.run(command("--speed", speed), env=environment(), text=True, capture_output=True, timeout=60)
-    assert (asked.returncode, "--speed: invalid" in asked.stderr) == (2, True)
+def test_rejects_invalid_speed(tmp_path: Path, speed: str) -> None:
+    ended = subprocess.run(command("--speed", speed), env=environment(), text=True, capture_output=True, timeout=60)
+    assert (ended.returncode, "--speed: invalid" in ended.stderr) == (2, True)
 
 
-def test_a_taken_port_is_told_in_a_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        ended = run(write(tmp_path, APP), PORT=str(port))
+def test_reports_port_in_use_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = run(write_app(tmp_path, APP), PORT=str(port))
     assert (ended.returncode, ended.stdout) == (1, "")
-    line = f"port {port} is taken: stop what uses it, or choose another: make serve PORT={port + 1}\n"
-    assert ended.stderr == line
+    assert ended.stderr.startswith(f"port {port} is in use: ") and ended.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -161,45 +173,46 @@ def test_a_taken_port_is_told_in_a_line(tmp_path: Path) -> None:
         ("", "0", "ValueError: Could not find top level function app instances in function_app.py."),
         ("import azure.functions as f\napp = f.FunctionApp()", "0", "function_app.py has no functions: "),
         (
-            TWO,
+            TWO_FUNCTIONS,
             "0",
-            "function second would not be asked for GET /api/a/{y}: the host goes by the names of functions, "
-            "first comes first and takes GET /api/a/{x}",
+            "function second would get no requests for GET /api/a/{y}: the host tries functions by name, "
+            "first comes first and handles GET /api/a/{x}",
         ),
-        (TWO.replace("a/{x}", "{*all}"), "0", "function second would not be asked for GET /api/a/{y}: "),
-        (TWO.replace("a/{x}", "Admin/x"), "0", "function first: Azure keeps routes that begin with admin"),
-        (TWO.replace("str:", "str, more:"), "0", "SyntaxError: "),
+        (TWO_FUNCTIONS.replace("a/{x}", "{*all}"), "0", "function second would get no requests for GET /api/a/{y}: "),
+        (TWO_FUNCTIONS.replace("a/{x}", "Admin/x"), "0", "function first: Azure reserves routes that begin with admin"),
+        (TWO_FUNCTIONS.replace("str:", "str, more:"), "0", "SyntaxError: "),
         (
-            TWO.replace("(req: func.HttpRequest)", "(request: func.HttpRequest)"),
+            TWO_FUNCTIONS.replace("(req: func.HttpRequest)", "(request: func.HttpRequest)"),
             "0",
             "FunctionLoadError: cannot load the first",
         ),
     ],
 )
-def test_an_app_that_cannot_be_served_is_told_in_a_line(tmp_path: Path, source: str, port: str, line: str) -> None:
+def test_reports_app_that_cannot_run_in_one_line(tmp_path: Path, source: str, port: str, line: str) -> None:
     (tmp_path / "broken.py").write_text("\nraise ValueError('two\\nlines')")
-    ended = run(write(tmp_path, source), PORT=port)
+    ended = run(write_app(tmp_path, source), PORT=port)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert line in ended.stderr and ended.stderr.count("\n") == 1
 
 
-def test_a_folder_without_an_app(tmp_path: Path) -> None:
+def test_reports_folder_without_an_app(tmp_path: Path) -> None:
     (tmp_path / "host.json").write_text("{}")
-    assert run(tmp_path).stderr == f"{tmp_path}/function_app.py is missing: there is no function app here\n"
+    assert run(tmp_path).stderr == f"{tmp_path}/function_app.py is missing: this folder is not a function app\n"
 
 
-def test_the_traceback_of_an_import_is_logged_for_debugging(tmp_path: Path) -> None:
-    arguments = command("--no-tables", "--debug", "--app", str(write(tmp_path, "import no_such_module")))
+def test_debug_logs_traceback_of_import(tmp_path: Path) -> None:
+    arguments = command("--no-tables", "--debug", "--app", str(write_app(tmp_path, "import no_such_module")))
     ended = subprocess.run(
         arguments, env=environment(), cwd=tmp_path, text=True, capture_output=True, check=False, timeout=60
     )
     assert "Traceback" in ended.stderr
 
 
-def test_two_of_them_do_not_share_their_tables(tmp_path: Path) -> None:
-    with running(write(tmp_path, APP)):
+@pytest.mark.usefixtures("used_development_port")
+def test_second_process_cannot_use_the_same_tables(tmp_path: Path) -> None:
+    with running(write_app(tmp_path, APP)):
         second = subprocess.run(
             command("--app", str(tmp_path)), env=environment(), cwd=tmp_path, text=True, capture_output=True, timeout=60
         )
     assert (second.returncode, second.stdout) == (1, "")
-    assert second.stderr.startswith("another `make serve` runs in this folder") and second.stderr.count("\n") == 1
+    assert second.stderr.startswith("another `make serve` is running in this folder") and second.stderr.count("\n") == 1

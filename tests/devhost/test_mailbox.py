@@ -1,72 +1,70 @@
-"""Mail as it comes in by SMTP, and as a person or a program reads it."""
+"""The local mailbox: e-mails arrive over SMTP, people and programs read them over HTTP."""
 
 import asyncio
 import re
 import smtplib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from types import SimpleNamespace
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 
-from devhost.monitoring.local_monitoring import Watch
-from devhost.monitoring.mailbox import LARGEST, Mailbox
+from devhost.monitoring.local_monitoring import LocalMonitoring
+from devhost.monitoring.mailbox import MAX_MAIL_BYTES, MAX_MAILS, Mailbox
+from tests.devhost.conftest import Ask, MakeAsk
 
-type Ask = Callable[..., httpx.Response]
-
-EVIL = '<p>Hello</p><script>alert(1)</script><img src="http://tracker.example/p.gif">'
-
-
-@pytest.fixture
-def watch() -> Iterator[Watch]:
-    with Watch() as watch:
-        yield watch
+HOSTILE_HTML = '<p>Hello</p><script>alert(1)</script><img src="http://tracker.example/p.gif">'
 
 
 @pytest.fixture
-def mailbox(watch: Watch) -> Mailbox:
-    return watch.mailbox
+def monitoring() -> Iterator[LocalMonitoring]:
+    with LocalMonitoring() as monitoring:
+        yield monitoring
 
 
 @pytest.fixture
-def ask(mailbox: Mailbox, asker: Callable[[Starlette], Ask]) -> Ask:
-    return asker(Starlette(routes=mailbox.routes))
+def mailbox(monitoring: LocalMonitoring) -> Mailbox:
+    return monitoring.mailbox
 
 
 @pytest.fixture
-def smtp(watch: Watch) -> Iterator[smtplib.SMTP]:
-    with smtplib.SMTP(*watch.smtp) as server:
+def ask(monitoring: LocalMonitoring, make_ask: MakeAsk) -> Ask:
+    return make_ask(Starlette(routes=monitoring.mailbox_routes))
+
+
+@pytest.fixture
+def smtp(monitoring: LocalMonitoring) -> Iterator[smtplib.SMTP]:
+    with smtplib.SMTP(*monitoring.smtp) as server:
         yield server
 
 
-def letter(subject: str = "Alert <b>& more</b>", page: str | None = EVIL) -> EmailMessage:
+def build_mail(subject: str = "Alert <b>& more</b>", html: str | None = HOSTILE_HTML) -> EmailMessage:
     message = EmailMessage()
     message["From"] = "alerts@example.org"
     message["To"] = "Ops <ops@example.org>"
     message["Subject"] = subject
     message.set_content("Three grün <b>predictions</b>")
-    if page is not None:
-        message.add_alternative(page, subtype="html")
+    if html is not None:
+        message.add_alternative(html, subtype="html")
         message.add_attachment(b'{"reports": 3}', maintype="application", subtype="json", filename="a b/<i>.json")
     return message
 
 
-def test_a_mail_is_kept_as_it_came(smtp: smtplib.SMTP, mailbox: Mailbox) -> None:
-    smtp.send_message(letter(), to_addrs=["ops@example.org", "hidden@example.org"])
+def test_keeps_mail_unchanged(smtp: smtplib.SMTP, mailbox: Mailbox) -> None:
+    smtp.send_message(build_mail(), to_addrs=["ops@example.org", "hidden@example.org"])
     (mail,) = mailbox.mails
-    assert (mail.number, mail.to) == (1, ("ops@example.org", "hidden@example.org"))
+    assert (mail.number, mail.recipients) == (1, ("ops@example.org", "hidden@example.org"))
     assert mail.subject == "Alert <b>& more</b>"
     assert mail.text.strip() == "Three grün <b>predictions</b>"
-    assert mail.html.strip() == EVIL
+    assert mail.html.strip() == HOSTILE_HTML
     assert mail.attachments == [("a b/<i>.json", '{"reports": 3}')]
 
 
-def test_a_program_reads_it_as_json(smtp: smtplib.SMTP, ask: Ask) -> None:
-    smtp.send_message(letter())
-    smtp.send_message(letter("Second", None))
+def test_returns_mails_as_json(smtp: smtplib.SMTP, ask: Ask) -> None:
+    smtp.send_message(build_mail())
+    smtp.send_message(build_mail("Second", None))
     mails = ask("GET", "/mailbox.json").json()
     assert mails == ask("GET", "/mailbox", headers={"accept": "application/json"}).json()
     assert [(mail["number"], mail["from"], mail["subject"]) for mail in mails] == [
@@ -77,9 +75,9 @@ def test_a_program_reads_it_as_json(smtp: smtplib.SMTP, ask: Ask) -> None:
     assert (mails[1]["html"], mails[1]["attachments"], mails[1]["to"]) == ("", [], ["ops@example.org"])
 
 
-def test_a_person_reads_it_in_a_browser(smtp: smtplib.SMTP, ask: Ask) -> None:
-    assert "No mail yet" in ask("GET", "/mailbox").text
-    smtp.send_message(letter())
+def test_shows_mails_as_pages(smtp: smtplib.SMTP, ask: Ask) -> None:
+    assert "No e-mail yet" in ask("GET", "/mailbox").text
+    smtp.send_message(build_mail())
     overview = ask("GET", "/mailbox")
     assert '<a href="/mailbox/1">Alert &lt;b&gt;&amp; more&lt;/b&gt;</a>' in overview.text
     page = ask("GET", "/mailbox/1")
@@ -89,39 +87,39 @@ def test_a_person_reads_it_in_a_browser(smtp: smtplib.SMTP, ask: Ask) -> None:
     assert (attachment.text, attachment.headers["content-disposition"]) == ('{"reports": 3}', "attachment")
 
 
-def test_it_says_what_there_is_of_a_mail_and_when_it_came(smtp: smtplib.SMTP, mailbox: Mailbox, ask: Ask) -> None:
+def test_shows_only_headers_that_exist_and_the_time(smtp: smtplib.SMTP, mailbox: Mailbox, ask: Ask) -> None:
     smtp.sendmail("a@example.org", ["b@example.org"], b"From: a@example.org\r\n\r\nHello")
     rows = re.findall(r"<tr><td>(.*?)<td>(.*?)(?=<tr>|</table>)", ask("GET", "/mailbox/1").text)
     assert rows == [("from", "a@example.org"), ("received", f"{mailbox.mails[0].received:%Y-%m-%d %H:%M:%S} UTC")]
 
 
-def test_it_is_read_on_a_telephone_and_in_the_dark(smtp: smtplib.SMTP, ask: Ask) -> None:
-    smtp.send_message(letter())
+def test_pages_support_small_screens_and_dark_mode(smtp: smtplib.SMTP, ask: Ask) -> None:
+    smtp.send_message(build_mail())
     for path in ("/mailbox", "/mailbox/1"):
         page = ask("GET", path).text
         assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
         assert "color-scheme:light dark" in page
 
 
-def test_what_a_mail_holds_can_do_nothing(smtp: smtplib.SMTP, ask: Ask) -> None:
-    smtp.send_message(letter())
-    page, foreign = ask("GET", "/mailbox/1"), ask("GET", "/mailbox/1/html")
+def test_html_of_mail_cannot_run_scripts_or_send_requests(smtp: smtplib.SMTP, ask: Ask) -> None:
+    smtp.send_message(build_mail())
+    page, html = ask("GET", "/mailbox/1"), ask("GET", "/mailbox/1/html")
     assert "<script" not in page.text and "tracker.example" not in page.text
     assert '<iframe sandbox src="/mailbox/1/html"' in page.text
-    for answer, wanted in ((page, "frame-src 'self'"), (foreign, "sandbox")):
-        policy = answer.headers["content-security-policy"]
-        assert "default-src 'none'" in policy and wanted in policy and "script-src" not in policy
-        assert answer.headers["x-content-type-options"] == "nosniff"
-    assert foreign.text.strip() == EVIL
+    for response, directive in ((page, "frame-src 'self'"), (html, "sandbox")):
+        policy = response.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and directive in policy and "script-src" not in policy
+        assert response.headers["x-content-type-options"] == "nosniff"
+    assert html.text.strip() == HOSTILE_HTML
 
 
 @pytest.mark.parametrize("path", ["/mailbox/1", "/mailbox/1/html", "/mailbox/1/0"])
-def test_a_mail_that_is_not_there(ask: Ask, path: str) -> None:
+def test_unknown_mail_is_404(ask: Ask, path: str) -> None:
     assert ask("GET", path).status_code == 404
 
 
-def test_a_mail_without_attachments_has_no_first(smtp: smtplib.SMTP, ask: Ask) -> None:
-    smtp.send_message(letter(page=None))
+def test_mail_without_attachments_has_no_attachment_page(smtp: smtplib.SMTP, ask: Ask) -> None:
+    smtp.send_message(build_mail(html=None))
     assert ask("GET", "/mailbox/1/0").status_code == 404
     assert "<iframe" not in ask("GET", "/mailbox/1").text
 
@@ -135,46 +133,28 @@ def test_a_mail_without_attachments_has_no_first(smtp: smtplib.SMTP, ask: Ask) -
         b"Subject: \xff\r\n\r\n",
     ],
 )
-def test_a_broken_mail_hides_no_other(smtp: smtplib.SMTP, ask: Ask, content: bytes) -> None:
+def test_broken_mail_does_not_hide_others(smtp: smtplib.SMTP, ask: Ask, content: bytes) -> None:
     smtp.sendmail("a@example.org", ["b@example.org"], content)
-    smtp.send_message(letter("Sound"))
-    assert [mail["subject"] for mail in ask("GET", "/mailbox.json").json()][1] == "Sound"
-    assert "Sound" in ask("GET", "/mailbox").text
+    smtp.send_message(build_mail("Valid"))
+    assert [mail["subject"] for mail in ask("GET", "/mailbox.json").json()][1] == "Valid"
+    assert "Valid" in ask("GET", "/mailbox").text
     assert ask("GET", "/mailbox/1").status_code == 200
 
 
-def test_only_the_last_mails_are_kept() -> None:
+def test_keeps_only_the_last_mails() -> None:
     mailbox = Mailbox(lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
     async def receive() -> None:
-        for number in range(205):
+        for number in range(MAX_MAILS + 5):
             envelope = SimpleNamespace(content=f"Subject: {number}\r\n\r\n".encode(), rcpt_tos=["ops@example.org"])
             assert (await mailbox.handle_DATA(None, None, envelope)).startswith("250")
 
     asyncio.run(receive())
-    assert [mail.subject for mail in mailbox.mails] == [str(number) for number in range(5, 205)]
-    assert mailbox.mails[-1].number == 205
+    assert [mail.subject for mail in mailbox.mails] == [str(number) for number in range(5, MAX_MAILS + 5)]
+    assert mailbox.mails[-1].number == MAX_MAILS + 5
 
 
-def test_a_mail_that_is_too_large_is_refused(smtp: smtplib.SMTP, mailbox: Mailbox) -> None:
+def test_rejects_mail_over_the_size_limit(smtp: smtplib.SMTP, mailbox: Mailbox) -> None:
     with pytest.raises(smtplib.SMTPException):
-        smtp.sendmail("a@example.org", ["b@example.org"], b"\r\n" + b"x" * 70 * 1000 + b"\r\n" * (LARGEST // 2))
+        smtp.sendmail("a@example.org", ["b@example.org"], b"\r\n" + b"x" * 70 * 1000 + b"\r\n" * (MAX_MAIL_BYTES // 2))
     assert mailbox.mails == ()
-
-
-# What the app is told of the mailbox
-
-
-def test_settings_of_ones_own_stay(watch: Watch) -> None:
-    lent: dict[str, str] = {}
-    watch.lend(lent)
-    assert lent == watch.settings
-    assert {"APPLICATIONINSIGHTS_CONNECTION_STRING", "SMTP_HOST", "SMTP_PORT", "MAIL_FROM", "MAIL_TO"} <= set(lent)
-    own = {"SMTP_HOST": "relay.example.org", "APPLICATIONINSIGHTS_CONNECTION_STRING": ""}
-    watch.lend(own)
-    assert {name: own.get(name) for name in ("SMTP_HOST", "SMTP_PORT", "MAIL_TO")} == {
-        "SMTP_HOST": "relay.example.org",
-        "SMTP_PORT": None,
-        "MAIL_TO": None,
-    }
-    assert own["APPLICATIONINSIGHTS_CONNECTION_STRING"] == ""

@@ -1,4 +1,4 @@
-"""host.json and local.settings.json."""
+"""Reading host.json and local.settings.json."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from devhost.errors import HostError
 from devhost.host.settings_files import Cors, HostJson, LocalSettings
 
 
-def local(folder: Path, content: Any) -> LocalSettings:
+def read_local(folder: Path, content: Any) -> LocalSettings:
     (folder / "local.settings.json").write_text(content if isinstance(content, str) else json.dumps(content))
     return LocalSettings.read_or_create(folder)
 
 
-def test_development_settings_are_written_for_their_owner_only(tmp_path: Path) -> None:
+def test_creates_development_settings_for_the_owner_only(tmp_path: Path) -> None:
     first = LocalSettings.read_or_create(tmp_path)
     path = tmp_path / "local.settings.json"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -25,10 +25,10 @@ def test_development_settings_are_written_for_their_owner_only(tmp_path: Path) -
     assert (first.values["FUNCTIONS_WORKER_RUNTIME"], first.values["AUTH_LEVEL"]) == ("python", "anonymous")
     assert "127.0.0.1:10002" in first.values["TABLES_CONNECTION_STRING"]
     assert (first.port, first.cors) == (7071, Cors(("http://localhost:3000", "http://127.0.0.1:3000")))
-    assert LocalSettings.read_or_create(tmp_path) == first  # read, not written again
+    assert LocalSettings.read_or_create(tmp_path) == first  # read, not created again
 
 
-def test_every_machine_has_its_own_keys(tmp_path: Path) -> None:
+def test_creates_new_keys_every_time(tmp_path: Path) -> None:
     keys = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -37,21 +37,21 @@ def test_every_machine_has_its_own_keys(tmp_path: Path) -> None:
     assert len(set(keys)) == 8
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEVHOST_TEST_A", "environment")
     monkeypatch.setenv("DEVHOST_TEST_B", "")
-    monkeypatch.delenv("DEVHOST_TEST_B")  # so that monkeypatch takes away what apply sets
+    monkeypatch.delenv("DEVHOST_TEST_B")  # so that monkeypatch removes what apply sets
     monkeypatch.setenv("AZURE_FUNCTIONS_ENVIRONMENT", "Staging")
-    local(tmp_path, {"Values": {"DEVHOST_TEST_A": "file", "DEVHOST_TEST_B": "file"}}).apply()
+    read_local(tmp_path, {"Values": {"DEVHOST_TEST_A": "file", "DEVHOST_TEST_B": "file"}}).apply()
     assert (os.environ["DEVHOST_TEST_A"], os.environ["DEVHOST_TEST_B"]) == ("environment", "file")
     assert os.environ["AZURE_FUNCTIONS_ENVIRONMENT"] == "Staging"
 
 
-def test_what_core_tools_writes_is_read(tmp_path: Path) -> None:
-    settings = local(
+def test_reads_file_of_core_tools(tmp_path: Path) -> None:
+    settings = read_local(
         tmp_path, '\ufeff{"Host": {"LocalHttpPort": 8080, "CORS": " http://a/ ,http://b", "CORSCredentials": true}}'
     )
-    assert settings == LocalSettings({}, 8080, Cors(("http://a", "http://b"), credentials=True))
+    assert settings == LocalSettings(values={}, port=8080, cors=Cors(("http://a", "http://b"), credentials=True))
 
 
 @pytest.mark.parametrize(
@@ -68,21 +68,24 @@ def test_what_core_tools_writes_is_read(tmp_path: Path) -> None:
         ({"Host": {"CORS": "*", "CORSCredentials": True}}, "CORSCredentials"),
     ],
 )
-def test_a_broken_file_is_told_in_a_line(tmp_path: Path, content: Any, line: str) -> None:
-    with pytest.raises(HostError) as refused:
-        local(tmp_path, content)
-    assert line in str(refused.value) and "\n" not in str(refused.value)
+def test_reports_invalid_local_settings_in_one_line(tmp_path: Path, content: Any, line: str) -> None:
+    with pytest.raises(HostError) as caught:
+        read_local(tmp_path, content)
+    assert line in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("http", "expected"),
     [
-        ({}, HostJson("api", 100, 200)),
-        ({"routePrefix": ""}, HostJson("", 100, 200)),
-        ({"routePrefix": "/v1/", "maxConcurrentRequests": 8, "maxOutstandingRequests": -1}, HostJson("v1", 8, -1)),
+        ({}, HostJson(route_prefix="api", max_concurrent_requests=100, max_outstanding_requests=200)),
+        ({"routePrefix": ""}, HostJson(route_prefix="", max_concurrent_requests=100, max_outstanding_requests=200)),
+        (
+            {"routePrefix": "/v1/", "maxConcurrentRequests": 8, "maxOutstandingRequests": -1},
+            HostJson(route_prefix="v1", max_concurrent_requests=8, max_outstanding_requests=-1),
+        ),
     ],
 )
-def test_host_json(tmp_path: Path, http: dict[str, Any], expected: HostJson) -> None:
+def test_reads_host_json(tmp_path: Path, http: dict[str, Any], expected: HostJson) -> None:
     (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"http": http}}))
     assert HostJson.read(tmp_path) == expected
 
@@ -99,9 +102,9 @@ def test_host_json(tmp_path: Path, http: dict[str, Any], expected: HostJson) -> 
         (b'{"extensions": {"http": {"maxOutstandingRequests": true}}}', "maxOutstandingRequests"),
     ],
 )
-def test_a_broken_host_json_is_told_in_a_line(tmp_path: Path, content: bytes | None, line: str) -> None:
+def test_reports_invalid_host_json_in_one_line(tmp_path: Path, content: bytes | None, line: str) -> None:
     if content is not None:
         (tmp_path / "host.json").write_bytes(content)
-    with pytest.raises(HostError) as refused:
+    with pytest.raises(HostError) as caught:
         HostJson.read(tmp_path)
-    assert line in str(refused.value) and "\n" not in str(refused.value)
+    assert line in str(caught.value) and "\n" not in str(caught.value)

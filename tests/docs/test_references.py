@@ -1,4 +1,4 @@
-"""What the documents point at is there: files, headings, commands, settings; and what is there is in the documents."""
+"""The documents name files, headings, commands and settings that exist, and leave none out."""
 
 import json
 import re
@@ -18,10 +18,10 @@ from tests.support.settings import names_read
 PICTURE = ROOT / "docs/architecture.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 SUFFIXES = {path.suffix for path in files()} - {""}
-# Named, and made when they are needed.
-MADE = {"local.settings.json"}
-# Read by the code, and set by the host that it runs under.
-NOT_OURS = {"AZURE_FUNCTIONS_ENVIRONMENT"}
+# Created when they are needed, so not in the checkout.
+CREATED = {"local.settings.json"}
+# Set by the Functions host.
+SET_BY_HOST = {"AZURE_FUNCTIONS_ENVIRONMENT"}
 
 
 def targets(document: str) -> list[str]:
@@ -29,7 +29,7 @@ def targets(document: str) -> list[str]:
 
 
 def missing(document: str, link: str) -> bool:
-    """Whether a relative link leads nowhere."""
+    """Return whether the target of a relative link does not exist."""
     path, _, anchor = unquote(link).partition("#")
     target = (ROOT / document).parent / path if path else ROOT / document
     if not target.exists():
@@ -39,47 +39,46 @@ def missing(document: str, link: str) -> bool:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_lead_somewhere(document: str) -> None:
+def test_links_lead_to_files_and_headings(document: str) -> None:
     assert [link for link in targets(document) if missing(document, link)] == []
 
 
 @pytest.mark.parametrize("link", ["nowhere.md", "operations.md#nowhere", "#nowhere", "models.svg#nowhere"])
-def test_a_link_that_leads_nowhere_is_found(link: str) -> None:
+def test_finds_broken_link(link: str) -> None:
     assert missing("docs/training.md", link)
 
 
 def test_every_document_is_reached_from_the_first() -> None:
-    assert {f"docs/{link}" for link in targets("docs/index.md")} >= {
-        document for document in DOCUMENTS if document not in ("README.md", "docs/index.md")
-    }
+    beside = {document.removeprefix("docs/") for document in DOCUMENTS if re.fullmatch(r"docs/[\w-]+\.md", document)}
+    assert set(targets("docs/index.md")) >= beside - {"index.md"}
     assert "docs/index.md" in targets("README.md")
 
 
 def is_path(span: str) -> bool:
-    """Whether `span` is meant to be a file or a folder of the checkout."""
-    if re.search(r"[^\w./*-]|NAME", span) or span in MADE or span.startswith((".local", ".venv", "/")):
+    """Return whether `span` looks like a file or a folder of the checkout."""
+    if re.search(r"[^\w./*-]|NAME", span) or span in CREATED or span.startswith((".local", ".venv", "/")):
         return False
     top = span.partition("/")[0]
     return ("/" in span and Path(top) in folders()) or Path(span).suffix in SUFFIXES or span.endswith("/")
 
 
-def is_there(span: str) -> bool:
-    """Whether a file or folder has that path, or a path that ends so: below a heading its folder is left out."""
+def exists(span: str) -> bool:
+    """Return whether a file or folder has this path, or one that ends so: text about a folder leaves its name out."""
     names = [f"/{path}/" for path in folders()] if span.endswith("/") else [f"/{path}" for path in files()]
     return any(fnmatch(name, f"*/{span}") for name in names)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_files_are_where_the_document_says(document: str) -> None:
-    assert [span for span in spans(document) if is_path(span) and not is_there(span)] == []
+def test_files_named_in_documents_exist(document: str) -> None:
+    assert [span for span in spans(document) if is_path(span) and not exists(span)] == []
 
 
 @pytest.mark.parametrize("span", ["sentiment/nothing.py", "nothing.kql", "functions/nothing/", "nothing/"])
-def test_a_file_that_is_not_there_is_found(span: str) -> None:
-    assert is_path(span) and not is_there(span)
+def test_finds_missing_file(span: str) -> None:
+    assert is_path(span) and not exists(span)
 
 
-def test_commands_of_make_exist() -> None:
+def test_make_commands_in_documents_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     known = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     code = {span for document in DOCUMENTS for span in spans(document)}
@@ -93,31 +92,31 @@ def test_commands_of_make_exist() -> None:
         assert f"$({name})" in makefile or f"{name}=" in makefile if is_variable else name in known, word
 
 
-def test_the_settings_are_those_that_the_code_reads() -> None:
+def test_documented_settings_are_those_that_the_app_reads() -> None:
     (settings,) = [rows for document in DOCUMENTS for rows in tables(document) if rows[0][0] == "setting"]
     named = [name for row in settings[1:] for name in re.findall(r"`([A-Z_]+)`", row[0])]
-    assert sorted(named) == sorted(names_read() - NOT_OURS)
+    assert sorted(named) == sorted(names_read() - SET_BY_HOST)
 
 
-def test_the_page_says_what_the_reader_is_told_to_press() -> None:
+def test_quickstart_names_labels_of_the_page() -> None:
     strings = json.loads((ROOT / "web/strings.en.json").read_text())
     labels = bold("docs/quickstart.md")
     assert len(labels) > 4 and [label for label in labels if label not in strings.values()] == []
 
 
-def test_every_status_of_the_contract_is_explained(served: App) -> None:
+def test_api_guide_explains_every_status(served: App) -> None:
     document = served.http.get("/api/openapi.json").json()
     operations = [operation for path in document["paths"].values() for operation in path.values()]
-    told = {int(status) for operation in operations for status in operation["responses"] if int(status) >= 400}
+    statuses = {int(status) for operation in operations for status in operation["responses"] if int(status) >= 400}
     (errors,) = [rows for rows in tables("docs/api.md") if rows[0][0] == "status"]
     explained = {int(status) for row in errors for status in re.findall(r"\d{3}", row[0])}
-    assert explained == told | {404, 405, 429, 500}  # these may be the answer to anything
+    assert explained == statuses | {404, 405, 429, 500}  # any request may get these four
     paths = {re.sub(r"^\w+ ", "", span) for span in spans("docs/api.md")}
     assert set(document["paths"]) <= paths
 
 
-def test_the_house_is_complete() -> None:
-    """Every folder at the top, and every module of what is deployed."""
+def test_architecture_names_every_folder_and_module() -> None:
+    """It names the folders at the top, and the modules that are deployed."""
     named = set(spans("docs/architecture.md"))
     top = {path.parts[0] + "/" for path in files() if len(path.parts) > 1}
     assert {folder for folder in top if not folder.startswith(".")} <= named
@@ -126,39 +125,39 @@ def test_the_house_is_complete() -> None:
         assert modules <= named, folder
 
 
-def words(picture: ElementTree.Element) -> list[str]:
+def labels_of(picture: ElementTree.Element) -> list[str]:
     return ["".join(text.itertext()).strip() for text in picture.iter(f"{SVG}text")]
 
 
-def test_the_picture_is_one_and_names_what_is_there() -> None:
+def test_picture_is_accessible_and_names_existing_files() -> None:
     picture = ElementTree.parse(PICTURE).getroot()
     assert picture.tag == f"{SVG}svg" and {"viewBox", "role"} <= picture.attrib.keys()
     for name in ("title", "desc"):
         (element,) = picture.findall(f"{SVG}{name}")
         assert element.text and element.attrib["id"] in picture.attrib["aria-labelledby"].split()
     assert "architecture.svg" in links("docs/architecture.md")
-    paths = [word for text in words(picture) for word in text.split() if is_path(word)]
-    assert len(paths) > 10 and [path for path in paths if not is_there(path)] == []
+    paths = [word for text in labels_of(picture) for word in text.split() if is_path(word)]
+    assert len(paths) > 10 and [path for path in paths if not exists(path)] == []
 
 
-def test_the_picture_asks_nobody_for_anything() -> None:
-    """GitHub shows an SVG without scripts, fonts and images of others."""
+def test_picture_loads_nothing() -> None:
+    """GitHub shows an SVG without its scripts, and without fonts and images from elsewhere."""
     source = PICTURE.read_text()
     assert re.findall(r"https?://[^\"\s]+", source) == ["http://www.w3.org/2000/svg"]
     assert not re.search(r"<script|<foreignObject|@import|url\((?!#)", source)
     assert "prefers-color-scheme: dark" in source
 
 
-def test_the_parameters_of_azd_are_in_the_template() -> None:
-    """What the manual says can be set before `azd up`."""
+def test_documented_azd_parameters_are_in_the_template() -> None:
+    """They are what the manual says can be set before `azd up`."""
     known = set(re.findall(r"readEnvironmentVariable\('([A-Z_]+)'", (ROOT / "infra/main.bicepparam").read_text()))
     choices = next(rows for rows in tables("docs/operations.md") if rows[1][0] == "`AUTH_LEVEL`" and len(rows[1]) == 3)
     named = {name for row in choices for name in re.findall(r"`([A-Z_]+)`", row[0])}
     assert {"AUTH_LEVEL", "SMTP_HOST"} <= named <= known
 
 
-def test_the_options_of_production_are_in_the_manual() -> None:
-    """All that the snapshot of them switches on."""
+def test_manual_lists_the_options_of_production() -> None:
+    """They are what the snapshot with all options switches on."""
     (options,) = [rows for rows in tables("docs/operations.md") if rows[0][0] == "option" and rows[0][1] == "azd"]
     named = {name for row in options[1:] for name in re.findall(r"`([A-Z_]+)", row[1])}
     assert named == set(bicep.OPTIONS)

@@ -8,9 +8,9 @@ from tests.support.paths import ROOT
 
 INDEX = """
 from pathlib import Path
-from devhost.host.runtime import load
-for function in load(Path.cwd()).functions.values():
-    print(function.name, function.trigger, function.auth_level, function.binding.get("route"), sep="|")
+from devhost.host.loader import load_app
+for function in load_app(Path.cwd()).functions.values():
+    print(function.name, function.trigger_type, function.auth_level, function.trigger_binding.get("route"), sep="|")
 """
 SETTINGS = {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 

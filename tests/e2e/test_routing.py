@@ -19,24 +19,26 @@ from msgspec.structs import replace
 
 from devhost.host.settings_files import NO_CORS, HostJson
 from devhost.errors import HostError
-from devhost.host.functions_host import Host, Keys, front
+from devhost.host.functions_host import FunctionsHost, with_cors
+from devhost.host.keys import Keys
+from devhost.host.loader import load_app
 from devhost.host.routes import RouteTable
-from devhost.host.runtime import Runtime, load
+from devhost.host.runtime import Runtime
 
 LAST, name = "zz_not_found", sys.argv[1]
-indexed = load(Path.cwd())
+indexed = load_app(Path.cwd())
 functions = {name if function == LAST else function: found for function, found in indexed.functions.items()}
 renamed = [replace(route, function=name) if route.function == LAST else route for route in indexed.routes.routes]
 routes = RouteTable(renamed)
 
 async def predict():
-    transport = httpx.ASGITransport(front(Host(Runtime(functions, routes), HostJson(), Keys()), NO_CORS))
+    transport = httpx.ASGITransport(with_cors(FunctionsHost(Runtime(functions, routes), HostJson(), Keys()), NO_CORS))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.post("/api/predict", json={"text": "Our crew made everybody laugh"})
 
 answer = asyncio.run(predict())
 try:
-    routes.refuse_shadowed()
+    routes.check_reachable()
     refused = None
 except HostError as error:
     refused = str(error)
@@ -71,5 +73,7 @@ def test_catch_all_is_matched_last() -> None:
 def test_catch_all_with_another_name_would_take_predictions(name: str) -> None:
     found = routing(name)
     assert found.status == 405
-    assert found.refused and found.refused.startswith("function openapi would not be asked for GET|HEAD /api/openapi")
-    assert f"{name} comes first and takes" in found.refused
+    assert found.refused and found.refused.startswith(
+        "function openapi would get no requests for GET|HEAD /api/openapi"
+    )
+    assert f"{name} comes first and handles" in found.refused

@@ -218,18 +218,25 @@ def test_logs_that_telemetry_cannot_be_set_up() -> None:
 USE_APP = """
 import asyncio, json, sys, threading
 from pathlib import Path
-from devhost.host.runtime import HttpCall, load
+from devhost.host.loader import load_app
+from devhost.host.runtime import HttpRequest
 
 def call(name, **body):
     headers = {"content-type": "application/json"}
-    http = HttpCall("POST", "http://localhost/", headers, {}, {}, json.dumps(body).encode(), f"00-{1:032}-{1:016}-01")
-    return json.loads(asyncio.run(runtime.http(name, http)).body)
+    request = HttpRequest(
+        method="POST",
+        url="http://localhost/",
+        headers=headers,
+        body=json.dumps(body).encode(),
+        traceparent=f"00-{1:032}-{1:016}-01",
+    )
+    return json.loads(asyncio.run(runtime.call_http(name, request)).body)
 
 def state():
     imported = [name for name in sys.modules if name.startswith(("opentelemetry", "azure.monitor"))]
     return imported[:3], "telemetry" in [thread.name for thread in threading.enumerate()]
 
-runtime = load(Path.cwd())
+runtime = load_app(Path.cwd())
 before = state()
 (prediction,) = call("predict", text="the crew was great")["predictions"]
 after = state()

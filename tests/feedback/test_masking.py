@@ -3,6 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback.masking import mask_personal_data
+from tests.support.time_limit import time_limit
+from tests.support.tweets import PATHOLOGICAL, megabyte_of
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,10 @@ def test_masks_personal_data_inside_any_text(around: str, personal: str) -> None
 @given(st.text())
 def test_masking_is_idempotent(text: str) -> None:
     assert mask_personal_data(mask_personal_data(text)) == mask_personal_data(text)
+
+
+@pytest.mark.parametrize("part", PATHOLOGICAL)
+def test_masking_takes_linear_time(part: str) -> None:
+    """A megabyte takes less than a second. Quadratic work would take hours."""
+    with time_limit(seconds=30):
+        mask_personal_data(megabyte_of(part))

@@ -1,4 +1,4 @@
-"""Azure as the programs of infra/ meet it: a command `az` that answers as told, an app, packages, and a clock."""
+"""Fakes for the commands of infra/: the Azure CLI, a deployed app, packages and time."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-# Answers the commands that it knows, by their beginning, with one answer after the other; the last one stays.
+# Answers a command that starts as one in answers/ does: with its answers in turn, then with the last one for ever.
 AZ = r"""#!/bin/bash
 echo "az ${*//$'\n'/ }" >>"$(dirname "$0")/calls"
 for known in "$(dirname "$0")"/answers/*/; do
@@ -29,7 +29,7 @@ LABELS = ("positive", "negative")
 
 
 class FakeAz:
-    """The command, in a folder for PATH."""
+    """A program `az` in a folder to put on the PATH. It answers what `answers` gives it, and logs every call."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,7 +38,7 @@ class FakeAz:
         (folder / "az").chmod(0o755)
 
     def answers(self, command: str, *answers: Any) -> None:
-        """JSON, but for what begins with ERROR: or FILE: (which is copied to where --file says)."""
+        """Answer calls that start with `command`: with JSON, an error (ERROR:…), or a file for --file (FILE:PATH)."""
         known = self.folder / "answers" / str(len(list((self.folder / "answers").iterdir())))
         known.mkdir()
         (known / "command").write_text(command)
@@ -51,8 +51,8 @@ class FakeAz:
         return [call for call in file.read_text().splitlines() if containing in call] if file.exists() else []
 
 
-class Clock:
-    """Stands for the module `time`: nobody waits."""
+class FakeTime:
+    """Stands in for the module `time`: sleeping takes no time."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -64,8 +64,8 @@ class Clock:
         self.now += seconds
 
 
-def package(path: Path, build: str | None) -> Path:
-    """As far as anybody looks into it: two models and a build id."""
+def write_package(path: Path, build: str | None) -> Path:
+    """Write a package with what the commands read: two models and a build id."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("models/registry.json", json.dumps({"champion": "champion"}))
         for name in ("champion", "lite"):
@@ -76,29 +76,29 @@ def package(path: Path, build: str | None) -> Path:
 
 
 class FakeApp:
-    """A Functions app with a package in it, or none. `key` is asked for where there is one.
+    """A Functions app that runs a package (`ready`), or none. It requires `key`, unless that is empty.
 
-    What `answers` has for a path is answered there, whatever is right: a status, and JSON or bytes.
+    `responses` overrides what it answers at a path: a status, and JSON or bytes.
     """
 
     def __init__(self, key: str = "") -> None:
         self.key = key
         self.ready: dict[str, Any] | None = None
-        self.answers: dict[str, tuple[int, Any]] = {}
+        self.responses: dict[str, tuple[int, Any]] = {}
         self.labels: tuple[str, ...] = LABELS
-        self.refusal = 401
+        self.refusal_status = 401
         app = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self.tell(*app.answers.get(self.path, app.get()))
+                self.respond(*app.responses.get(self.path, app.get()))
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["content-length"]))
                 answer = app.post(self.path, self.headers.get("x-functions-key", ""))
-                self.tell(*app.answers.get(self.path, answer))
+                self.respond(*app.responses.get(self.path, answer))
 
-            def tell(self, status: int, answer: Any) -> None:
+            def respond(self, status: int, answer: Any) -> None:
                 self.send_response(status)
                 if status == 302:
                     self.send_header("location", "/.auth/login/aad")
@@ -126,6 +126,6 @@ class FakeApp:
         if path == "/api/incidents":
             return 401, {}
         if key != self.key:
-            return self.refusal, {}
+            return self.refusal_status, {}
         model = self.ready["model"] if self.ready else None
         return 200, {"predictions": [{"label": label} for label in self.labels], "model": model}

@@ -1,4 +1,4 @@
-"""The rules of infra/alerts.json: what Azure allows, their windows, their queries, what to do when they fire."""
+"""infra/alerts.json: Azure allows each rule, its window is long enough, and it has a query and a runbook."""
 
 import json
 import re
@@ -10,46 +10,46 @@ from infra.cost import minutes
 from tests.support.alert_rules import ALERTS
 from tests.support.paths import ROOT
 
-# What Azure allows (learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule). A rule that resolves
-# itself must run at least every twelve hours.
+# Minutes that Azure allows (learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule). A rule with
+# autoMitigate must run at least every twelve hours.
 FREQUENCIES = {1, 5, 10, 15, 30, 45, *range(60, 361, 60)}
 WINDOWS = FREQUENCIES | {1440, 2880}
 
-# Minutes that what a query looks for may last; where a rule has none, the window is what it looks at.
-PATTERNS = {"bad-prediction-burst": 5}
-INGESTION = 5  # minutes that a record may be on its way
+# A query that looks for a pattern: the maximum length of the pattern. The other queries look at the whole window.
+PATTERN_MINUTES = {"bad-prediction-burst": 5}
+INGESTION_MINUTES = 5  # maximum delay of a record
 
 
-def faults(alert: dict[str, Any]) -> list[str]:
+def find_problems(alert: dict[str, Any]) -> list[str]:
     window, frequency = minutes(alert["window"]), minutes(alert["frequency"])
     found = []
     if frequency not in FREQUENCIES or window not in WINDOWS:
-        found.append("Azure has no such rule")
-    if window < PATTERNS.get(alert["name"], 0) + frequency + INGESTION:
-        found.append("what happens can fall between two evaluations")
+        found.append("Azure does not allow it")
+    if window < PATTERN_MINUTES.get(alert["name"], 0) + frequency + INGESTION_MINUTES:
+        found.append("a pattern can fall between two evaluations")
     return found
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["name"])
-def test_azure_allows_the_rule_and_some_evaluation_sees_the_whole(alert: dict[str, Any]) -> None:
-    assert faults(alert) == []
+def test_azure_allows_the_rule_and_an_evaluation_sees_the_whole_pattern(alert: dict[str, Any]) -> None:
+    assert find_problems(alert) == []
 
 
 @pytest.mark.parametrize(
-    ("mistake", "fault"),
+    ("mistake", "problem"),
     [
         ({"window": "PT10M"}, "between two evaluations"),
         ({"frequency": "PT10M"}, "between two evaluations"),
-        ({"window": "P3D"}, "Azure has no such rule"),
-        ({"frequency": "PT2M"}, "Azure has no such rule"),
+        ({"window": "P3D"}, "Azure does not allow it"),
+        ({"frequency": "PT2M"}, "Azure does not allow it"),
     ],
 )
-def test_a_mistake_in_a_rule_is_found(mistake: dict[str, str], fault: str) -> None:
-    (burst,) = (alert for alert in ALERTS if alert["name"] in PATTERNS)
-    assert fault in "\n".join(faults(burst | mistake))
+def test_finds_a_mistake_in_a_rule(mistake: dict[str, str], problem: str) -> None:
+    (burst,) = (alert for alert in ALERTS if alert["name"] in PATTERN_MINUTES)
+    assert problem in "\n".join(find_problems(burst | mistake))
 
 
-def test_every_alert_has_its_query_and_its_runbook() -> None:
+def test_every_alert_has_a_query_and_a_runbook() -> None:
     queries = {path.relative_to(ROOT / "infra").as_posix() for path in (ROOT / "infra/queries").glob("*.kql")}
     assert {alert["query"] for alert in ALERTS} == queries
     for alert in ALERTS:

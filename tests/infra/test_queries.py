@@ -15,7 +15,7 @@ from hypothesis import given, settings
 
 from devhost.monitoring.log_analytics import insert, make_table
 from infra import lint_queries
-from infra.lint_queries import Linted, lint, schema
+from infra.lint_queries import LintResult, lint, read_schema
 from tests.infra.cases import (
     ANY_JUDGEMENTS,
     ANY_PREDICTIONS,
@@ -53,17 +53,20 @@ MISTAKES = {
     "type": ('AppTraces | where TimeGenerated > "5m"', "'>' is not defined for the operand types datetime and string"),
     "argument": ("AppTraces | summarize sum(Message)", "must be summable"),
     "syntax": ("AppTraces | summarise count()", "Query operator expected"),
-    "take": ("AppTraces | take 3", "take has no place"),
-    "limit": ("AppTraces | limit 3", "take has no place"),
-    "take, inside": ("AppTraces | where ParentId in ((AppRequests | take 3 | project Id))", "1:47: take has no place"),
-    "union": ("AppTraces | union AppEvents", "union has no place"),
-    "search": ('search "bad_prediction"', "starts with a table"),
-    "let": ("let limit = 3; AppTraces | where SeverityLevel > limit", "starts with a table"),
-    "plugin": ("AppTraces | evaluate bag_unpack(Properties)", "bag_unpack() has no place"),
-    "time": ("AppTraces | where TimeGenerated > ago(5m)", "ago() has no place"),
-    "ingestion": ("AppTraces | where ingestion_time() > datetime(2026-11-22)", "ingestion_time() has no place"),
+    "take": ("AppTraces | take 3", "take is not allowed"),
+    "limit": ("AppTraces | limit 3", "take is not allowed"),
+    "take, inside": (
+        "AppTraces | where ParentId in ((AppRequests | take 3 | project Id))",
+        "1:47: take is not allowed",
+    ),
+    "union": ("AppTraces | union AppEvents", "union is not allowed"),
+    "search": ('search "bad_prediction"', "must start with a table"),
+    "let": ("let limit = 3; AppTraces | where SeverityLevel > limit", "must start with a table"),
+    "plugin": ("AppTraces | evaluate bag_unpack(Properties)", "bag_unpack() is not allowed"),
+    "time": ("AppTraces | where TimeGenerated > ago(5m)", "ago() is not allowed"),
+    "ingestion": ("AppTraces | where ingestion_time() > datetime(2026-11-22)", "ingestion_time() is not allowed"),
     "reserved": ("AppTraces | summarize AggregatedValue = count()", "AggregatedValue"),
-    "nothing": ("// a comment alone", "starts with a table"),
+    "nothing": ("// a comment alone", "must start with a table"),
 }
 
 
@@ -77,12 +80,12 @@ class Workspace:
 
     def load(self, query: str, records: list[Record]) -> str:
         """Puts the records into the table that `query` is about; returns the name of their schema."""
-        table = next(table for table in schema() if re.search(rf"^{table}$", QUERIES[query], re.MULTILINE))
+        table = next(table for table in read_schema() if re.search(rf"^{table}$", QUERIES[query], re.MULTILINE))
         lot = next(self.schemas)
         self.connection.execute(f"CREATE SCHEMA {lot}")
-        make_table(self.connection, f"{lot}.{table}", schema()[table])
+        make_table(self.connection, f"{lot}.{table}", read_schema()[table])
         if records:
-            insert(self.connection, f"{lot}.{table}", schema()[table], records)
+            insert(self.connection, f"{lot}.{table}", read_schema()[table], records)
         return lot
 
     def ask(self, kql: str, lot: str) -> Found:
@@ -94,7 +97,7 @@ class Workspace:
 
 @cache
 def translated(kql: str) -> str:
-    return duckdb_kql.to_sql(kql, {table: list(columns) for table, columns in schema().items()})
+    return duckdb_kql.to_sql(kql, {table: list(columns) for table, columns in read_schema().items()})
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +117,7 @@ def lots(workspace: Workspace) -> dict[str, list[tuple[str, Found]]]:
 
 
 @pytest.fixture(scope="module")
-def linted() -> dict[str, Linted]:
+def linted() -> dict[str, LintResult]:
     return lint(QUERIES | {name: text for name, (text, _) in MISTAKES.items()})
 
 
@@ -141,12 +144,12 @@ def test_every_query_is_held_against_an_oracle() -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_microsofts_parser_binds_it(linted: dict[str, Linted], query: str) -> None:
-    assert linted[query] == Linted([], COLUMNS[query])
+def test_microsofts_parser_binds_it(linted: dict[str, LintResult], query: str) -> None:
+    assert linted[query] == LintResult([], COLUMNS[query])
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_planted_mistake_is_found(linted: dict[str, Linted], mistake: str) -> None:
+def test_a_planted_mistake_is_found(linted: dict[str, LintResult], mistake: str) -> None:
     assert MISTAKES[mistake][1] in "\n".join(linted[mistake].problems)
 
 
@@ -155,7 +158,7 @@ def test_the_command_says_where_a_mistake_is(monkeypatch: pytest.MonkeyPatch, tm
     (tmp_path / "bad.kql").write_text("// counts\nAppTracez | count")
     monkeypatch.setattr(lint_queries, "QUERIES", tmp_path)
     with pytest.raises(
-        SystemExit, match=r"^\S+/bad\.kql:2:1: The name 'AppTracez' .*\n\S+/bad\.kql:2:1: .* with a table$"
+        SystemExit, match=r"^\S+/bad\.kql:2:1: The name 'AppTracez' .*\n\S+/bad\.kql:2:1: .* must start with a table$"
     ):
         lint_queries.main()
 

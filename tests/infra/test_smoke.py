@@ -1,18 +1,18 @@
-"""infra/smoke.py, which decides whether a deployment stays: held against servers that are right, wrong or not there."""
+"""infra/smoke.py decides whether a deployment stays: run it against apps that are right, wrong or down."""
 
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from socketserver import StreamRequestHandler, TCPServer
 from typing import Any
 
 import pytest
 
-from infra import smoke
-from tests.infra import fakes
-from tests.infra.fakes import FakeApp
+from infra import app_checks, smoke
+from infra.release import read_release
+from tests.infra.fakes import FakeApp, FakeTime, write_package
 from tests.support.paths import ROOT
 
 CHAMPION = {"name": "champion", "version": "1"}
@@ -21,10 +21,12 @@ RELEASE = {"build": "b1", "model": CHAMPION}
 POSITIVE, NEGATIVE = {"label": "positive"}, {"label": "negative"}
 READY, PREDICT, INCIDENTS = "/api/health/ready", "/api/predict", "/api/incidents"
 
+type Smoke = Callable[..., str]
+
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    return fakes.package(tmp_path / "package.zip", "b1")
+    return write_package(tmp_path / "package.zip", "b1")
 
 
 @pytest.fixture
@@ -34,28 +36,27 @@ def app() -> Iterator[FakeApp]:
         yield app
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smoke, "PATIENCE", 0.0)
-    monkeypatch.setattr(smoke, "PAUSE", 0.0)
+@pytest.fixture
+def smoke_error(package: Path, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Smoke:
+    """Runs the command for a URL. Returns its error, or "" if the app passes."""
+
+    def run(url: str, package: Path = package) -> str:
+        monkeypatch.setattr(sys, "argv", ["smoke", url, str(package)])
+        try:
+            smoke.main()
+        except SystemExit as end:
+            return str(end)
+        return ""
+
+    return run
 
 
-def asked(url: str, package: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What it says in the end: nothing if all is well."""
-    monkeypatch.setattr(sys, "argv", ["smoke.py", url, str(package)])
-    try:
-        smoke.main()
-    except SystemExit as end:
-        return str(end)
-    return ""
-
-
-def test_an_app_that_predicts_passes(app: FakeApp, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked(app.url, package, monkeypatch) == ""
+def test_passes_an_app_that_predicts(app: FakeApp, smoke_error: Smoke) -> None:
+    assert smoke_error(app.url) == ""
 
 
 @pytest.mark.parametrize(
-    ("path", "answer", "fault"),
+    ("path", "response", "fault"),
     [
         (READY, (503, {"title": "Model unavailable"}), "is not ready with"),
         (READY, (200, RELEASE | {"model": CHAMPION | {"version": "0"}}), "is not ready with"),
@@ -68,23 +69,26 @@ def test_an_app_that_predicts_passes(app: FakeApp, package: Path, monkeypatch: p
         (PREDICT, (200, {"predictions": [POSITIVE, NEGATIVE], "model": LITE}), "does not predict as it should"),
         (PREDICT, (200, []), "does not predict as it should"),
         (PREDICT, (401, {}), "does not predict as it should: 401"),
-        (INCIDENTS, (200, {"status": "ignored"}), "takes incidents from anyone"),
+        (INCIDENTS, (200, {"status": "ignored"}), "accepts incidents without their key"),
     ],
 )
-def test_an_app_that_is_wrong_does_not(
-    app: FakeApp, package: Path, monkeypatch: pytest.MonkeyPatch, path: str, answer: tuple[int, Any], fault: str
+def test_fails_an_app_with_a_wrong_response(
+    app: FakeApp, smoke_error: Smoke, path: str, response: tuple[int, Any], fault: str
 ) -> None:
-    app.answers[path] = answer
-    assert fault in asked(app.url, package, monkeypatch)
+    app.responses[path] = response
+    assert fault in smoke_error(app.url)
 
 
-def test_an_app_that_is_not_there_does_not(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "is not ready with" in asked("http://127.0.0.1:1", package, monkeypatch)
-    assert "not a URL" in asked("func-x.example", package, monkeypatch)
+def test_fails_if_nothing_listens(smoke_error: Smoke) -> None:
+    assert "is not ready with" in smoke_error("http://127.0.0.1:1")
+
+
+def test_rejects_an_argument_that_is_not_a_url(smoke_error: Smoke) -> None:
+    assert smoke_error("func-x.example") == "not a URL: func-x.example"
 
 
 @pytest.mark.parametrize(
-    ("reply", "fault"),
+    ("response", "fault"),
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "IncompleteRead"),
         (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 9\r\n\r\n{}", "IncompleteRead"),
@@ -92,47 +96,49 @@ def test_an_app_that_is_not_there_does_not(package: Path, monkeypatch: pytest.Mo
         (b"", "RemoteDisconnected"),
     ],
 )
-def test_an_answer_that_breaks_off_is_none(reply: bytes, fault: str) -> None:
-    """As a host gives that is stopped while it answers."""
+def test_treats_an_incomplete_response_as_none(response: bytes, fault: str) -> None:
+    """As from a host that is stopped while it answers."""
 
-    class Replies(StreamRequestHandler):
+    class Responds(StreamRequestHandler):
         def handle(self) -> None:
             self.request.recv(65536)
-            self.wfile.write(reply)
+            self.wfile.write(response)
 
-    with TCPServer(("127.0.0.1", 0), Replies) as server:
+    with TCPServer(("127.0.0.1", 0), Responds) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        status, answer = smoke.ask(f"http://127.0.0.1:{server.server_address[1]}/")
+        status, body = app_checks.request(f"http://127.0.0.1:{server.server_address[1]}/")
         server.shutdown()
-    assert status == 0 and answer["fault"].startswith(fault)
+    assert status == 0 and body["fault"].startswith(fault)
 
 
-def test_a_package_without_a_build_id_cannot_be_told_apart(
-    app: FakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "has no build.json" in asked(app.url, fakes.package(tmp_path / "old.zip", None), monkeypatch)
+def test_rejects_a_package_without_a_build_id(app: FakeApp, tmp_path: Path, smoke_error: Smoke) -> None:
+    assert "has no build.json" in smoke_error(app.url, write_package(tmp_path / "old.zip", None))
 
 
-def test_a_file_that_is_no_package_is_named(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"), [("none.zip", "No such file or directory"), ("text.zip", "File is not a zip file")]
+)
+def test_names_a_file_that_is_not_a_package(tmp_path: Path, smoke_error: Smoke, name: str, why: str) -> None:
     (tmp_path / "text.zip").write_text("no zip")
-    for name, why in (("none.zip", "No such file or directory"), ("text.zip", "File is not a zip file")):
-        path = tmp_path / name
-        assert asked("http://127.0.0.1:1", path, monkeypatch) == f"{path} is no package: {why}"
-    with pytest.raises(SystemExit, match="is no package: There is no item named 'models/unknown/manifest.json'"):
-        smoke.shipped(str(package), "unknown")
+    path = tmp_path / name
+    assert smoke_error("http://127.0.0.1:1", path) == f"{path} is not a package: {why}"
 
 
-def test_it_waits_for_an_app_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old package answers for a while, and then nobody."""
-    answers = iter([(200, RELEASE | {"build": "b0"}), (0, {}), (200, RELEASE)])
-    monkeypatch.setattr(smoke, "ask", lambda _: next(answers))
-    monkeypatch.setattr(smoke, "PATIENCE", 60.0)
-    smoke.wait("http://app", RELEASE)
-    assert next(answers, None) is None
+def test_names_a_model_that_the_package_lacks(package: Path) -> None:
+    with pytest.raises(SystemExit, match="is not a package: There is no item named 'models/unknown/manifest.json'"):
+        read_release(str(package), "unknown")
 
 
-def test_it_needs_nothing_but_python(app: FakeApp, package: Path) -> None:
-    command = [sys.executable, "-S", "-I", str(ROOT / "infra/smoke.py"), app.url, str(package)]
-    done = subprocess.run(command, capture_output=True, text=True, env={})
+def test_waits_for_an_app_that_starts(fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old package answers for a while, then nothing does."""
+    responses = iter([(200, RELEASE | {"build": "b0"}), (0, {}), (200, RELEASE)])
+    monkeypatch.setattr(app_checks, "request", lambda _: next(responses))
+    app_checks.wait_until_ready("http://app", RELEASE)
+    assert next(responses, None) is None
+
+
+def test_needs_only_the_standard_library(app: FakeApp, package: Path) -> None:
+    command = [sys.executable, "-S", "-m", "infra.smoke", app.url, str(package)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={})
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith(f"predicts with {RELEASE}\n")

@@ -1,4 +1,4 @@
-"""The workflows: what they may do, and what deploy.yml does when a deployment goes wrong, with `az` and `gh` played."""
+"""The workflows: their permissions, and what deploy.yml does if a step fails. `az`, `gh` and Azure are faked."""
 
 import copy
 import json
@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from infra import bicep, smoke
-from tests.infra.fakes import LABELS, FakeApp, package
+from infra import bicep
+from infra.release import read_release
+from tests.infra.fakes import LABELS, FakeApp, write_package
 from tests.support import package_tests
 from tests.support.paths import ROOT
 
@@ -25,48 +26,48 @@ DEPLOY = WORKFLOWS["deploy"]["jobs"]["deploy"]
 TEMPLATES = "".join(path.read_text() for path in (ROOT / "infra").glob("*.bicep"))
 OUTPUTS = {name: f"<{name}>" for name in re.findall(r"^output (AZURE_\w+)", TEMPLATES, re.MULTILINE)}
 
-ALLOWED = {"test": {"contents"}, "lint": {"contents"}}  # the others deploy
-DEPLOYER = {"actions": "read", "contents": "read", "id-token": "write"}
+READ_PERMISSIONS = {"test": {"contents"}, "lint": {"contents"}}  # the other jobs deploy
+DEPLOY_PERMISSIONS = {"actions": "read", "contents": "read", "id-token": "write"}
 
 
-def faults(workflows: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """What no workflow here may do."""
+def violations(workflows: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Yield every violation of the rules for workflows."""
     for file, workflow in workflows.items():
         if workflow["permissions"] != {}:
-            yield f"{file}: a job must ask for the permissions it needs"
+            yield f"{file}: permissions must be set per job"
         if "secrets" in json.dumps(workflow):
-            yield f"{file}: there are no secrets"
+            yield f"{file}: it uses a secret"
         for name, job in workflow["jobs"].items():
-            wanted = dict.fromkeys(ALLOWED[name], "read") if name in ALLOWED else DEPLOYER
-            if job.get("permissions") != wanted:
-                yield f"{file}: {name}: its permissions must be {wanted}"
+            expected = dict.fromkeys(READ_PERMISSIONS[name], "read") if name in READ_PERMISSIONS else DEPLOY_PERMISSIONS
+            if job.get("permissions") != expected:
+                yield f"{file}: {name}: its permissions must be {expected}"
             if "uses" not in job and not job.get("timeout-minutes"):
-                yield f"{file}: {name}: it may run for six hours"
+                yield f"{file}: {name}: it has no timeout, so it may run for six hours"
             for used in [job.get("uses", "$/"), *(step["uses"] for step in job.get("steps", []) if "uses" in step)]:
                 if not re.fullmatch(r"\$/.*|[\w-]+/[\w-]+@[0-9a-f]{40}", used):
-                    yield f"{file}: {used} is not pinned by a full hash"
+                    yield f"{file}: {used} is not pinned to a full commit hash"
             for step in job.get("steps", []):
                 if "${{" in step.get("run", ""):
-                    yield f"{file}: {name}: a value of others is pasted into a script"
+                    yield f"{file}: {name}: a script contains an expression"
                 if "checkout" in step.get("uses", "") and step["with"].get("persist-credentials") is not False:
-                    yield f"{file}: {name}: the checkout keeps a token"
+                    yield f"{file}: {name}: the checkout keeps its token"
     if "concurrency" in workflows["ci"]:
-        yield "ci: a run that waits for approval keeps the next from its tests"
+        yield "ci: a run that waits for approval blocks the tests of the next run"
     deploying = [name for name, job in workflows["ci"]["jobs"].items() if "uses" in job]
     if deploying != ["dev", "prod"] or workflows["ci"]["jobs"]["prod"]["needs"] != "dev":
-        yield "ci: what was not in dev goes to prod"
+        yield "ci: prod does not wait for dev"
     if workflows["ci"]["jobs"]["dev"]["needs"] != "test":
-        yield "ci: what was not tested goes to dev"
+        yield "ci: dev does not wait for the tests"
     if "refs/heads/main" not in workflows["ci"]["jobs"]["dev"]["if"]:
-        yield "ci: a branch is deployed"
+        yield "ci: it deploys other branches than main"
     if workflows["deploy"]["jobs"]["deploy"]["environment"] != "${{ inputs.environment }}":
-        yield "deploy: nobody is asked for approval"
-    if any(workflows["deploy"]["jobs"]["deploy"]["concurrency"][key] for key in ["cancel-in-progress"]):
-        yield "deploy: a deployment is broken off half-way"
+        yield "deploy: it skips the approval"
+    if workflows["deploy"]["jobs"]["deploy"]["concurrency"]["cancel-in-progress"]:
+        yield "deploy: a deployment can be cancelled half-way"
 
 
-def break_(path: str, wrong: Any) -> Callable[[dict[str, Any]], None]:
-    """Sets what is at a path of keys with slashes between them."""
+def replace(path: str, wrong: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a function that sets the value at a path, such as ci/jobs/test/steps/0/uses."""
 
     def change(workflows: dict[str, Any]) -> None:
         *keys, last = [int(key) if key.isdigit() else key for key in path.split("/")]
@@ -78,47 +79,47 @@ def break_(path: str, wrong: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-def test_the_workflows_do_what_they_may() -> None:
-    assert list(faults(WORKFLOWS)) == []
+def test_workflows_comply_with_every_rule() -> None:
+    assert list(violations(WORKFLOWS)) == []
 
 
 @pytest.mark.parametrize(
-    ("mistake", "fault"),
+    ("mistake", "violation"),
     [
-        (break_("ci/permissions", {"contents": "write"}), "must ask for the permissions"),
-        (break_("ci/jobs/test/permissions", {"contents": "write"}), "its permissions must be"),
+        (replace("ci/permissions", {"contents": "write"}), "must be set per job"),
+        (replace("ci/jobs/test/permissions", {"contents": "write"}), "its permissions must be"),
         (
-            break_("api-versions/jobs/lint/permissions", {"contents": "read", "id-token": "write"}),
+            replace("api-versions/jobs/lint/permissions", {"contents": "read", "id-token": "write"}),
             "its permissions must be",
         ),
-        (break_("ci/jobs/test/steps/0/uses", "actions/checkout@v6"), "not pinned"),
-        (break_("ci/jobs/test/steps/0/with", {}), "keeps a token"),
-        (break_("ci/jobs/test/timeout-minutes", None), "six hours"),
-        (break_("ci/concurrency", {"group": "ci-${{ github.ref }}"}), "keeps the next from its tests"),
-        (break_("ci/jobs/dev/uses", "someone/else/.github/workflows/deploy.yml@main"), "not pinned"),
-        (break_("ci/jobs/dev/needs", []), "not tested goes to dev"),
-        (break_("ci/jobs/dev/if", "vars.DEPLOY == 'true'"), "a branch is deployed"),
-        (break_("ci/jobs/prod/needs", "test"), "not in dev goes to prod"),
-        (break_("deploy/jobs/deploy/environment", "dev"), "approval"),
-        (break_("deploy/jobs/deploy/env/KEY", "${{ secrets.KEY }}"), "no secrets"),
-        (break_("deploy/jobs/deploy/steps/0/run", "echo ${{ inputs.run }}"), "pasted into a script"),
-        (break_("deploy/jobs/deploy/concurrency/cancel-in-progress", True), "broken off"),
+        (replace("ci/jobs/test/steps/0/uses", "actions/checkout@v6"), "not pinned"),
+        (replace("ci/jobs/test/steps/0/with", {}), "keeps its token"),
+        (replace("ci/jobs/test/timeout-minutes", None), "six hours"),
+        (replace("ci/concurrency", {"group": "ci-${{ github.ref }}"}), "blocks the tests of the next run"),
+        (replace("ci/jobs/dev/uses", "someone/else/.github/workflows/deploy.yml@main"), "not pinned"),
+        (replace("ci/jobs/dev/needs", []), "does not wait for the tests"),
+        (replace("ci/jobs/dev/if", "vars.DEPLOY == 'true'"), "other branches than main"),
+        (replace("ci/jobs/prod/needs", "test"), "prod does not wait for dev"),
+        (replace("deploy/jobs/deploy/environment", "dev"), "approval"),
+        (replace("deploy/jobs/deploy/env/KEY", "${{ secrets.KEY }}"), "uses a secret"),
+        (replace("deploy/jobs/deploy/steps/0/run", "echo ${{ inputs.run }}"), "contains an expression"),
+        (replace("deploy/jobs/deploy/concurrency/cancel-in-progress", True), "cancelled half-way"),
     ],
 )
-def test_a_mistake_is_found(mistake: Callable[[dict[str, Any]], None], fault: str) -> None:
+def test_finds_a_mistake(mistake: Callable[[dict[str, Any]], None], violation: str) -> None:
     workflows = copy.deepcopy(WORKFLOWS)
     mistake(workflows)
-    assert fault in "\n".join(faults(workflows))
+    assert violation in "\n".join(violations(workflows))
 
 
-def test_the_linters_of_workflows_and_scripts_are_in_make_check() -> None:
+def test_make_check_lints_workflows_scripts_and_templates() -> None:
     done = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True, check=True)
     for linter in ("actionlint -shellcheck", "zizmor --offline", "shellcheck .ci/run", "-m infra.bicep"):
         assert linter in done.stdout
 
 
-def test_what_is_deployed_is_what_was_tested() -> None:
-    """One artifact, made after every test and before anything is deployed."""
+def test_deploys_the_package_that_was_tested() -> None:
+    """ci uploads one artifact after every test, and deploy.yml downloads it."""
     steps = WORKFLOWS["ci"]["jobs"]["test"]["steps"]
     order = [step.get("run", step.get("uses", "")).split("@")[0] for step in steps]
     assert order.index("make test") < order.index("make package build/azure") < order.index("actions/upload-artifact")
@@ -129,23 +130,23 @@ def test_what_is_deployed_is_what_was_tested() -> None:
     assert download["with"]["run-id"] == "${{ inputs.run }}"
 
 
-def test_ci_runs_the_tests_of_the_checkout_against_the_package() -> None:
-    """All that tests/e2e/test_package.py runs, and the rest of telemetry and contract."""
-    runs = "\n".join(step.get("run", "") for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"])
-    (names,) = re.findall(r"tests/e2e/test_\{(.+)\}\.py tests/contract$", runs, re.MULTILINE)
+def test_ci_tests_the_package() -> None:
+    """With the modules that tests/e2e/test_package.py runs, and all tests of telemetry and contract."""
+    scripts = "\n".join(step.get("run", "") for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"])
+    (names,) = re.findall(r"tests/e2e/test_\{(.+)\}\.py tests/contract$", scripts, re.MULTILINE)
     assert set(names.split(",")) == {*package_tests.MODULES, "telemetry"}
 
 
-def test_core_tools_start_in_ci_with_the_settings_of_a_newcomer() -> None:
+def test_ci_starts_core_tools_with_the_sample_settings() -> None:
     (run,) = (step["run"] for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"] if "func start" in step.get("run", ""))
     assert "\ncp local.settings.sample.json build/azure/local.settings.json\n" in run
 
 
-# What `az` says; every call is written down. runs.zip is the package in Azure, the file `model` the setting MODEL.
+# A fake `az` that logs every call. deployed.zip is the package in Azure, and the file `model` is the setting MODEL.
 AZ = r"""#!/bin/bash
 echo "az $*" >>calls
 case "$*" in
-    "functionapp list "*) [ ! -f runs.zip ] || echo func-x ;;
+    "functionapp list "*) [ ! -f deployed.zip ] || echo func-x ;;
     *SMTP_HOST*) echo smtp.example ;;
     *"name=='MODEL'"*) cat model ;;
     "functionapp config appsettings list "*)
@@ -155,14 +156,14 @@ case "$*" in
     "rest --method get "*) echo '{"value": []}' ;;
     "deployment group create --name buzzguard-"*) [ "$BROKEN" != infrastructure ] && cat outputs.txt && echo >model ;;
     "storage account show "*) echo '"Enabled"' ;;
-    "storage blob exists "*) echo "{\"exists\": $([ -f runs.zip ] && echo true || echo false)}" ;;
-    "storage blob download "*) [[ "$*" =~ --file\ ([^ ]+) ]]; cp runs.zip "${BASH_REMATCH[1]}" ;;
+    "storage blob exists "*) echo "{\"exists\": $([ -f deployed.zip ] && echo true || echo false)}" ;;
+    "storage blob download "*) [[ "$*" =~ --file\ ([^ ]+) ]]; cp deployed.zip "${BASH_REMATCH[1]}" ;;
 esac
 """
 GH = r"""#!/bin/bash
-echo "$RUN_SAYS"
+echo "$GH_RUN_VIEW"
 """
-# Python, for which time passes only when it sleeps.
+# Python with a clock that advances only when it sleeps.
 PYTHON = f"""#!/bin/sh
 echo "python3 $*" >>calls
 exec {sys.executable} -S clock.py "$@"
@@ -176,48 +177,48 @@ del sys.argv[:2]  # clock.py -m
 sys.path.insert(0, "")
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
-TESTED = {"workflowName": "ci", "event": "push", "headBranch": "main", "headSha": "abc", "conclusion": "success"}
-NEW, BEFORE = "build/buzzguard.zip", "previous.zip"
+CI_RUN = {"workflowName": "ci", "event": "push", "headBranch": "main", "headSha": "abc", "conclusion": "success"}
+NEW_PACKAGE, PREVIOUS_PACKAGE = "build/buzzguard.zip", "previous.zip"
 
 
-class Azure(FakeApp):
-    """The app, in which Azure/functions-action puts packages. `broken` names what goes wrong with a new one."""
+class FakeAzure(FakeApp):
+    """An app to which Azure/functions-action deploys packages. `broken` says what fails with the new one."""
 
     def __init__(self, folder: Path, broken: str) -> None:
         super().__init__(key="k")
         self.folder, self.broken = folder, broken
 
-    def publish(self, given: dict[str, str]) -> bool:
-        """Whether the action ends well. Only this way of calling it keeps the platform from building anew."""
-        assert (given["sku"], given["remote-build"]) == ("flexconsumption", "False")
-        new = given["package"] == NEW
+    def publish(self, inputs: dict[str, str]) -> bool:
+        """Return whether the action succeeds. With other inputs the platform would build the package again."""
+        assert (inputs["sku"], inputs["remote-build"]) == ("flexconsumption", "False")
+        new = inputs["package"] == NEW_PACKAGE
         if new and self.broken == "upload":
             return False
-        self.ready = smoke.shipped(str(self.folder / given["package"]), (self.folder / "model").read_text().strip())
+        self.ready = read_release(str(self.folder / inputs["package"]), (self.folder / "model").read_text().strip())
         if new and self.broken == "build":
             self.ready["build"] = "another"
         self.labels = ("negative", "negative") if new and self.broken == "predictions" else LABELS
         return True
 
 
-class Played(NamedTuple):
-    ran: list[str]  # names of the steps
+class Result(NamedTuple):
+    steps: list[str]  # names of the steps that ran, and "(failed)" at the end if one failed
     calls: list[str]
     log: str
-    runs: dict[str, Any] | None  # what the app says of itself in the end
+    release: dict[str, Any] | None  # build and model that the app runs at the end
 
     def position(self, call: str) -> int:
-        return next(number for number, made in enumerate(self.calls) if call in made)
+        return next(index for index, line in enumerate(self.calls) if call in line)
 
 
-type Deploy = Callable[..., Played]
+type Deploy = Callable[..., Result]
 
 
 @pytest.fixture
 def deploy(tmp_path: Path) -> Deploy:
-    """Runs deploy.yml in a folder, as GitHub does; `runs` is the build in Azure before, "" for one without an id."""
+    """Runs the steps of deploy.yml in a folder. `deployed` is the build in Azure before, "" if it has no id."""
     if shutil.which("jq") is None:
-        pytest.skip("jq, which GitHub's machines have, is not here")
+        pytest.skip("jq is not installed")
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
     (tmp_path / "bin").mkdir()
     for name, text in {"az": AZ, "gh": GH, "python3": PYTHON}.items():
@@ -226,50 +227,61 @@ def deploy(tmp_path: Path) -> Deploy:
     (tmp_path / "clock.py").write_text(CLOCK)
     (tmp_path / "model").write_text("lite")
     (tmp_path / "build").mkdir()
-    package(tmp_path / NEW, "new")
+    write_package(tmp_path / NEW_PACKAGE, "new")
 
-    def run(broken: str = "", runs: str | None = "old", says: dict[str, str] = TESTED, this_run: str = "7") -> Played:
-        if runs is not None:
-            package(tmp_path / "runs.zip", runs)
-        given = {
+    def run(
+        broken: str = "", deployed: str | None = "old", ci_run: dict[str, str] = CI_RUN, this_run: str = "7"
+    ) -> Result:
+        if deployed is not None:
+            write_package(tmp_path / "deployed.zip", deployed)
+        context = {
             "inputs": {"environment": "prod", "run": "7"},
             "vars": {name: f"<{name}>" for name in ("AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "OPS_EMAIL")},
             "github": {"run_id": this_run, "token": "t", "repository": "o/r"},
             "steps": {},
         }
-        world = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "BROKEN": broken, "RUN_SAYS": json.dumps(says)}
-        with Azure(tmp_path, broken) as azure:
+        environment = {
+            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+            "BROKEN": broken,
+            "GH_RUN_VIEW": json.dumps(ci_run),
+        }
+        with FakeAzure(tmp_path, broken) as azure:
             outputs = OUTPUTS | {"AZURE_FUNCTION_URL": azure.url}
-            oddly = {name[:5].lower() + name[5:]: {"type": "String", "value": outputs[name]} for name in outputs}
-            (tmp_path / "outputs.txt").write_text(json.dumps(oddly))  # the case of their names is not kept
-            ran = _run(DEPLOY, given, world, tmp_path, azure)
+            # Azure changes the case of the names of outputs.
+            changed = {name[:5].lower() + name[5:]: {"type": "String", "value": outputs[name]} for name in outputs}
+            (tmp_path / "outputs.txt").write_text(json.dumps(changed))
+            steps = _run(DEPLOY, context, environment, tmp_path, azure)
         calls = tmp_path / "calls"
-        made = calls.read_text().splitlines() if calls.exists() else []
-        return Played(ran, made, (tmp_path / "log").read_text(), azure.ready)
+        logged_calls = calls.read_text().splitlines() if calls.exists() else []
+        return Result(steps, logged_calls, (tmp_path / "log").read_text(), azure.ready)
 
     return run
 
 
-def _run(job: dict[str, Any], given: dict[str, Any], world: dict[str, str], folder: Path, azure: Azure) -> list[str]:
-    """The steps that run or deploy something, in order: one runs unless one before it failed, or if its condition says
-    so."""
+def _run(
+    job: dict[str, Any], context: dict[str, Any], variables: dict[str, str], folder: Path, azure: FakeAzure
+) -> list[str]:
+    """Run the steps of a job that have a script or deploy the package. Return their names.
+
+    A step is skipped after a failure, unless its condition says otherwise.
+    """
     ran, failed = [], False
-    environment = world | {name: _filled(text, given) for name, text in job["env"].items()}
+    environment = variables | {name: _expand(text, context) for name, text in job["env"].items()}
     for step in job["steps"]:
         identity = step.get("id", "")
-        given["env"] = environment
-        given["steps"][identity] = {"outputs": {}}
+        context["env"] = environment
+        context["steps"][identity] = {"outputs": {}}
         deploys = step.get("uses", "").startswith("Azure/functions-action@")
-        if not ("run" in step or deploys) or not _due(step.get("if", ""), given, failed):
+        if not ("run" in step or deploys) or not _runs(step.get("if", ""), context, failed):
             continue
-        ran.append(_filled(step["name"], given))
+        ran.append(_expand(step["name"], context))
         if deploys:
-            inputs = {name: _filled(str(value), given) for name, value in step["with"].items()}
+            inputs = {name: _expand(str(value), context) for name, value in step["with"].items()}
             with (folder / "calls").open("a") as calls:
                 print("publish", inputs["package"], "to", inputs["app-name"], file=calls)
             failed |= not azure.publish(inputs)
             continue
-        own = {key: _filled(text, given) for key, text in step.get("env", {}).items()}
+        own = {key: _expand(text, context) for key, text in step.get("env", {}).items()}
         files = {key: folder / key.lower() for key in ("GITHUB_ENV", "GITHUB_OUTPUT")}
         for path in files.values():
             path.write_text("")
@@ -282,97 +294,98 @@ def _run(job: dict[str, Any], given: dict[str, Any], world: dict[str, str], fold
                 stderr=subprocess.STDOUT,
             )
         failed |= done.returncode != 0
-        given["steps"][identity] = {"outputs": _pairs(files["GITHUB_OUTPUT"])}
-        environment |= _pairs(files["GITHUB_ENV"])
+        context["steps"][identity] = {"outputs": _read_pairs(files["GITHUB_OUTPUT"])}
+        environment |= _read_pairs(files["GITHUB_ENV"])
     return [*ran, "(failed)"] if failed else ran
 
 
-def _due(condition: str, given: dict[str, Any], failed: bool) -> bool:
-    """Whether a step runs: && and != of the expressions of GitHub, no more."""
+def _runs(condition: str, context: dict[str, Any], failed: bool) -> bool:
+    """Return whether a step runs. Understands only && and != of GitHub's expressions."""
     if "failure()" not in condition and failed:
         return False
     for part in filter(None, condition.split(" && ")):
         left, unequal, right = part.partition(" != ")
-        held = failed if left == "failure()" else _looked_up(left, given)
+        held = failed if left == "failure()" else _look_up(left, context)
         if not held or (unequal and held == right.strip("'")):
             return False
     return True
 
 
-def _filled(text: str, given: dict[str, Any]) -> str:
-    return re.sub(r"\$\{\{ (\S+) \}\}", lambda match: str(_looked_up(match[1], given)), text)
+def _expand(text: str, context: dict[str, Any]) -> str:
+    return re.sub(r"\$\{\{ (\S+) \}\}", lambda match: str(_look_up(match[1], context)), text)
 
 
-def _looked_up(path: str, given: dict[str, Any]) -> Any:
-    found: Any = given
+def _look_up(path: str, context: dict[str, Any]) -> Any:
+    found: Any = context
     for part in path.split("."):
         found = found.get(part, "")
     return found
 
 
-def _pairs(path: Path) -> dict[str, str]:
+def _read_pairs(path: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in path.read_text().splitlines())
 
 
-RETURN = ["Return to the model before", "Return to the package before", "Verify that build old runs and predicts again"]
+ROLLBACK = ["Roll back the model", "Roll back the package", "Verify build old after the rollback"]
 
 
-def test_a_deployment(deploy: Deploy) -> None:
-    played = deploy()
-    assert not {*RETURN, "(failed)"} & {*played.ran}
+def test_deploys_infrastructure_then_package_then_alerts(deploy: Deploy) -> None:
+    result = deploy()
+    assert not {*ROLLBACK, "(failed)"} & {*result.steps}
     order = [
         "deployment group what-if",
         "deployment group create --name buzzguard-prod",
         "storage blob download --account-name <AZURE_PACKAGE_ACCOUNT>",
-        f"publish {NEW} to <AZURE_FUNCTION_NAME>",
-        f"infra.verify {NEW}",
+        f"publish {NEW_PACKAGE} to <AZURE_FUNCTION_NAME>",
+        f"infra.verify_deployment {NEW_PACKAGE}",
         "deployment group create --name incidents",
     ]
-    assert [played.position(call) for call in order] == sorted(played.position(call) for call in order)
-    what_if, create = (played.calls[played.position(call)] for call in order[:2])
+    assert [result.position(call) for call in order] == sorted(result.position(call) for call in order)
+    what_if, create = (result.calls[result.position(call)] for call in order[:2])
     assert what_if.partition(" --name")[2] == create.partition(" --name")[2].partition(" --query")[0]
     assert "--resource-group rg-buzzguard-prod --parameters infra/prod.bicepparam" in create
-    assert "--parameters infra/incidents.bicepparam" in played.calls[played.position(order[-1])]
-    assert played.runs == {"build": "new", "model": {"name": "champion", "version": "1"}}
+    assert "--parameters infra/incidents.bicepparam" in result.calls[result.position(order[-1])]
+    assert result.release == {"build": "new", "model": {"name": "champion", "version": "1"}}
 
 
 @pytest.mark.parametrize("broken", ["predictions", "upload", "build"])
-def test_a_package_that_fails_is_replaced_by_the_one_before_with_its_model(deploy: Deploy, broken: str) -> None:
-    played = deploy(broken)
-    assert played.ran[-4:] == [*RETURN, "(failed)"]
-    back = [played.position(call) for call in ("MODEL=lite", f"publish {BEFORE}", f"infra.verify {BEFORE}")]
-    assert played.position(f"publish {NEW}") < back[0] and back == sorted(back)
-    assert not [call for call in played.calls if "--name incidents" in call]
-    assert played.runs == {"build": "old", "model": {"name": "lite", "version": "1"}}
-    assert "predicts with {'build': 'old'" in played.log
+def test_rolls_back_package_and_model_if_verification_fails(deploy: Deploy, broken: str) -> None:
+    result = deploy(broken)
+    assert result.steps[-4:] == [*ROLLBACK, "(failed)"]
+    rollback = [
+        result.position(call)
+        for call in ("MODEL=lite", f"publish {PREVIOUS_PACKAGE}", f"infra.verify_deployment {PREVIOUS_PACKAGE}")
+    ]
+    assert result.position(f"publish {NEW_PACKAGE}") < rollback[0] and rollback == sorted(rollback)
+    assert not [call for call in result.calls if "--name incidents" in call]
+    assert result.release == {"build": "old", "model": {"name": "lite", "version": "1"}}
+    assert "predicts with {'build': 'old'" in result.log
 
 
-def test_an_app_that_answers_with_another_build_fails_the_deployment(deploy: Deploy) -> None:
+def test_fails_if_the_app_reports_another_build(deploy: Deploy) -> None:
     log = deploy("build").log
     assert "is not ready with {'build': 'new'" in log and "'build': 'another'" in log
 
 
 @pytest.mark.parametrize(
-    ("runs", "why"), [(None, "to the package before it: there is none"), ("", "it has no build id")]
+    ("deployed", "why"), [(None, "to the previous package: no package is deployed yet"), ("", "it has no build id")]
 )
-def test_without_a_package_that_it_can_name_it_returns_to_none_and_says_so(
-    deploy: Deploy, runs: str | None, why: str
-) -> None:
-    """The first deployment has none."""
-    played = deploy("predictions", runs=runs)
-    assert played.ran[-2:] == ["Verify that it runs and predicts", "(failed)"]
-    assert why in played.log
-    assert not [call for call in played.calls if f"publish {BEFORE}" in call or "appsettings set" in call]
+def test_warns_and_does_not_roll_back_without_a_previous_build(deploy: Deploy, deployed: str | None, why: str) -> None:
+    """On the first deployment there is no package."""
+    result = deploy("predictions", deployed=deployed)
+    assert result.steps[-2:] == ["Verify the deployment", "(failed)"]
+    assert why in result.log
+    assert not [call for call in result.calls if f"publish {PREVIOUS_PACKAGE}" in call or "appsettings set" in call]
 
 
-def test_infrastructure_that_fails_touches_no_package(deploy: Deploy) -> None:
-    played = deploy("infrastructure")
-    assert played.ran[-2:] == ["Deploy the infrastructure", "(failed)"]
-    assert not [call for call in played.calls if "publish" in call]
+def test_deploys_no_package_if_the_infrastructure_fails(deploy: Deploy) -> None:
+    result = deploy("infrastructure")
+    assert result.steps[-2:] == ["Deploy the infrastructure", "(failed)"]
+    assert not [call for call in result.calls if "publish" in call]
 
 
-def test_nothing_builds_the_package_again() -> None:
-    """The Azure CLI would, for Python on Flex Consumption; azd does without remoteBuild, or before it knew that."""
+def test_no_deployment_builds_the_package_again() -> None:
+    """The Azure CLI always does for Python on Flex Consumption, and azd does unless remoteBuild is false."""
     assert "config-zip" not in "".join(step.get("run", "") for step in DEPLOY["steps"])
     azd = yaml.safe_load((ROOT / "azure.yaml").read_text())
     ((name, service),) = azd["services"].items()
@@ -381,21 +394,21 @@ def test_nothing_builds_the_package_again() -> None:
     assert [tag["azd-service-name"] for tag in tags] == [name]
     assert (service["project"], service["remoteBuild"]) == ("build/azure", False)
     assert azd["requiredVersions"] == {"azd": ">= 1.23.5"}
-    for hook in ("prepackage", "predeploy"):  # azd deploys with and without packaging before
+    for hook in ("prepackage", "predeploy"):  # azd can deploy without packaging first
         assert azd["hooks"][hook]["run"] == "make build/azure"
-    assert azd["hooks"]["postdeploy"]["run"].startswith("python3 -m infra.verify build/buzzguard.zip && ")
+    assert azd["hooks"]["postdeploy"]["run"].startswith("python3 -m infra.verify_deployment build/buzzguard.zip && ")
 
 
 @pytest.mark.parametrize(
-    "strange",
+    "difference",
     [{"workflowName": "other"}, {"event": "pull_request"}, {"headBranch": "topic"}, {"conclusion": "failure"}],
 )
-def test_nothing_is_deployed_that_ci_did_not_pass_on_main(deploy: Deploy, strange: dict[str, str]) -> None:
-    played = deploy(says=TESTED | strange, this_run="8")
-    assert played.ran == ["Only what ci tested on main", "(failed)"]
-    assert played.calls == []
+def test_deploys_only_a_run_that_ci_passed_on_main(deploy: Deploy, difference: dict[str, str]) -> None:
+    result = deploy(ci_run=CI_RUN | difference, this_run="8")
+    assert result.steps == ["Check that ci tested this run on main", "(failed)"]
+    assert result.calls == []
 
 
-def test_ci_deploys_what_it_has_just_tested(deploy: Deploy) -> None:
-    """It has no conclusion yet: the jobs before this one passed."""
-    assert "(failed)" not in deploy(says=TESTED | {"conclusion": ""}, this_run="7").ran
+def test_ci_can_deploy_its_own_run(deploy: Deploy) -> None:
+    """The run has no conclusion yet, but the jobs before this one have passed."""
+    assert "(failed)" not in deploy(ci_run=CI_RUN | {"conclusion": ""}, this_run="7").steps

@@ -1,0 +1,1 @@
+"""An ONNX model gives the probabilities of the framework that trained it."""

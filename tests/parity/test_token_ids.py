@@ -1,11 +1,11 @@
-"""A graph over token ids, made by hand, gives the logits that it should."""
+"""A handmade graph over token ids returns the expected logits."""
 
 import onnx
 from msgspec.structs import replace
 from onnx import TensorProto, helper
 
 from sentiment import manifest
-from sentiment.features import encoder
+from sentiment.features import make_encoder
 from sentiment.manifest import TokenIds
 from sentiment.model import Model
 
@@ -13,11 +13,11 @@ from sentiment.model import Model
 def test_serves_graph_over_token_ids(model: Model) -> None:
     """Each text's padding is masked: the logit is the sum of the ids within its length, minus 4."""
     vocabulary = b"<pad>\n<unk>\nbad\nfine\ngood\n"
-    contract = TokenIds("vocabulary.txt", max_length=8, padding=4)  # must not count
-    about = replace(model.manifest, input=contract, calibration=manifest.Calibration())
+    spec = TokenIds("vocabulary.txt", max_length=8, padding=4)  # must not count
+    about = replace(model.manifest, input=spec, calibration=manifest.Calibration())
     files = {"vocabulary.txt": vocabulary}
     session = type(model._session)(_sum_of_ids(), providers=["CPUExecutionProvider"])
-    served = Model(about, encoder(contract, files), session)
+    served = Model(about, make_encoder(spec, files), session)
     assert served.score(["good good", "bad", "fine fine fine fine"]).logit.tolist() == [4, -2, 8]
 
 

@@ -1,0 +1,1 @@
+"""Each module of sentiment/ by itself, with small models made by the test."""

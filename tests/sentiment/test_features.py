@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.errors import ModelError
-from sentiment.features import IdsCountsEncoder, TokenIdsEncoder, WordPiecesEncoder, encoder, hash_ngrams
+from sentiment.features import IdsCountsEncoder, TokenIdsEncoder, WordPiecesEncoder, hash_ngrams, make_encoder
 from sentiment.manifest import IdsCounts, TokenIds, WordPieces
 
 tokens = st.lists(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=4), max_size=8)
@@ -51,8 +51,8 @@ def test_unigrams_come_first() -> None:
 
 def vocabulary(words: list[str], bits: int = 64) -> IdsCountsEncoder:
     hashes = np.unique(hash_ngrams([words], 1).hash >> np.uint64(64 - bits))
-    contract = IdsCounts("v", bits, 1)
-    encode = encoder(contract, {"v": hashes.astype(f"<u{bits // 8}").tobytes()})
+    spec = IdsCounts("v", bits, 1)
+    encode = make_encoder(spec, {"v": hashes.astype(f"<u{bits // 8}").tobytes()})
     assert isinstance(encode, IdsCountsEncoder)
     return encode
 
@@ -76,11 +76,11 @@ def test_counts_known_ngrams(bits: int) -> None:
 @pytest.mark.parametrize("table", [b"", b"123", np.array([2, 1], "<u8").tobytes(), np.array([1, 1], "<u8").tobytes()])
 def test_rejects_invalid_table_of_hashes(table: bytes) -> None:
     with pytest.raises(ModelError, match="ngrams.bin"):
-        encoder(IdsCounts("ngrams.bin", 64, 1), {"ngrams.bin": table})
+        make_encoder(IdsCounts("ngrams.bin", 64, 1), {"ngrams.bin": table})
 
 
 def test_truncates_and_pads_token_ids() -> None:
-    encode = encoder(TokenIds("v", max_length=3), {"v": b"<pad>\n<unk>\ngood\nbad\n"})
+    encode = make_encoder(TokenIds("v", max_length=3), {"v": b"<pad>\n<unk>\ngood\nbad\n"})
     assert isinstance(encode, TokenIdsEncoder)
     arrays, unknown_share = encode([["good", "what"], [], ["bad", "bad", "good", "good"]])
     assert arrays["token_ids"].tolist() == [[2, 1, 0], [0, 0, 0], [3, 3, 2]]
@@ -91,7 +91,7 @@ def test_truncates_and_pads_token_ids() -> None:
 @pytest.mark.parametrize("lines", [b"", b"only one", b"\xff\n\xff"])
 def test_rejects_invalid_vocabulary(lines: bytes) -> None:
     with pytest.raises(ModelError, match="vocabulary.txt"):
-        encoder(TokenIds("vocabulary.txt", 3), {"vocabulary.txt": lines})
+        make_encoder(TokenIds("vocabulary.txt", 3), {"vocabulary.txt": lines})
 
 
 PIECES = "[PAD] [UNK] [CLS] [SEP] un ##aff ##able a ##f cafe red apple don ' t ! < > 3".split()
@@ -101,7 +101,7 @@ PAD, UNK, CLS, SEP = range(4)
 def word_pieces(max_length: int = 12) -> WordPiecesEncoder:
     known = np.unique(hash_ngrams([["unaffable", "don't", "!"]], 1).hash >> np.uint64(32)).astype("<u4")
     files = {"p": "\n".join(PIECES).encode(), "w": known.tobytes()}
-    encode = encoder(WordPieces("p", "w", max_length, PAD, UNK, CLS, SEP), files)
+    encode = make_encoder(WordPieces("p", "w", max_length, PAD, UNK, CLS, SEP), files)
     assert isinstance(encode, WordPiecesEncoder)
     return encode
 
@@ -141,4 +141,4 @@ def test_word_pieces_are_framed_truncated_and_padded() -> None:
 
 def test_rejects_vocabulary_without_special_ids() -> None:
     with pytest.raises(ModelError, match="p: has 2 lines"):
-        encoder(WordPieces("p", "w", 9, 0, 1, 2, 3), {"p": b"[PAD]\n[UNK]", "w": b"1234"})
+        make_encoder(WordPieces("p", "w", 9, 0, 1, 2, 3), {"p": b"[PAD]\n[UNK]", "w": b"1234"})

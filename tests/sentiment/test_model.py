@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def test_rejects_invalid_graph(model_folder: Path, edit_manifest) -> None:
         Model.load(model_folder)
 
 
-def test_rejects_graph_that_does_not_match_the_input_contract(model_folder: Path, edit_manifest) -> None:
+def test_rejects_graph_that_does_not_take_the_described_input(model_folder: Path, edit_manifest) -> None:
     (model_folder / "ngrams.bin").write_bytes(b"<pad>\n<unk>\n")
     files = {"ngrams.bin": _sha256(b"<pad>\n<unk>\n")}
     edit_manifest(lambda m: replace(m, input=TokenIds("ngrams.bin", 8), files=m.files | files))
@@ -131,6 +132,4 @@ def test_champion_is_read_from_the_registry(tmp_path: Path) -> None:
 
 
 def _sha256(content: bytes) -> str:
-    import hashlib
-
     return hashlib.sha256(content).hexdigest()

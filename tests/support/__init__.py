@@ -1,1 +1,1 @@
-"""Helpers of several test folders. No tests, no fixtures: those are in the folders' conftest.py."""
+"""Helpers that several test folders use. It holds no tests and no fixtures: fixtures are in conftest.py files."""

@@ -1,4 +1,4 @@
-"""The body that an action group posts for a log search alert, as Microsoft documents it."""
+"""Build the body that an action group posts for a log search alert, as Microsoft documents it."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""The real app behind the real runtime, in a process of its own."""
+"""Run the app behind the runtime of Azure Functions, in a process of its own."""
 
 import os
 import re
@@ -38,7 +38,7 @@ type StartApp = Callable[..., App]
 @contextmanager
 def running(folder: Path, log: Path, environment: dict[str, str]) -> Iterator[App]:
     """Run the function app in `folder` on a free port and yield a client. Its standard error goes to `log`."""
-    command = [sys.executable, "-m", "devhost", "--no-tables", "--no-watch", "--app", str(folder)]
+    command = [sys.executable, "-m", "devhost", "--no-tables", "--no-monitoring", "--app", str(folder)]
     settings = os.environ | _DEFAULTS | environment
     with (
         log.open("a") as errors,

@@ -1,4 +1,4 @@
-"""Synthetic tweets as training reads them. Needs pandas: for tests of the offline half only."""
+"""Synthetic tweets in a DataFrame. Needs pandas, so only tests of training can use it."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What the documents say, read as GitHub reads it: examples with what they print, links, headings, names of files."""
+"""Parse the documents as GitHub does: examples with their output, links, headings, tables, names of files."""
 
 import re
 import subprocess
@@ -14,7 +14,12 @@ from markdown_it.token import Token
 
 from tests.support.paths import ROOT
 
-DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+DOCUMENTS = (
+    "README.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
+)
 CODE = {"": "sh", "sh": "sh", "bash": "sh", "python": "python", "javascript": "javascript"}
 OUTPUT = ("json", "text")
 
@@ -23,7 +28,7 @@ _IN_HTML = re.compile(r'\b(?:src|srcset|href)="([^"]+)"')
 
 
 class Example(NamedTuple):
-    """Code that a reader may copy, and what it prints, where the document says so."""
+    """Code that a reader may copy, and what it prints if the document says so."""
 
     document: str
     line: int
@@ -42,18 +47,21 @@ def tokens(document: str) -> tuple[Token, ...]:
 
 
 def inline(document: str) -> Iterator[Token]:
-    """Every piece of text, code, link and image of the paragraphs, headings and tables."""
+    """Yield the texts, code spans, links and images in paragraphs, headings and tables."""
     for token in tokens(document):
         yield from token.children or ()
 
 
 def examples(document: str) -> list[Example]:
-    """In order. A block of OUTPUT is what the example before it, under the same heading, prints. So is the part of a
-    block that follows an empty line and starts like JSON. Raises ValueError for a block in another language."""
+    """Return the examples in order. Raises ValueError for a block in a language that is not listed above.
+
+    What an example prints is the next block under the same heading, if its language is in OUTPUT, or the end of its own
+    block, from an empty line on that is followed by JSON.
+    """
     found: list[Example] = []
     for token in tokens(document):
         if token.type == "heading_open":
-            found.append(Example(document, 0, "", ""))  # what stands under the next heading is no output of this
+            found.append(Example(document, 0, "", ""))  # output does not reach across a heading
         elif token.type in ("fence", "code_block"):
             assert token.map
             place = document, token.map[0] + 1
@@ -68,7 +76,7 @@ def examples(document: str) -> list[Example]:
 
 
 def links(document: str) -> list[str]:
-    """The targets of links and images, in Markdown and in HTML."""
+    """Return the targets of links and images, in Markdown and in HTML."""
     found = [str(token.attrs[name]) for token in inline(document) for name in ("href", "src") if name in token.attrs]
     html = [token for token in (*tokens(document), *inline(document)) if token.type.startswith("html")]
     return found + [target for token in html for target in _IN_HTML.findall(token.content)]
@@ -76,7 +84,7 @@ def links(document: str) -> list[str]:
 
 @cache
 def anchors(document: str) -> frozenset[str]:
-    """What GitHub makes of the headings: small letters, digits, _ and -; the next alike get a number."""
+    """Return the anchors that GitHub gives the headings: lower case, without punctuation, numbered if repeated."""
     seen = Counter[str]()
     found = set()
     for heading, content in pairwise(tokens(document)):
@@ -89,17 +97,17 @@ def anchors(document: str) -> frozenset[str]:
 
 
 def spans(document: str) -> list[str]:
-    """What stands in `backticks`."""
+    """Return the texts in `backticks`."""
     return [token.content for token in inline(document) if token.type == "code_inline"]
 
 
 def bold(document: str) -> list[str]:
-    """What stands in **bold** type."""
+    """Return the texts in **bold** type."""
     return [text.content for mark, text in pairwise(inline(document)) if mark.type == "strong_open"]
 
 
 def tables(document: str) -> list[list[list[str]]]:
-    """Every table: its rows, the head first, of cells in Markdown."""
+    """Return the tables: lists of rows, the heading first, of cells in Markdown."""
     found: list[list[list[str]]] = []
     for token, cell in pairwise(tokens(document)):
         if token.type == "table_open":
@@ -113,7 +121,7 @@ def tables(document: str) -> list[list[list[str]]]:
 
 @cache
 def files() -> frozenset[Path]:
-    """Every file of the checkout that git does not ignore, relative to its root."""
+    """Return the files of the checkout that git does not ignore, relative to its root."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return frozenset(Path(name) for name in listed if (ROOT / name).exists())

@@ -1,4 +1,4 @@
-"""An SMTP server in this process that keeps the mails it receives, and can refuse or delay them."""
+"""An SMTP server in this process. It keeps the mails that it receives, and can refuse or delay them."""
 
 import asyncio
 import email
@@ -12,14 +12,14 @@ from aiosmtpd.smtp import SMTP
 
 
 class Mailbox:
-    """Accepts mails on 127.0.0.1:`port`, chosen at the first start and kept. `options` are those of aiosmtpd."""
+    """Accepts mails on 127.0.0.1. The first start chooses `port`, later ones use it again. `options` go to aiosmtpd."""
 
     def __init__(self, **options: Any) -> None:
         self.port = 0
         self.mails: list[EmailMessage] = []
-        self.answer = "250 OK"  # the reply to a mail
-        self.reached = Event()  # set when a mail comes in
-        self.answering = Event()  # while it is not set, the reply to a mail is delayed
+        self.answer = "250 OK"  # the response to each mail
+        self.reached = Event()  # set when a mail arrives
+        self.answering = Event()  # clear it to delay the responses
         self.answering.set()
         self._options = options
 

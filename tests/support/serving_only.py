@@ -1,7 +1,7 @@
-"""A pytest plugin that hides what only training needs:  pytest -p tests.support.serving_only
+"""A pytest plugin that hides the packages that only training needs:  pytest -p tests.support.serving_only
 
-It refuses to import `training` and every package that is locked for training and not for development. So the tests
-behave as in an environment of the dev group alone, whatever is installed.
+Imports of `training`, and of every package that is locked for training but not for development, fail. So the tests run
+as if only the dev group were installed.
 """
 
 import re

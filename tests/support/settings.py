@@ -1,4 +1,4 @@
-"""Which environment variables the app reads."""
+"""Find out which environment variables the app reads."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -8,7 +8,7 @@ from cloud.settings import SettingsError
 
 
 class _Recorder(Mapping[str, str]):
-    """An empty environment that remembers what it was asked for."""
+    """An empty environment that records the names that are looked up."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -25,8 +25,8 @@ class _Recorder(Mapping[str, str]):
 
 
 def names_read() -> set[str]:
-    """Return the names of all settings, by reading them."""
+    """Return the names of all settings."""
     environment = _Recorder()
-    with suppress(SettingsError):  # some are required
+    with suppress(SettingsError):  # because required ones are missing
         settings.read_settings(environment)
     return environment.names

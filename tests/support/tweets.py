@@ -1,4 +1,4 @@
-"""Synthetic tweets, and texts of odd Unicode: what tests feed the models."""
+"""Synthetic tweets, texts of odd Unicode, and texts that are slow to match."""
 
 import random
 
@@ -31,6 +31,9 @@ _PARTS = [
     "a" * 50,
 ]
 
+# Repeated many times, each of these would make a careless regular expression take quadratic time.
+PATHOLOGICAL = [*"a|<a|a-|&amp;|:|#aB|'a|^_|@|www.|(-|a.co|&#|é|😀|\u0301|\u0301\u0327|\ud800".split("|")]
+
 
 def invented(n: int, seed: int = 0) -> list[tuple[str, int]]:
     """Return n tweets with their labels: 1 for positive, 0 for negative."""
@@ -53,3 +56,8 @@ def hostile(n: int, seed: int = 0) -> list[str]:
         choose.shuffle(parts)
         texts.append("".join(parts))
     return texts
+
+
+def megabyte_of(part: str) -> str:
+    """Return `part`, repeated until the text has a megabyte in UTF-8."""
+    return part * (2**20 // len(part.encode("utf-8", "surrogatepass")))

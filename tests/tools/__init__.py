@@ -1,0 +1,1 @@
+"""The locks and the installer."""

@@ -1,4 +1,4 @@
-"""What is deployed is what pyproject.toml asks for, in the versions that are tested."""
+"""The locks hold what pyproject.toml requires. The app is deployed in the versions that are tested."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ LOCKS = {"serve": "requirements.txt", "dev": "tools/requirements-dev.txt", "trai
 
 
 def locked(group: str) -> dict[str, tuple[str, frozenset[str]]]:
-    """name -> (version, hashes) of a lock."""
+    """Return the version and the hashes of every package in a lock."""
     text = (ROOT / LOCKS[group]).read_text()
     return {
         name: (version, frozenset(re.findall("sha256:[0-9a-f]{64}", hashes)))
@@ -25,24 +25,24 @@ def locked(group: str) -> dict[str, tuple[str, frozenset[str]]]:
     }
 
 
-def needs(name: str) -> list[str]:
-    """What an installed distribution requires, or what pyproject.toml says it does."""
+def requirements_of(name: str) -> list[str]:
+    """Return what an installed distribution requires, or what pyproject.toml overrides it with."""
     overrides = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["dependency-metadata"]
-    said = {override["name"]: override["requires-dist"] for override in overrides}
-    return said[name] if name in said else distribution(name).requires or []
+    overridden = {override["name"]: override["requires-dist"] for override in overrides}
+    return overridden[name] if name in overridden else distribution(name).requires or []
 
 
-def asked(group: str) -> list[Requirement]:
-    """The direct requirements of a group, those of the groups it includes too."""
+def direct_requirements(group: str) -> list[Requirement]:
+    """Return the direct requirements of a group and of the groups that it includes."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     found = []
     for entry in groups[group]:
-        found += asked(entry["include-group"]) if isinstance(entry, dict) else [Requirement(entry)]
+        found += direct_requirements(entry["include-group"]) if isinstance(entry, dict) else [Requirement(entry)]
     return found
 
 
 def closure(requirements: list[Requirement]) -> set[str]:
-    """Everything the requirements need, by the metadata of what is installed."""
+    """Return the names of all direct and indirect requirements, from the metadata of what is installed."""
     seen: set[tuple[str, str]] = set()
     todo = [(r, extra) for r in requirements for extra in ("", *r.extras)]
     while todo:
@@ -51,7 +51,7 @@ def closure(requirements: list[Requirement]) -> set[str]:
         if (name, extra) in seen:
             continue
         seen.add((name, extra))
-        for text in needs(name):
+        for text in requirements_of(name):
             needed = Requirement(text)
             if needed.marker is None or needed.marker.evaluate(PLATFORM | {"extra": extra}):
                 todo += [(needed, e) for e in ("", *needed.extras)]
@@ -59,27 +59,27 @@ def closure(requirements: list[Requirement]) -> set[str]:
 
 
 @pytest.mark.parametrize("group", LOCKS)
-def test_a_lock_holds_what_its_group_asks_for_and_nothing_else(group: str) -> None:
+def test_lock_holds_what_its_group_requires_and_nothing_else(group: str) -> None:
     lock = locked(group)
-    for requirement in asked(group):
+    for requirement in direct_requirements(group):
         version, hashes = lock[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), requirement
         assert hashes
-    assert set(lock) == closure(asked(group))
+    assert set(lock) == closure(direct_requirements(group))
 
 
 @pytest.mark.parametrize("group", ["serve", "dev"])
-def test_what_is_tested_is_what_is_deployed(group: str) -> None:
+def test_deployed_versions_are_those_that_are_tested(group: str) -> None:
     assert locked(group).items() <= locked("train").items()
 
 
 @pytest.mark.parametrize("group", LOCKS)
-def test_what_is_installed_is_what_is_locked(group: str) -> None:
+def test_installed_versions_are_those_of_the_lock(group: str) -> None:
     assert {name: distribution(name).version for name in locked(group)} == {n: v for n, (v, _) in locked(group).items()}
 
 
-def test_the_way_of_a_tweet_imports_nothing_it_need_not() -> None:
-    """What costs a cold start: the SDKs are loaded by the first feedback, training's libraries never."""
+def test_loading_the_app_imports_nothing_heavy() -> None:
+    """Imports lengthen a cold start. The first feedback imports the SDKs; nothing imports the libraries of training."""
     code = """
 import os, sys
 os.environ |= {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}

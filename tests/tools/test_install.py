@@ -1,4 +1,4 @@
-"""What `make` says when something could not be installed."""
+"""tools/install.sh reports a failure in one line."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-# What uv prints when the disk is full: the reason is neither at the end nor at the beginning of a line.
+# uv with a full disk: the reason is not in the last line, and is indented.
 UV = """\
 #!/bin/sh
 [ "$1" = pip ] || exit 0
@@ -21,7 +21,7 @@ exit 1
 """
 
 
-def test_the_reason_is_one_line(tmp_path: Path) -> None:
+def test_reports_the_reason_of_a_failure_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "uv").write_text(UV)
     (tmp_path / "uv").chmod(0o755)
     shutil.copy(ROOT / "tools/install.sh", tmp_path)

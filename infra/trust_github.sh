@@ -1,20 +1,21 @@
 #!/bin/sh
-# Lets GitHub deploy one environment, once and by hand:  sh infra/trust.sh ENVIRONMENT REGION
+# Let GitHub deploy to one environment; run once, by hand:  sh infra/trust_github.sh ENVIRONMENT REGION
 #
-# Makes the resource group and an identity that only that environment of this repository can take on. Its roles end at
-# the group, and it can give away only the roles that the templates assign. Needs az, signed in as owner of the
+# Creates the resource group, and an identity that only that environment of this repository can use. Its roles are limited
+# to the group, and it can assign only the roles that the templates assign. Needs az, signed in as owner of the
 # subscription, and gh.
 set -eu
 environment=$1 region=$2
 
-# GitHub says how its tokens name this repository: those made or renamed since July 2026 have ids in it.
+# Ask GitHub how its tokens name this repository: for one created or renamed since July 2026 the name includes ids.
 repository=$(gh api 'repos/{owner}/{repo}/actions/oidc/customization/sub' --jq .sub_claim_prefix)
 case $repository in
     repo:*) ;;
-    *) echo "GitHub does not say how its tokens name this repository, but: $repository" >&2; exit 1 ;;
+    *) echo "GitHub did not say how its tokens name this repository; it answered: $repository" >&2; exit 1 ;;
 esac
 
-# Who has roles on a group alone cannot do this. Microsoft.App is of Flex Consumption in a virtual network.
+# An identity whose roles are limited to a group cannot register providers. Flex Consumption needs Microsoft.App in a
+# virtual network.
 providers=$(grep -ohE "Microsoft\.[A-Za-z]+/" infra/*.bicep infra/app/*.bicep | tr -d / | sort -u)
 for provider in Microsoft.App $providers; do
     az provider register --namespace "$provider" --wait

@@ -1,4 +1,4 @@
-"""A function app with one function for each thing that a host must do right. `conftest.py` copies and loads it."""
+"""A function app with one function for each rule of the host. conftest.py copies and loads it."""
 
 import asyncio
 import json
@@ -13,30 +13,30 @@ running = peak = entered = 0
 release = asyncio.Event()
 
 
-def told(request: func.HttpRequest, **more: object) -> func.HttpResponse:
-    """Everything the function got."""
-    got = {
+def describe(request: func.HttpRequest, **more: object) -> func.HttpResponse:
+    """Return all that the function received."""
+    received = {
         "method": request.method,
         "url": request.url,
         "headers": dict(request.headers),
         "query": dict(request.params),
-        "route": dict(request.route_params),
+        "route_values": dict(request.route_params),
         "body": request.get_body().hex(),
     }
-    return func.HttpResponse(json.dumps(got | more), mimetype="application/json")
+    return func.HttpResponse(json.dumps(received | more), mimetype="application/json")
 
 
 @app.route(route="echo", methods=["GET", "POST"])
 def echo(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     thread = threading.current_thread() is threading.main_thread()
-    return told(
+    return describe(
         req, main_thread=thread, trace=context.trace_context.trace_parent, state=context.trace_context.trace_state
     )
 
 
 @app.route(route="returns/{kind}")
 async def returns(req: func.HttpRequest) -> func.HttpResponse:
-    answers = {
+    responses = {
         "response": func.HttpResponse("gründe", status_code=201, headers={"X-Kind": "response"}),
         "bytes-body": func.HttpResponse(b"\x00\xff", mimetype="application/octet-stream"),
         "cookies": func.HttpResponse("", headers={"Set-Cookie": "a=1; Path=/; HttpOnly"}),
@@ -51,7 +51,7 @@ async def returns(req: func.HttpRequest) -> func.HttpResponse:
         "dict": {"a": 1},
         "none": None,
     }
-    return answers[req.route_params["kind"]]
+    return responses[req.route_params["kind"]]
 
 
 @app.route(route="annotated")
@@ -76,9 +76,9 @@ def keyed(req: func.HttpRequest) -> str:
     return "keyed"
 
 
-@app.route(route="chief", auth_level=func.AuthLevel.ADMIN)
-def chief(req: func.HttpRequest) -> str:
-    return "chief"
+@app.route(route="master-only", auth_level=func.AuthLevel.ADMIN)
+def master_only(req: func.HttpRequest) -> str:
+    return "master only"
 
 
 @app.route(route="getting", methods=["GET"])
@@ -103,17 +103,17 @@ def split_delete(req: func.HttpRequest) -> str:
 
 @app.route(route="wild/{*path}")
 def wild(req: func.HttpRequest) -> func.HttpResponse:
-    return told(req, by="wild")
+    return describe(req, by="wild")
 
 
 @app.route(route="wild/thing", methods=["GET"])
 def thing(req: func.HttpRequest) -> func.HttpResponse:
-    return told(req, by="thing")
+    return describe(req, by="thing")
 
 
 @app.route(route="Items/{id:maxlength(3)}")
 def item(req: func.HttpRequest) -> func.HttpResponse:
-    return told(req, by="item")
+    return describe(req, by="item")
 
 
 @app.route(route="")
@@ -141,7 +141,7 @@ async def held(req: func.HttpRequest) -> str:
 
 
 @app.timer_trigger(schedule="0 0 3 * * *", arg_name="timer")
-def Nightly(  # noqa: N802 - Azure's names may be of any case
+def Nightly(  # noqa: N802 - function names can have any case
     timer: func.TimerRequest,
 ) -> None:
     ticks.append(timer.past_due)

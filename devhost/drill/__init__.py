@@ -1,0 +1,1 @@
+"""`make drill`: trigger the alerts on purpose and check who is notified."""
