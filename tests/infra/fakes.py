@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-# Answers a command that starts as one in answers/ does: with its answers in turn, then with the last one for ever.
+# Logs each call. If the command starts with one in answers/, prints the next of its answers; the last one repeats.
 AZ = r"""#!/bin/bash
 echo "az ${*//$'\n'/ }" >>"$(dirname "$0")/calls"
 for known in "$(dirname "$0")"/answers/*/; do
@@ -29,7 +29,7 @@ LABELS = ("positive", "negative")
 
 
 class FakeAz:
-    """A program `az` in a folder to put on the PATH. It answers what `answers` gives it, and logs every call."""
+    """A fake `az` in a folder for the PATH. It prints the answers that `answers` sets, and logs every call."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -65,7 +65,7 @@ class FakeTime:
 
 
 def write_package(path: Path, build: str | None) -> Path:
-    """Write a package with what the commands read: two models and a build id."""
+    """Write a package with only the files that the commands read: two models and a build id."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("models/registry.json", json.dumps({"champion": "champion"}))
         for name in ("champion", "lite"):
