@@ -1,4 +1,4 @@
-// For infra/connect_alerts.sh, which azd and the workflow run with the outputs of the deployment in the environment.
+// For infra/connect_alerts.sh. azd and the workflow run it with the outputs of the deployment as environment variables.
 using 'app/incidents.bicep'
 
 param functionApp = readEnvironmentVariable('AZURE_FUNCTION_NAME')

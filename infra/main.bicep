@@ -1,16 +1,16 @@
-// What azd deploys: a resource group, and everything else in it. The workflow deploys resources.bicep into a group that
-// is there, with an identity that may do nothing outside it.
+// Deployed by azd: a resource group with everything in it. The workflow deploys only resources.bicep, into an existing
+// group, because its identity has no roles outside that group.
 targetScope = 'subscription'
 
 import * as types from 'types.bicep'
 
 @minLength(1)
 @maxLength(40)
-@description('Names the resource group; azd calls it the environment.')
+@description('Part of the name of the resource group. azd calls it the environment.')
 param environmentName string
 
 @minLength(1)
-@description('Region of everything; it must offer Flex Consumption.')
+@description('Region of all resources. It must offer Flex Consumption.')
 param location string
 
 param contact types.contact
@@ -21,7 +21,7 @@ param mail types.mail
 param options types.options
 
 @minValue(0)
-@description('A month, in the currency of the subscription; 0 makes no budget.')
+@description('Per month, in the currency of the subscription. 0 creates no budget.')
 param monthlyBudget int
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {

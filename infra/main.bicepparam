@@ -1,4 +1,4 @@
-// For azd, which asks for subscription and region and puts its environment (azd env set NAME VALUE) where this reads it.
+// For azd, which asks for subscription and region, and passes its environment (azd env set NAME VALUE) as variables.
 using 'main.bicep'
 
 import { defaults } from 'types.bicep'

@@ -1,13 +1,13 @@
-// Everything in the resource group.
+// All resources of the resource group.
 import * as types from 'types.bicep'
 
 @minLength(1)
 @maxLength(40)
-@description('Goes into the names of the resources; azd calls it the environment.')
+@description('Part of the names of the resources. azd calls it the environment.')
 param environmentName string
 
 @minLength(1)
-@description('Region of everything; it must offer Flex Consumption.')
+@description('Region of all resources. It must offer Flex Consumption.')
 param location string
 
 param contact types.contact
@@ -18,29 +18,29 @@ param mail types.mail
 param options types.options
 
 @minValue(0)
-@description('A month, in the currency of the subscription; 0 makes no budget.')
+@description('Per month, in the currency of the subscription. 0 creates no budget.')
 param monthlyBudget int
 
 var token = uniqueString(subscription().id, environmentName, location)
 var signsIn = api.access.kind == 'signIn'
 var tags = types.tagsOf(environmentName, options)
 
-// Who the app is, to storage, key vault and monitor alike.
+// The app uses this identity for storage, key vault and monitor.
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-${token}'
   location: location
   tags: tags
 }
 
-// Who the platform is when it writes and reads the package. That the app has no role there keeps its own calls from
-// replacing it, no more: code that runs in the app can ask for a token of any identity that the app has.
+// The platform uses this identity to write and read the package. appIdentity has no role on the package, so a bug in
+// the app cannot replace it. It is no protection against malicious code in the app, which can request a token for both.
 resource packageIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-package-${token}'
   location: location
   tags: tags
 }
 
-// Who the app registration trusts in place of a secret: https://learn.microsoft.com/azure/app-service/
+// The app registration trusts this identity instead of a secret: https://learn.microsoft.com/azure/app-service/
 // configure-authentication-provider-aad#use-a-managed-identity-instead-of-a-secret-preview. It has no role anywhere.
 resource signInIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = if (signsIn) {
   name: 'id-sign-in-${token}'
@@ -139,8 +139,8 @@ module site 'app/site.bicep' = {
   }
 }
 
-// Here and below, names are spelled out beside dependsOn: what-if cannot look into a module whose resources get their
-// names from another's outputs.
+// From here on, modules get names as literals and use dependsOn: what-if does not expand a module whose resource names
+// come from the outputs of another module.
 module signIn 'app/signin.bicep' = {
   params: {
     functionApp: 'func-${token}'

@@ -1,15 +1,15 @@
-// What a deployment can choose: main.bicep and resources.bicep have parameters of these types, the .bicepparam files
-// give their values, and what they have nothing to say about is in defaults.
+// The parameters of a deployment. main.bicep and resources.bicep have parameters of these types. The .bicepparam files
+// set the values, and take the others from defaults.
 
 @export()
-@description('Who is told when something is wrong: by mail, and by text message where there is a number.')
+@description('Who gets the alerts: by mail, and by text message if there is a number.')
 @sealed()
 type contact = {
   @minLength(3)
-  @description('Gets the alerts, the incident reports, and word of the budget.')
+  @description('Gets the alerts, the incident reports and the budget mails.')
   email: string
 
-  @description('A number without its country code, or nothing.')
+  @description('A number without its country code, or empty.')
   phone: string
 
   phoneCountry: string
@@ -36,23 +36,23 @@ type signIn = {
 }
 
 @discriminator('kind')
-@description('Who may call: one of these, for a key would be asked for on top of a sign-in.')
+@description('Who may call. Only one of these, because a key would be required in addition to a sign-in.')
 type access = functionKey | signIn | anonymous
 
 @export()
-@description('What callers meet.')
+@description('The HTTP API.')
 @sealed()
 type api = {
   access: access
 
-  @description('Pages of which other origins may call.')
+  @description('Other origins whose pages may call.')
   corsOrigins: string[]
 
-  @description('A model in models/ that overrules the champion of models/registry.json, or nothing.')
+  @description('A model in models/ that overrides the champion of models/registry.json, or empty.')
   model: string
 
   @minValue(1)
-  @description('For how many days a prediction can be given feedback.')
+  @description('For how many days the app accepts feedback on a prediction.')
   receiptDays: int
 
   @minValue(1)
@@ -67,12 +67,12 @@ type scale = {
 
   @minValue(1)
   @maxValue(1000)
-  @description('Requests that an instance works on at the same time; host.json says how many it accepts.')
+  @description('Concurrent requests per instance. The same number as maxConcurrentRequests in host.json.')
   httpConcurrency: int
 
   @minValue(0)
   @maxValue(1000)
-  @description('Instances that are kept warm, and paid for, all the time.')
+  @description('Instances that are always warm, and always billed.')
   alwaysReadyInstances: int
 
   @minValue(40)
@@ -84,18 +84,18 @@ type scale = {
 @sealed()
 type monitoring = {
   @minValue(1)
-  @description('Logs beyond this many GB a day are dropped, and alerts are blind until the next day.')
+  @description('More GB per day are dropped, and alerts see nothing until the next day.')
   dailyLogGb: int
 
-  @description('Whether there are calls round the clock, so that an hour without one is an alarm.')
+  @description('Whether there are calls around the clock, so that an hour without one raises an alert.')
   expectTraffic: bool
 
-  @description('Whether the app is asked from outside if it is ready: that costs, and keeps an instance warm.')
+  @description('Whether Azure checks from outside that the app is ready. It costs money and keeps an instance warm.')
   availabilityTest: bool
 }
 
 @export()
-@description('The SMTP server that takes incident reports; none are sent where host is empty.')
+@description('The SMTP server for incident reports. If host is empty, none are sent.')
 @sealed()
 type mail = {
   @description('For example smtp.azurecomm.net.')
@@ -105,7 +105,7 @@ type mail = {
   @maxValue(65535)
   port: int
 
-  @description('With a user, the password is the secret smtp-password of the key vault.')
+  @description('If set, the password is the secret smtp-password of the key vault.')
   user: string
 
   @description('Sender of the incident reports.')
@@ -113,30 +113,30 @@ type mail = {
 }
 
 @export()
-@description('What an organisation may ask of production. What it costs: `make cost`.')
+@description('Options for production. `make cost` prints their costs.')
 @sealed()
 type options = {
-  @description('Storage and key vault are reached through a virtual network, and closed to all others.')
+  @description('Storage and key vault are reachable only from a virtual network.')
   privateNetwork: bool
 
-  @description('Whoever reads or writes in storage and key vault is noted in the workspace.')
+  @description('The workspace logs who reads and writes in storage and key vault.')
   auditLogs: bool
 
-  @description('App and storage stay when a zone of the region fails.')
+  @description('App and storage survive the failure of a zone.')
   zoneRedundant: bool
 
-  // Switched off, nobody purges: a file then stays feedbackRetentionDays from when it was last written, unless somebody
-  // deletes the container.
-  @description('Every night feedback is copied to a storage account of its own, and purged there as in its table.')
+  // If it is switched off later, the app purges nothing: a file then stays for feedbackRetentionDays after it was last
+  // written, unless somebody deletes the container.
+  @description('Feedback is copied every night to its own storage account, and purged there like in the table.')
   feedbackExport: bool
 
-  @description('A host name such as buzz.example.org, whose DNS records are there already, or nothing.')
+  @description('A host name such as buzz.example.org, whose DNS records already exist, or empty.')
   customDomain: string
 
-  @description('Goes onto everything as the tag cost-centre, unless empty.')
+  @description('The tag cost-centre of all resources, unless empty.')
   costCentre: string
 
-  @description('Goes onto everything as the tag owner, unless empty.')
+  @description('The tag owner of all resources, unless empty.')
   owner: string
 }
 
@@ -146,7 +146,7 @@ type tags = {
 }
 
 @export()
-@description('What every resource is tagged with.')
+@description('The tags of every resource.')
 func tagsOf(environmentName string, options options) tags =>
   union(
     { 'azd-env-name': environmentName },

@@ -1,5 +1,5 @@
-// A storage account as all of ours are: opened by roles alone, never by its keys, and to nobody unnamed. Who makes one
-// names it again as an `existing` one: what-if does not look into what has a name that only a deployment knows.
+// A storage account that only roles can open: no keys, no anonymous access. Its callers refer to it as an `existing`
+// resource by name, because what-if does not expand a module with names that are only known during a deployment.
 import * as types from '../types.bicep'
 
 param name string

@@ -1,5 +1,5 @@
-// One rule an entry of alerts.json, but those that expect traffic only where there is some; ops are mailed by each, and
-// the incident function is told.
+// A rule for each entry of alerts.json, without those that expect traffic if there is none. Each mails ops and calls
+// the incident function.
 import * as types from '../types.bicep'
 
 param location string
@@ -11,7 +11,7 @@ param monitoring types.monitoring
 
 var alerts = filter(loadJsonContent('../alerts.json'), alert => monitoring.expectTraffic || !alert.expectTraffic)
 
-// The path of a file to load must be written out.
+// loadTextContent accepts only literal paths.
 var queries = {
   'queries/bad_prediction_burst.kql': loadTextContent('../queries/bad_prediction_burst.kql')
   'queries/daily_cap.kql': loadTextContent('../queries/daily_cap.kql')
@@ -43,7 +43,7 @@ resource ops 'Microsoft.Insights/actionGroups@2023-01-01' = {
   }
 }
 
-// Empty until the first package runs; then incidents.bicep fills it in, and this leaves it alone.
+// Empty until the first package runs. Then incidents.bicep adds the receiver, and this template no longer changes it.
 @onlyIfNotExists()
 resource incidents 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: 'ag-incidents-${token}'
@@ -57,7 +57,7 @@ resource incidents 'Microsoft.Insights/actionGroups@2023-01-01' = {
 
 resource rules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   for alert in alerts: {
-    name: alert.name // the incident function knows the rule by it
+    name: alert.name // the incident function looks the rule up by it
     location: location
     tags: tags
     kind: 'LogAlert'
@@ -71,7 +71,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
       ]
       evaluationFrequency: alert.frequency
       windowSize: alert.window
-      skipQueryValidation: true // a new workspace has no tables yet; the tests have checked the query
+      skipQueryValidation: true // a new workspace has no tables yet; the tests check the query
       criteria: {
         allOf: [
           {

@@ -1,11 +1,11 @@
-// Who read or wrote what in the key vault and in storage: rows in the workspace, which counts them to its daily cap.
+// Logs who reads and writes in key vault and storage. The rows go to the workspace and count towards its daily cap.
 param workspaceId string
 param vaultName string
 
 @description('Names of the storage accounts.')
 param accounts string[]
 
-@description('The storage account that has tables.')
+@description('Name of the storage account with the tables.')
 param tableAccount string
 
 var operations = map(
@@ -27,7 +27,7 @@ resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-08-0
   name: '${tableAccount}/default'
 }
 
-// There is nothing newer: the only version that is no preview is of 2016.
+// The latest preview. The only version that is not a preview is from 2016.
 #disable-next-line use-recent-api-versions
 resource vaultAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: vault

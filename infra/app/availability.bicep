@@ -1,5 +1,5 @@
-// Asks from outside whether the app is ready, and tells ops when it is not: an app that never started writes no row that
-// another rule could find. Ops alone are told, for what does not answer cannot report either.
+// Checks from outside that the app is ready, and alerts ops if it is not. The other rules cannot detect an app that
+// never starts, because it logs nothing. It does not call the incident function, which would not respond either.
 import * as types from '../types.bicep'
 
 param location string
@@ -9,7 +9,7 @@ param token string
 
 param tags types.tags
 
-@description('URL of the app, without a slash at its end.')
+@description('URL of the app, without a trailing slash.')
 param appUrl string
 
 param insightsId string
@@ -17,13 +17,13 @@ param opsGroupId string
 
 var test = loadJsonContent('../availability.json')
 
-@description('Seconds of an ISO 8601 duration.')
+@description('Converts an ISO 8601 duration to seconds.')
 func seconds(duration string) int => dateTimeToEpoch(dateTimeAdd('1970-01-01T00:00:00Z', duration))
 
 resource webtest 'Microsoft.Insights/webtests@2022-06-15' = {
   name: '${test.name}-${token}'
   location: location
-  tags: union(tags, { 'hidden-link:${insightsId}': 'Resource' }) // Application Insights finds its tests by this
+  tags: union(tags, { 'hidden-link:${insightsId}': 'Resource' }) // Application Insights finds its tests by this tag
   kind: 'standard'
   properties: {
     SyntheticMonitorId: '${test.name}-${token}'

@@ -1,4 +1,4 @@
-// Mails when half, most and all of the month's money is spent. It stops nothing.
+// Sends a mail when 50, 80 and 100 % of the monthly budget are spent. It does not stop anything.
 import * as types from '../types.bicep'
 
 param token string
@@ -6,7 +6,7 @@ param monthlyBudget int
 param contact types.contact
 param month string = utcNow('yyyy-MM')
 
-// Once: Azure refuses another start for a budget, and a start before this month for a new one.
+// Created only once: Azure rejects a new start date for a budget, and a start before the current month for a new one.
 @onlyIfNotExists()
 resource budget 'Microsoft.Consumption/budgets@2026-06-01' = {
   name: 'budget-${token}'

@@ -1,5 +1,5 @@
-// A host name of one's own. Azure makes a certificate for a name that is bound, and a binding with TLS asks for the
-// certificate: so the name is bound, once and without TLS, and tls.bicep binds it again. DNS must point here before.
+// A custom host name. Azure creates a certificate only for a bound name, and a binding with TLS needs the certificate.
+// So this binds the name once without TLS, and tls.bicep binds it again. The DNS records must exist before.
 import * as types from '../types.bicep'
 
 param location string
@@ -11,7 +11,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' existing = {
   name: functionApp
 }
 
-// Once: a second deployment would take TLS away until tls.bicep gives it back.
+// Created only once: a second deployment would remove TLS until tls.bicep adds it again.
 @onlyIfNotExists()
 resource binding 'Microsoft.Web/sites/hostNameBindings@2025-03-01' = {
   parent: site
@@ -23,7 +23,8 @@ resource binding 'Microsoft.Web/sites/hostNameBindings@2025-03-01' = {
   }
 }
 
-// Of the site: Flex Consumption binds no others, https://github.com/hashicorp/terraform-provider-azurerm/issues/31884
+// A certificate of the site: Flex Consumption cannot bind others,
+// https://github.com/hashicorp/terraform-provider-azurerm/issues/31884
 resource certificate 'Microsoft.Web/sites/certificates@2025-03-01' = {
   parent: site
   name: hostName

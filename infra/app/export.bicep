@@ -1,5 +1,5 @@
-// Where feedback is copied to every night: an account of its own, for a copy is not lost with what it is a copy of, and
-// in the account of the Functions host the app may write every blob.
+// The nightly copy of the feedback. It has its own account, so that it is not lost together with the tables, and
+// because the app may write every blob in the account of the Functions host.
 import * as types from '../types.bicep'
 
 param location string
@@ -37,7 +37,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   ]
 }
 
-// What is erased is gone: no soft delete, no versions.
+// Erased rows must be gone: no soft delete, no versions.
 resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {
   parent: account
   name: 'default'
@@ -57,7 +57,7 @@ resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@20
   }
 }
 
-// The app deletes what is too old. This deletes what an app that no longer runs has left.
+// The app deletes old files. This rule deletes the files of an app that no longer runs.
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' = {
   parent: account
   name: 'default'

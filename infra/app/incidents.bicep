@@ -1,4 +1,5 @@
-// Lets alerts call the incident function. Deployed on its own after the package, since a report goes nowhere before.
+// Lets alerts call the incident function. Deployed separately after the package, because the function does not exist
+// before.
 param functionApp string
 param actionGroup string
 param keyVault string
@@ -15,7 +16,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: keyVault
 }
 
-// The vault gives the key to Resource Manager, so that whoever deploys needs no role on secrets and never sees it.
+// Resource Manager reads the key from the vault, so the person who deploys needs no role on secrets and never sees it.
 module receiver 'receiver.bicep' = {
   params: {
     actionGroup: actionGroup

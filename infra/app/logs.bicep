@@ -1,4 +1,4 @@
-// Telemetry, and the workbook that shows it.
+// The workspace for telemetry, Application Insights, and the workbook.
 import * as types from '../types.bicep'
 
 param location string
@@ -71,4 +71,4 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
 
 output insightsId string = insights.id
 output workspaceId string = workspace.id
-output insightsConnection string = insights.properties.ConnectionString // an address, no secret: local auth is off
+output insightsConnection string = insights.properties.ConnectionString // no secret: local authentication is off

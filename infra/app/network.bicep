@@ -1,9 +1,9 @@
-// A virtual network, in which the app reaches storage and key vault at private addresses.
+// A virtual network in which the app reaches storage and key vault at private addresses.
 import * as types from '../types.bicep'
 
 @sealed()
 type endpoint = {
-  @description('Short name of the resource: the start of its own.')
+  @description('Short name of the resource: the first part of its name.')
   name: string
 
   resourceId: string
@@ -14,7 +14,7 @@ param location string
 param token string
 param tags types.tags
 
-@description('What is reached at a private address.')
+@description('The services that get a private address.')
 param endpoints endpoint[]
 
 var storage = environment().suffixes.storage
@@ -34,7 +34,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
     }
     subnets: [
       {
-        name: 'app' // of the function app alone: Flex Consumption shares it with nobody, and takes no name with a _
+        name: 'app' // for the function app only: Flex Consumption does not share a subnet, and rejects a name with _
         properties: {
           addressPrefix: '10.0.0.0/25'
           delegations: [

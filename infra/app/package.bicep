@@ -1,4 +1,4 @@
-// The package that runs, in a storage account of its own: whoever writes here decides what the app does.
+// The deployed package. It has its own storage account, because write access to it means control of the app.
 import * as types from '../types.bicep'
 
 param location string
@@ -59,7 +59,7 @@ resource packageRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Whoever deploys keeps a copy of the package that runs, to return to it.
+// The deployment downloads the current package, to roll back to it if the new one fails.
 resource deployerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(packages.id, deployer().objectId, blobDataReader)
   scope: packages

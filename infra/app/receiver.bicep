@@ -1,5 +1,5 @@
-// What the action group calls. A webhook, which is called at just this address: a function receiver is documented with a
-// key of the host, and a host key opens every function. The app checks this one itself.
+// The receiver in the action group. It is a webhook with our own key, which the app checks. A function receiver would
+// use a host key, and a host key opens every function.
 import * as types from '../types.bicep'
 
 param actionGroup string

@@ -1,4 +1,4 @@
-// A secret that is made here, once, and seen by nobody.
+// A random secret. It is created once, and nobody sees it.
 param vaultName string
 param name string
 

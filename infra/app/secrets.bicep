@@ -1,5 +1,5 @@
-// The keys that nobody needs to know: of prediction ids, and of what alerts call. docs/operations.md says how to rotate
-// them.
+// The keys that nobody needs to see: the one that signs prediction ids, and the one with which alerts call the app.
+// docs/operations.md describes how to rotate them.
 import * as types from '../types.bicep'
 
 param location string
@@ -33,7 +33,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     enableRbacAuthorization: true
     enablePurgeProtection: true
     softDeleteRetentionInDays: 7
-    // incidents.bicep has Resource Manager take a key out; networkAcls let it in where the vault is closed to others
+    // for incidents.bicep, where Resource Manager reads a key; networkAcls let it in if the vault is closed to others
     enabledForTemplateDeployment: true
     networkAcls: {
       bypass: 'AzureServices'
@@ -43,7 +43,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   }
 }
 
-// The previous ones open nothing before the first rotation; they are there so that their references resolve.
+// Unused before the first rotation. They exist so that the references of the app settings resolve.
 module keys 'secret.bicep' = [
   for name in ['receipt-key', 'receipt-key-previous', 'incident-key', 'incident-key-previous']: {
     params: {

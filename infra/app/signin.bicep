@@ -1,11 +1,13 @@
-// People sign in with Entra ID before they see the page or call the API. App Service asks them, before the app does.
+// People must sign in with Entra ID before they see the page or call the API. App Service enforces it in front of the
+// app.
 param functionApp string
 
-@description('Of the app registration in Entra ID; empty where nobody signs in.')
+@description('Client ID of the app registration in Entra ID. Empty if there is no sign-in.')
 param clientId string
 
-// Who cannot sign in: what waits for the app to be ready, and Azure's alerts, which bring a secret of their own. Each is
-// a whole path; with a * at its end it would be all below, too: https://github.com/MicrosoftDocs/azure-docs/issues/86514
+// For callers that cannot sign in: health checks, and Azure's alerts, which send a secret of their own. Each is an
+// exact path. With a * at its end it would include everything below:
+// https://github.com/MicrosoftDocs/azure-docs/issues/86514
 var excludedPaths = ['/api/health/live', '/api/health/ready', '/api/incidents']
 
 resource site 'Microsoft.Web/sites@2025-03-01' existing = {
@@ -16,7 +18,7 @@ resource authentication 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: site
   name: 'authsettingsV2'
   properties: empty(clientId)
-    ? { platform: { enabled: false } } // said, since a deployment without it would leave it as it was
+    ? { platform: { enabled: false } } // explicit, because a deployment without it would not switch it off
     : {
         platform: {
           enabled: true
@@ -33,7 +35,7 @@ resource authentication 'Microsoft.Web/sites/config@2025-03-01' = {
             enabled: true
             registration: {
               clientId: clientId
-              // No secret: the registration trusts a managed identity, whose client ID is in this setting
+              // no secret: the registration trusts the managed identity whose client ID is in this setting
               clientSecretSettingName: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
               openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
             }
@@ -47,7 +49,7 @@ resource authentication 'Microsoft.Web/sites/config@2025-03-01' = {
         }
         login: {
           tokenStore: {
-            enabled: false // the app asks for nothing in their name
+            enabled: false // the app does not act on behalf of users
           }
         }
         httpSettings: {

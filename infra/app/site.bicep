@@ -11,10 +11,10 @@ param appIdentityName string
 @description('Name of the identity that the platform writes and reads the package with.')
 param packageIdentityName string
 
-@description('Name of the identity that vouches for the app where people sign in; empty where they do not.')
+@description('Name of the identity that the app registration trusts. Empty if there is no sign-in.')
 param signInIdentityName string
 
-@description('Subnet of the app; empty where it is in no virtual network.')
+@description('Subnet of the app. Empty if there is no virtual network.')
 param subnetId string
 
 param packageContainer string
@@ -23,7 +23,7 @@ param tableEndpoint string
 param feedbackTable string
 param incidentsTable string
 
-@description('URL of the container that feedback is exported to; empty where it is not.')
+@description('URL of the container for the export of feedback. Empty if there is no export.')
 param exportContainer string
 
 param vaultUri string
@@ -34,7 +34,7 @@ param scale types.scale
 param mail types.mail
 param options types.options
 
-@description('Without a version: a rotated secret is read within a day, or at once after a restart.')
+@description('A reference without a version: Azure reads a rotated secret within a day, or after a restart.')
 func secret(vaultUri string, name string) string => '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${name})'
 
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
@@ -80,11 +80,11 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    // Azure reads this only when the app is created; always on, so that a domain can be added later. Its published types
-    // do not have it.
+    // Azure reads this only when it creates the app. Always on, so that a domain can be added later. The published
+    // types do not include it.
     #disable-next-line BCP037
     siteScopedCertificatesEnabled: true
-    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId // this plan sends all outbound traffic there
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId // Flex Consumption sends all outbound traffic there
     keyVaultReferenceIdentity: appIdentity.id
     functionAppConfig: {
       deployment: {
@@ -122,25 +122,26 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         allowedOrigins: api.corsOrigins
       }
       appSettings: [
-        // Of the Functions host. It keeps no table: its diagnostic events would need a role on all of them.
+        // For the Functions host. It gets no table endpoint: its diagnostic events would need a role on all tables.
         { name: 'AzureWebJobsStorage__blobServiceUri', value: blobEndpoint }
         { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
         { name: 'AzureWebJobsStorage__clientId', value: appIdentity.properties.clientId }
-        // Of signin.bicep
+        // For signin.bicep
         ...(empty(signInIdentityName)
           ? []
           : [{ name: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID', value: signInIdentity!.properties.clientId }])
-        // Of OpenTelemetry
+        // For OpenTelemetry
         {
           name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING'
           value: 'ClientId=${appIdentity.properties.clientId};Authorization=AAD'
         }
         { name: 'PYTHON_ENABLE_OPENTELEMETRY', value: 'true' }
         { name: 'OTEL_SERVICE_NAME', value: 'buzzguard' }
-        // Every one: alerts count them. The host has samplers of its own, and keeps five a second whatever others say.
+        // Sample every trace, because alerts count them. By default the host keeps only five per second, whatever
+        // others set.
         { name: 'OTEL_TRACES_SAMPLER', value: 'microsoft.fixed_percentage' }
         { name: 'OTEL_TRACES_SAMPLER_ARG', value: '1.0' }
-        // Of cloud/settings.py, where what is empty has its default
+        // For cloud/settings.py, which uses its default for an empty value
         { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insightsConnection }
         { name: 'RECEIPT_KEY', value: secret(vaultUri, 'receipt-key') }
         { name: 'RECEIPT_KEY_PREVIOUS', value: secret(vaultUri, 'receipt-key-previous') }
@@ -166,7 +167,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
-// Packages come from holders of a role, never of a password.
+// Only holders of a role can deploy. Passwords are off.
 resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: site
   name: 'ftp'

@@ -13,7 +13,7 @@ param appIdentityName string
 
 param options types.options
 
-var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b' // what the host needs at least; it makes its own containers
+var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b' // the minimum for the host, which creates its own containers
 var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 var tableNames = ['feedback', 'incidents']
 

@@ -1,4 +1,5 @@
-// Binds the certificate of domain.bicep to its name. A file of its own: a template has each resource once.
+// Binds the certificate of domain.bicep to its name. It is a separate file because a template may contain each resource
+// only once.
 param functionApp string
 param hostName string
 param thumbprint string

@@ -1,7 +1,7 @@
-"""The fixed cases of each query, and the changes to it that they must notice.
+"""Test cases for each query, and the mutants of it that they must detect.
 
-A case is what it is about, whether the alert fires, and the records. A change is a part of the query and what replaces
-it. ANY_… draw records at random.
+A case is its name, whether the alert fires, and the records. A mutant is a part of the query and its replacement.
+RANDOM_… generate random records.
 """
 
 from itertools import chain
@@ -9,31 +9,31 @@ from itertools import chain
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.infra.oracle import MODEL, Record, bad, good, operation, prediction, request, trace
+from tests.infra.oracle import MODEL, Record, bad_prediction, good_prediction, operation, prediction, request, trace
 
 MINUTE = 60
-TICK = 1e-6  # seconds; DuckDB's. Kusto's is ten times finer.
+TICK = 1e-6  # seconds: the resolution of DuckDB. Kusto's is ten times finer.
 
 type Case = tuple[str, bool, list[Record]]
 
 
 def reports(*seconds: float) -> list[Record]:
-    """As many predictions, each reported wrong once."""
-    return [bad(receipt, second) for receipt, second in enumerate(seconds)]
+    """Return a report for each time, each of another prediction."""
+    return [bad_prediction(receipt, second) for receipt, second in enumerate(seconds)]
 
 
-def requests(number: int, slow: int = 0, seconds: float = MINUTE, **told: float | str) -> list[Record]:
-    """`number` of predict, the `slow` among them just above the limit, on an instance that has served for long."""
-    told = {"instance": "one"} | told
-    started = request("page", instance=str(told["instance"]))
+def requests(number: int, slow: int = 0, seconds: float = MINUTE, **columns: float | str) -> list[Record]:
+    """Return requests to predict on a warm instance. `slow` of them are just above the limit."""
+    columns = {"instance": "one"} | columns
+    started = request("page", instance=str(columns["instance"]))
     durations = [2000 + TICK + n for n in range(slow)] + [2000.0] * (number - slow)
-    return [started, *(request(ms=ms, seconds=seconds, **told) for ms in durations)]  # type: ignore[arg-type]
+    return [started, *(request(ms=ms, seconds=seconds, **columns) for ms in durations)]  # type: ignore[arg-type]
 
 
-def spread(
+def in_buckets(
     expected: dict[int, float], seen: dict[int, int], version: str = "1", model: str = "champion"
 ) -> list[Record]:
-    """`seen` predictions a bucket, of a model that was expected to spread them otherwise."""
+    """Return `seen` predictions per bucket, from a model with the baseline `expected`."""
     return [
         prediction(model, version, bucket=bucket, expected=expected[bucket])
         for bucket, number in seen.items()
@@ -41,14 +41,16 @@ def spread(
     ]
 
 
-def unknown(
+def unknown_words(
     number: int, share: float, expected: float = 0.2, version: str = "1", model: str = "champion"
 ) -> list[Record]:
     return [prediction(model, version, unknown=share, unknown_expected=expected)] * number
 
 
-def judged(wrong: int, right: int, model: str = MODEL) -> list[Record]:
-    return [bad(n, model=model) for n in range(wrong)] + [good(-n, model=model) for n in range(1, right + 1)]
+def judgements(wrong: int, right: int, model: str = MODEL) -> list[Record]:
+    return [bad_prediction(n, model=model) for n in range(wrong)] + [
+        good_prediction(-n, model=model) for n in range(1, right + 1)
+    ]
 
 
 BURSTS: list[Case] = [
@@ -56,27 +58,55 @@ BURSTS: list[Case] = [
     ("two reports", False, reports(0, 1)),
     ("three at the same moment", True, reports(0, 0, 0)),
     ("three within exactly five minutes", True, reports(0, 150, 300)),
-    ("three within a tick more", False, reports(0, 150, 300 + TICK)),
-    ("exactly five minutes over six minutes of the clock", True, reports(59, 200, 359)),
-    ("one prediction three times", False, [bad("a", second) for second in (0, 1, 2)]),
-    ("two predictions, one of them twice", False, [bad("a", 0), bad("a", 1), bad("b", 2)]),
-    ("a prediction counts from its first report", False, [bad("a", 0), bad("b", 301), bad("c", 302), bad("a", 303)]),
+    ("three within a tick more than five minutes", False, reports(0, 150, 300 + TICK)),
+    ("exactly five minutes across six clock minutes", True, reports(59, 200, 359)),
+    ("one prediction three times", False, [bad_prediction("a", second) for second in (0, 1, 2)]),
+    (
+        "two predictions, one of them twice",
+        False,
+        [bad_prediction("a", 0), bad_prediction("a", 1), bad_prediction("b", 2)],
+    ),
+    (
+        "a prediction counts at its first report",
+        False,
+        [bad_prediction("a", 0), bad_prediction("b", 301), bad_prediction("c", 302), bad_prediction("a", 303)],
+    ),
     ("three of five", True, reports(0, 400, 450, 500, 1000)),
     ("a report every 151 seconds", False, reports(*range(0, 900, 151))),
-    ("the same, the newest first", False, reports(*range(755, -1, -151))),
-    ("the same, in no order", False, reports(453, 151, 755, 0, 604, 302)),
-    ("four, of which the last three", True, reports(0, 400, 500, 600)),
-    ("two bursts, the later of them arrived first", True, reports(700, 710, 720, 730, 10, 20, 0)),
-    ("on three instances", True, [bad("a", 0, "one"), bad("b", 1, "two"), bad("c", 2, "three")]),
-    ("one prediction on three instances", False, [bad("a", 0, "one"), bad("a", 1, "two"), bad("a", 2, "three")]),
-    ("of three models", True, [bad("a", model="lite@1"), bad("b", model="lite@2"), bad("c", model="champion@1")]),
-    ("erased meanwhile", True, [*reports(0, 1, 2), *(trace("feedback_erased", 3, receipt=n) for n in range(3))]),
+    ("a report every 151 seconds, newest first", False, reports(*range(755, -1, -151))),
+    ("a report every 151 seconds, unordered", False, reports(453, 151, 755, 0, 604, 302)),
+    ("the last three of four", True, reports(0, 400, 500, 600)),
+    ("two bursts, the later one arrives first", True, reports(700, 710, 720, 730, 10, 20, 0)),
     (
-        "what only sounds like a report",
+        "on three instances",
+        True,
+        [bad_prediction("a", 0, "one"), bad_prediction("b", 1, "two"), bad_prediction("c", 2, "three")],
+    ),
+    (
+        "one prediction on three instances",
+        False,
+        [bad_prediction("a", 0, "one"), bad_prediction("a", 1, "two"), bad_prediction("a", 2, "three")],
+    ),
+    (
+        "of three models",
+        True,
+        [
+            bad_prediction("a", model="lite@1"),
+            bad_prediction("b", model="lite@2"),
+            bad_prediction("c", model="champion@1"),
+        ],
+    ),
+    (
+        "reported and then erased",
+        True,
+        [*reports(0, 1, 2), *(trace("feedback_erased", 3, receipt=n) for n in range(3))],
+    ),
+    (
+        "messages similar to a report",
         False,
         [
             *reports(0, 1),
-            *(good(n) for n in range(9)),
+            *(good_prediction(n) for n in range(9)),
             trace("prediction", 0, receipt="p"),
             trace("bad_predictions", 0, receipt="q"),
             trace("Bad_prediction", 0, receipt="r"),
@@ -88,19 +118,19 @@ BURSTS: list[Case] = [
 
 ERRORS: list[Case] = [
     ("nothing", False, []),
-    ("one request at night, and it fails", False, [request(status=500)]),
+    ("a single request that fails", False, [request(status=500)]),
     ("four of four", False, [request(status=500)] * 4),
     ("five of five", True, [request(status=503)] * 5),
     ("5 % exactly", False, [request(status=500)] * 5 + [request()] * 95),
     ("a little more than 5 %", True, [request(status=500)] * 5 + [request()] * 94),
     ("redirects are successes", False, [request(status=500)] * 5 + [request(status=307)] * 95),
-    ("the caller's faults", False, [request(status=status) for status in range(400, 500)]),
-    ("an outage among the faults of a scanner", True, [request(status=500)] * 5 + [request(status=404)] * 500),
-    ("a host that calls an answered 503 a success", True, [request(status=503) | {"Success": True}] * 5),
-    ("the faults of a gateway", True, [request(status=500 + n) | {"Success": True} for n in range(7, 12)]),
+    ("client errors", False, [request(status=status) for status in range(400, 500)]),
+    ("an outage among the client errors of a scanner", True, [request(status=500)] * 5 + [request(status=404)] * 500),
+    ("a host that reports a 503 as a success", True, [request(status=503) | {"Success": True}] * 5),
+    ("gateway errors", True, [request(status=500 + n) | {"Success": True} for n in range(7, 12)]),
     ("a timer fails", True, [request("retention", status=0)] * 5),
     ("five failures, of two functions", False, [request(status=500)] * 3 + [request("feedback", status=500)] * 2),
-    ("others answer", True, [request(status=500)] * 5 + [request("live")] * 500),
+    ("other functions succeed", True, [request(status=500)] * 5 + [request("live")] * 500),
     ("two functions fail", True, [request(status=500)] * 6 + [request("feedback", status=503)] * 5),
 ]
 
@@ -110,79 +140,103 @@ LATENCIES: list[Case] = [
     ("more than one in twenty", True, requests(39, slow=2)),
     ("one in twenty of more", False, requests(40, slow=2)),
     ("too few", False, requests(19, slow=19)),
-    ("just enough", True, requests(20, slow=20)),
+    ("the minimum number", True, requests(20, slow=20)),
     ("a cold start", False, requests(30, slow=30, seconds=MINUTE - TICK) + requests(20)),
     ("a cold start while others are warm", False, requests(30, slow=30, seconds=20, instance="new") + requests(20)),
-    ("a cold start, and slow afterwards", True, requests(30, slow=30, seconds=20) + requests(20, slow=2)),
-    ("an instance that predicts all its life", False, [request(ms=9000)] * 30 + [request(seconds=90)] * 20),
+    ("a cold start, then slow", True, requests(30, slow=30, seconds=20) + requests(20, slow=2)),
+    ("an instance that gets only predictions", False, [request(ms=9000)] * 30 + [request(seconds=90)] * 20),
     ("slow for a while", False, requests(20) + requests(20, slow=2, seconds=500)),
     ("named after the route", True, requests(20, slow=20, name="POST api/predict")),
     ("another function is slow", False, requests(20) + requests(20, slow=20, name="feedback")),
-    ("another function is quick", True, requests(20, slow=2) + requests(20, name="feedback")),
-    ("a function with a like name", False, requests(20, slow=20, name="predictions")),
+    ("another function is fast", True, requests(20, slow=2) + requests(20, name="feedback")),
+    ("a function with a similar name", False, requests(20, slow=20, name="predictions")),
     ("one in ten", True, requests(100, slow=10)),
 ]
 
 HALVES = {0: 0.3, 1: 0.7}
 DRIFTS: list[Case] = [
     ("nothing", False, []),
-    ("as expected", False, spread(HALVES, {0: 90, 1: 210})),
-    ("a distance of 0.2 exactly", False, spread(HALVES, {0: 150, 1: 150})),
-    ("a little more", True, spread(HALVES, {0: 151, 1: 149})),
-    ("in the other direction", True, spread(HALVES, {0: 29, 1: 271})),
-    ("too few", False, spread(HALVES, {0: 299})),
-    ("just enough, and a bucket that was never seen", True, spread(HALVES, {0: 300})),
-    ("over many buckets", True, spread(dict.fromkeys(range(10), 0.1), dict.fromkeys(range(5), 70))),
-    ("a bucket that nothing was expected in", True, spread({3: 0.0}, {3: 300})),
+    ("as expected", False, in_buckets(HALVES, {0: 90, 1: 210})),
+    ("a distance of 0.2 exactly", False, in_buckets(HALVES, {0: 150, 1: 150})),
+    ("a little more", True, in_buckets(HALVES, {0: 151, 1: 149})),
+    ("in the other direction", True, in_buckets(HALVES, {0: 29, 1: 271})),
+    ("too few", False, in_buckets(HALVES, {0: 299})),
+    ("the minimum number, and a bucket without predictions", True, in_buckets(HALVES, {0: 300})),
+    ("over many buckets", True, in_buckets(dict.fromkeys(range(10), 0.1), dict.fromkeys(range(5), 70))),
+    ("a bucket with an expected share of zero", True, in_buckets({3: 0.0}, {3: 300})),
     ("no baseline", False, [prediction(bucket=0)] * 300),
-    ("some without a baseline", False, spread(HALVES, {0: 299}) + [prediction(bucket=0)] * 9),
-    ("of one version the half", False, spread(HALVES, {0: 200}) + spread(HALVES, {0: 200}, version="2")),
-    ("of one model the half", False, spread(HALVES, {0: 200}) + spread(HALVES, {0: 200}, model="lite")),
-    ("two versions that drift apart", True, spread(HALVES, {0: 300}) + spread(HALVES, {1: 700}, version="2")),
-    ("two models that drift apart", True, spread(HALVES, {0: 300}) + spread(HALVES, {1: 700}, model="lite")),
+    ("some without a baseline", False, in_buckets(HALVES, {0: 299}) + [prediction(bucket=0)] * 9),
     (
-        "what only sounds like a prediction",
+        "half of them from each version",
         False,
-        [bad(0) | {"Properties": r["Properties"]} for r in spread(HALVES, {0: 300})],
+        in_buckets(HALVES, {0: 200}) + in_buckets(HALVES, {0: 200}, version="2"),
+    ),
+    (
+        "half of them from each model",
+        False,
+        in_buckets(HALVES, {0: 200}) + in_buckets(HALVES, {0: 200}, model="lite"),
+    ),
+    (
+        "two versions that drift apart",
+        True,
+        in_buckets(HALVES, {0: 300}) + in_buckets(HALVES, {1: 700}, version="2"),
+    ),
+    (
+        "two models that drift apart",
+        True,
+        in_buckets(HALVES, {0: 300}) + in_buckets(HALVES, {1: 700}, model="lite"),
+    ),
+    (
+        "messages similar to a prediction",
+        False,
+        [bad_prediction(0) | {"Properties": r["Properties"]} for r in in_buckets(HALVES, {0: 300})],
     ),
 ]
 
 UNKNOWNS: list[Case] = [
     ("nothing", False, []),
-    ("as expected", False, unknown(300, 0.2)),
-    ("0.05 above it exactly", False, unknown(300, 0.25)),
-    ("a little more", True, unknown(299, 0.25) + unknown(1, 0.5)),
-    ("0.055 above it", True, unknown(300, 0.255)),
-    ("many, as expected", False, unknown(300, 0.3, expected=0.26)),
-    ("fewer than expected", False, unknown(300, 0.0)),
-    ("too few", False, unknown(299, 1.0)),
-    ("a few texts in another language", False, unknown(290, 0.2) + unknown(10, 1.0)),
-    ("most texts, but not all", True, unknown(200, 0.3) + unknown(100, 0.2)),
+    ("as expected", False, unknown_words(300, 0.2)),
+    ("0.05 above it exactly", False, unknown_words(300, 0.25)),
+    ("a little more", True, unknown_words(299, 0.25) + unknown_words(1, 0.5)),
+    ("0.055 above it", True, unknown_words(300, 0.255)),
+    ("many, as expected", False, unknown_words(300, 0.3, expected=0.26)),
+    ("fewer than expected", False, unknown_words(300, 0.0)),
+    ("too few", False, unknown_words(299, 1.0)),
+    ("a few texts in another language", False, unknown_words(290, 0.2) + unknown_words(10, 1.0)),
+    ("two thirds of the texts", True, unknown_words(200, 0.3) + unknown_words(100, 0.2)),
     ("no baseline", False, [prediction(unknown=1.0)] * 300),
-    ("some without a baseline", False, unknown(299, 1.0) + [prediction(unknown=1.0)] * 9),
-    ("of one version the half", False, unknown(200, 1.0) + unknown(200, 1.0, version="2")),
-    ("of one model the half", False, unknown(200, 1.0) + unknown(200, 1.0, model="lite")),
-    ("a version among others", True, unknown(300, 0.3) + unknown(900, 0.1, version="2")),
+    ("some without a baseline", False, unknown_words(299, 1.0) + [prediction(unknown=1.0)] * 9),
+    ("half of them from each version", False, unknown_words(200, 1.0) + unknown_words(200, 1.0, version="2")),
+    ("half of them from each model", False, unknown_words(200, 1.0) + unknown_words(200, 1.0, model="lite")),
+    ("a version among others", True, unknown_words(300, 0.3) + unknown_words(900, 0.1, version="2")),
     (
-        "what only sounds like a prediction",
+        "messages similar to a prediction",
         False,
-        [bad(0) | {"Properties": r["Properties"]} for r in unknown(300, 1.0)],
+        [bad_prediction(0) | {"Properties": r["Properties"]} for r in unknown_words(300, 1.0)],
     ),
 ]
 
 DISAGREEMENTS: list[Case] = [
     ("nothing", False, []),
-    ("half of them exactly", False, judged(20, 20)),
-    ("more than half", True, judged(21, 20)),
-    ("too few", False, judged(39, 0)),
-    ("just enough", True, judged(40, 0)),
-    ("one person presses again and again", False, judged(20, 20) + [bad(0, seconds) for seconds in range(60)]),
-    ("judged right again and again", True, judged(21, 19) + [good(-1, seconds) for seconds in range(60)]),
-    ("judged wrong, erased, judged right", True, judged(21, 19) + [good(n) for n in range(21)]),
-    ("judged right, erased, judged wrong", True, [*judged(20, 20), bad(-1)]),
-    ("of one model the half", False, judged(25, 0) + judged(25, 0, "lite@1")),
-    ("a model among others", True, judged(30, 10) + judged(0, 90, "lite@1")),
-    ("what is no judgement", False, [*judged(39, 0), trace("feedback_erased", 0, receipt="e", model=MODEL)]),
+    ("half of them exactly", False, judgements(20, 20)),
+    ("more than half", True, judgements(21, 20)),
+    ("too few", False, judgements(39, 0)),
+    ("the minimum number", True, judgements(40, 0)),
+    (
+        "one person reports again and again",
+        False,
+        judgements(20, 20) + [bad_prediction(0, seconds) for seconds in range(60)],
+    ),
+    (
+        "judged right again and again",
+        True,
+        judgements(21, 19) + [good_prediction(-1, seconds) for seconds in range(60)],
+    ),
+    ("judged wrong, erased, judged right", True, judgements(21, 19) + [good_prediction(n) for n in range(21)]),
+    ("judged right, erased, judged wrong", True, [*judgements(20, 20), bad_prediction(-1)]),
+    ("half of them from each model", False, judgements(25, 0) + judgements(25, 0, "lite@1")),
+    ("a model among others", True, judgements(30, 10) + judgements(0, 90, "lite@1")),
+    ("other events", False, [*judgements(39, 0), trace("feedback_erased", 0, receipt="e", model=MODEL)]),
 ]
 
 STOPPED = "Data collection stopped due to daily limit of free data reached. Ingestion status = OverQuota"
@@ -191,7 +245,7 @@ CAPS: list[Case] = [
     ("the cap is reached", True, [operation(STOPPED)]),
     ("in two regions", True, [operation(STOPPED), operation(STOPPED)]),
     ("the category of older workspaces", True, [operation(STOPPED, "Data Collection Status")]),
-    ("it is near", False, [operation("Ingestion status = ApproachingQuota")]),
+    ("the cap is near", False, [operation("Ingestion status = ApproachingQuota")]),
     ("a new day", False, [operation("Data collection resumed. Ingestion status = UnderQuota")]),
     ("another limit", False, [operation("The data ingestion volume rate crossed the threshold in your workspace")]),
 ]
@@ -199,9 +253,9 @@ CAPS: list[Case] = [
 SILENCES: list[Case] = [
     ("nothing", True, []),
     ("one request", False, [request()]),
-    ("one that failed", False, [request(status=500)]),
-    ("one that the caller got wrong", False, [request(status=404)]),
-    ("the timer of the night", False, [request("retention", status=0)]),
+    ("a failed request", False, [request(status=500)]),
+    ("a client error", False, [request(status=404)]),
+    ("the nightly timer", False, [request("retention", status=0)]),
 ]
 
 CASES = {
@@ -356,9 +410,9 @@ def _flat(lots: SearchStrategy[list[list[Record]]]) -> SearchStrategy[list[Recor
     return lots.map(lambda records: list(chain(*records)))
 
 
-ANY_REPORTS = st.lists(
+RANDOM_REPORTS = st.lists(
     st.builds(
-        lambda message, receipt, seconds: bad(receipt, seconds) | {"Message": message},
+        lambda message, receipt, seconds: bad_prediction(receipt, seconds) | {"Message": message},
         st.sampled_from(["bad_prediction"] * 5 + ["good_prediction", "bad_predictions"]),
         st.integers(0, 6),
         st.sampled_from([0, 1, 150, 299, 300, 300 + TICK, 301, 600, 899]) | st.integers(0, 899),
@@ -366,10 +420,10 @@ ANY_REPORTS = st.lists(
     max_size=12,
 )
 
-ANY_REQUESTS = _flat(
+RANDOM_REQUESTS = _flat(
     st.lists(
         st.builds(
-            lambda number, told: [request(**told)] * number,
+            lambda number, columns: [request(**columns)] * number,
             st.integers(1, 40),
             st.fixed_dictionaries(
                 {
@@ -385,11 +439,11 @@ ANY_REQUESTS = _flat(
     )
 )
 
-# 0.00003 keeps every distance, and every mean, off the limit, where a float and a fraction may differ.
-ANY_PREDICTIONS = _flat(
+# The 0.00003 keeps every distance and mean away from the limit, where floats and fractions could differ.
+RANDOM_PREDICTIONS = _flat(
     st.lists(
         st.builds(
-            lambda version, seen: spread({0: 0.40003, 1: 0.30003, 2: 0.30003}, dict(enumerate(seen)), version),
+            lambda version, seen: in_buckets({0: 0.40003, 1: 0.30003, 2: 0.30003}, dict(enumerate(seen)), version),
             st.sampled_from(["1", "2"]),
             st.lists(st.integers(0, 250), min_size=3, max_size=3),
         ),
@@ -397,10 +451,10 @@ ANY_PREDICTIONS = _flat(
     )
 )
 
-ANY_TEXTS = _flat(
+RANDOM_TEXTS = _flat(
     st.lists(
         st.builds(
-            lambda number, hundredths, version: unknown(number, hundredths / 100, 0.10003, version),
+            lambda number, hundredths, version: unknown_words(number, hundredths / 100, 0.10003, version),
             st.integers(1, 250),
             st.integers(0, 40),
             st.sampled_from(["1", "2"]),
@@ -409,11 +463,11 @@ ANY_TEXTS = _flat(
     )
 )
 
-ANY_JUDGEMENTS = _flat(
+RANDOM_JUDGEMENTS = _flat(
     st.lists(
         st.builds(
-            lambda judge, first, number, model: [judge(n, model=model) for n in range(first, first + number)],
-            st.sampled_from([bad, good]),
+            lambda judgement, first, number, model: [judgement(n, model=model) for n in range(first, first + number)],
+            st.sampled_from([bad_prediction, good_prediction]),
             st.integers(0, 40),
             st.integers(1, 40),
             st.sampled_from(["lite@1", "champion@1"]),

@@ -1,4 +1,4 @@
-"""What each alert's query must find, by brute force, and the records that it is asked about."""
+"""For each alert query, a simple Python function that computes the expected rows, and builders for the records."""
 
 import re
 from collections import defaultdict
@@ -13,9 +13,9 @@ START = datetime(2026, 11, 22, 9, tzinfo=UTC)
 MODEL = "champion@20261122-d8e142c9"
 
 type Record = dict[str, Any]
-type Found = list[dict[str, Any]]
+type Rows = list[dict[str, Any]]
 
-_operations = count()  # every record is of another request, a second click on a prediction, too
+_operation_ids = count()  # each record has its own request, even a second report of a prediction
 
 
 def at(seconds: float) -> datetime:
@@ -23,39 +23,39 @@ def at(seconds: float) -> datetime:
 
 
 def trace(message: str, seconds: float, instance: str = "one", **properties: object) -> Record:
-    """As Application Insights keeps it: whatever a property was, it is a string."""
-    told = {name: str(value) for name, value in properties.items()}
-    origin = {"AppRoleInstance": instance, "OperationId": f"{next(_operations):032x}"}
-    return {"TimeGenerated": at(seconds), "Message": message, "Properties": told} | origin
+    """Return a record as Application Insights stores it: all properties are strings."""
+    strings = {name: str(value) for name, value in properties.items()}
+    origin = {"AppRoleInstance": instance, "OperationId": f"{next(_operation_ids):032x}"}
+    return {"TimeGenerated": at(seconds), "Message": message, "Properties": strings} | origin
 
 
-def bad(receipt: object, seconds: float = 0, instance: str = "one", model: str = MODEL) -> Record:
+def bad_prediction(receipt: object, seconds: float = 0, instance: str = "one", model: str = MODEL) -> Record:
     return trace("bad_prediction", seconds, instance, receipt=receipt, model=model, label="positive", probability=0.9)
 
 
-def good(receipt: object, seconds: float = 0, model: str = MODEL) -> Record:
-    return bad(receipt, seconds, model=model) | {"Message": "good_prediction"}
+def good_prediction(receipt: object, seconds: float = 0, model: str = MODEL) -> Record:
+    return bad_prediction(receipt, seconds, model=model) | {"Message": "good_prediction"}
 
 
 def request(
     name: str = "predict", status: int = 200, ms: float = 5.0, seconds: float = 0, instance: str = "one"
 ) -> Record:
-    """`status` 0 is a timer that failed. Success is as the host's exporter says it."""
-    told = {"Name": name, "ResultCode": str(status), "DurationMs": ms, "Success": 0 < status < 400}
-    return {"TimeGenerated": at(seconds), "AppRoleInstance": instance} | told
+    """Return a request. `status` 0 is a timer that failed. Success is what the host's exporter sends."""
+    columns = {"Name": name, "ResultCode": str(status), "DurationMs": ms, "Success": 0 < status < 400}
+    return {"TimeGenerated": at(seconds), "AppRoleInstance": instance} | columns
 
 
 def operation(detail: str, category: str = "Ingestion") -> Record:
-    """What the workspace says of itself."""
+    """Return a record that the workspace writes about itself."""
     return {"TimeGenerated": at(0), "OperationCategory": category, "OperationStatus": "Warning", "Detail": detail}
 
 
 def prediction(model: str = "champion", version: str = "1", **properties: object) -> Record:
-    """`properties`: bucket and expected, unknown and unknown_expected."""
+    """Return a prediction. `properties` are bucket and expected, or unknown and unknown_expected."""
     return trace("prediction", 0, model=model, version=version, decision="review", **properties)
 
 
-def bad_prediction_burst(records: Iterable[Record]) -> Found:
+def bad_prediction_burst(records: Iterable[Record]) -> Rows:
     reports: dict[str, list[datetime]] = defaultdict(list)
     for record in records:
         if record["Message"] == "bad_prediction":
@@ -67,7 +67,7 @@ def bad_prediction_burst(records: Iterable[Record]) -> Found:
     return [{"Began": min(began), "Latest": max(firsts), "Reports": len(firsts)}] if began else []
 
 
-def error_rate(records: Iterable[Record]) -> Found:
+def error_rate(records: Iterable[Record]) -> Rows:
     failures: dict[str, list[bool]] = defaultdict(list)
     for record in records:
         status = int(record["ResultCode"])
@@ -80,7 +80,7 @@ def error_rate(records: Iterable[Record]) -> Found:
     ]
 
 
-def latency(records: Iterable[Record]) -> Found:
+def latency(records: Iterable[Record]) -> Rows:
     instances: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         instances[record["AppRoleInstance"]].append(record)
@@ -98,40 +98,42 @@ def latency(records: Iterable[Record]) -> Found:
     return [{"Requests": len(durations), "Slow": slow, "P95": sorted(durations)[ceil(0.95 * len(durations)) - 1]}]
 
 
-def probability_drift(records: Iterable[Record]) -> Found:
+def probability_drift(records: Iterable[Record]) -> Rows:
     found = []
-    for (model, version), told in _by_version(records, "expected").items():
-        buckets = [properties["bucket"] for properties in told]
-        expected = {properties["bucket"]: Fraction(properties["expected"]) for properties in told}
-        excess = [Fraction(buckets.count(bucket), len(told)) - share for bucket, share in expected.items()]
+    for (model, version), predictions in _by_version(records, "expected").items():
+        buckets = [properties["bucket"] for properties in predictions]
+        expected = {properties["bucket"]: Fraction(properties["expected"]) for properties in predictions}
+        excess = [Fraction(buckets.count(bucket), len(predictions)) - share for bucket, share in expected.items()]
         distance = sum(share for share in excess if share > 0)
-        if len(told) >= 300 and distance > Fraction("0.2"):
-            found.append({"Model": model, "Version": version, "Predictions": len(told), "Distance": float(distance)})
+        if len(predictions) >= 300 and distance > Fraction("0.2"):
+            found.append(
+                {"Model": model, "Version": version, "Predictions": len(predictions), "Distance": float(distance)}
+            )
     return found
 
 
-def unknown_words_drift(records: Iterable[Record]) -> Found:
+def unknown_words_drift(records: Iterable[Record]) -> Rows:
     found = []
-    for (model, version), told in _by_version(records, "unknown_expected").items():
-        unknown = sum(Fraction(properties["unknown"]) for properties in told) / len(told)
-        expected = Fraction(told[0]["unknown_expected"])
-        if len(told) >= 300 and unknown > expected + Fraction("0.05"):
+    for (model, version), predictions in _by_version(records, "unknown_expected").items():
+        unknown = sum(Fraction(properties["unknown"]) for properties in predictions) / len(predictions)
+        expected = Fraction(predictions[0]["unknown_expected"])
+        if len(predictions) >= 300 and unknown > expected + Fraction("0.05"):
             shares = {"Unknown": float(unknown), "Expected": float(expected)}
-            found.append({"Model": model, "Version": version, "Predictions": len(told), **shares})
+            found.append({"Model": model, "Version": version, "Predictions": len(predictions), **shares})
     return found
 
 
-def _by_version(records: Iterable[Record], wanted: str) -> dict[tuple[str, str], list[dict[str, str]]]:
-    """The properties of the predictions that have `wanted`, by model and version."""
+def _by_version(records: Iterable[Record], property_name: str) -> dict[tuple[str, str], list[dict[str, str]]]:
+    """Group the properties of predictions that have `property_name` by model and version."""
     versions: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
     for record in records:
         properties = record["Properties"]
-        if record["Message"] == "prediction" and wanted in properties:
+        if record["Message"] == "prediction" and property_name in properties:
             versions[properties["model"], properties["version"]].append(properties)
     return versions
 
 
-def feedback_disagreement(records: Iterable[Record]) -> Found:
+def feedback_disagreement(records: Iterable[Record]) -> Rows:
     judged: dict[str, set[str]] = defaultdict(set)
     wrong: dict[str, set[str]] = defaultdict(set)
     for record in records:
@@ -147,7 +149,7 @@ def feedback_disagreement(records: Iterable[Record]) -> Found:
     ]
 
 
-def daily_cap(records: Iterable[Record]) -> Found:
+def daily_cap(records: Iterable[Record]) -> Rows:
     return [
         {"TimeGenerated": record["TimeGenerated"], "Detail": record["Detail"]}
         for record in records
@@ -155,11 +157,11 @@ def daily_cap(records: Iterable[Record]) -> Found:
     ]
 
 
-def no_heartbeat(records: Iterable[Record]) -> Found:
+def no_heartbeat(records: Iterable[Record]) -> Rows:
     return [] if list(records) else [{"Requests": 0}]
 
 
-ORACLES: dict[str, Callable[[Iterable[Record]], Found]] = {
+ORACLES: dict[str, Callable[[Iterable[Record]], Rows]] = {
     oracle.__name__: oracle
     for oracle in (
         bad_prediction_burst,

@@ -1,5 +1,4 @@
-"""The alerts' queries: Microsoft's own parser binds them, DuckDB runs them against a brute-force oracle, and a small
-change to any of them is noticed."""
+"""The alert queries are valid KQL, return the same rows as the oracle, and the cases detect every mutant of a query."""
 
 import re
 from collections.abc import Iterator
@@ -17,15 +16,15 @@ from devhost.monitoring.log_analytics import insert, make_table
 from infra import lint_queries
 from infra.lint_queries import LintResult, lint, read_schema
 from tests.infra.cases import (
-    ANY_JUDGEMENTS,
-    ANY_PREDICTIONS,
-    ANY_REPORTS,
-    ANY_REQUESTS,
-    ANY_TEXTS,
     CASES,
     MUTANTS,
+    RANDOM_JUDGEMENTS,
+    RANDOM_PREDICTIONS,
+    RANDOM_REPORTS,
+    RANDOM_REQUESTS,
+    RANDOM_TEXTS,
 )
-from tests.infra.oracle import ORACLES, Found, Record, bad
+from tests.infra.oracle import ORACLES, Record, Rows, bad_prediction
 
 QUERIES = {path.stem: path.read_text() for path in sorted(lint_queries.QUERIES.glob("*.kql"))}
 
@@ -71,32 +70,32 @@ MISTAKES = {
 
 
 class Workspace:
-    """Tables with records in them, each lot in a schema of its own, so that many queries can be put to all of them."""
+    """A DuckDB database with a schema for each set of records, so that several queries can run on all of them."""
 
     def __init__(self) -> None:
         self.connection: DuckDBPyConnection = duckdb_kql.connect()
-        self.connection.execute("SET threads = 1")  # lots are small
-        self.schemas = (f"lot{number}" for number in count())
+        self.connection.execute("SET threads = 1")  # the tables are small
+        self.schema_names = (f"records{number}" for number in count())
 
     def load(self, query: str, records: list[Record]) -> str:
-        """Puts the records into the table that `query` is about; returns the name of their schema."""
+        """Insert records into the table of `query`, in a new schema. Return the name of the schema."""
         table = next(table for table in read_schema() if re.search(rf"^{table}$", QUERIES[query], re.MULTILINE))
-        lot = next(self.schemas)
-        self.connection.execute(f"CREATE SCHEMA {lot}")
-        make_table(self.connection, f"{lot}.{table}", read_schema()[table])
+        schema = next(self.schema_names)
+        self.connection.execute(f"CREATE SCHEMA {schema}")
+        make_table(self.connection, f"{schema}.{table}", read_schema()[table])
         if records:
-            insert(self.connection, f"{lot}.{table}", read_schema()[table], records)
-        return lot
+            insert(self.connection, f"{schema}.{table}", read_schema()[table], records)
+        return schema
 
-    def ask(self, kql: str, lot: str) -> Found:
-        self.connection.execute(f"SET schema = '{lot}'")
-        found = self.connection.execute(translated(kql))
+    def run(self, kql: str, schema: str) -> Rows:
+        self.connection.execute(f"SET schema = '{schema}'")
+        found = self.connection.execute(to_sql(kql))
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 @cache
-def translated(kql: str) -> str:
+def to_sql(kql: str) -> str:
     return duckdb_kql.to_sql(kql, {table: list(columns) for table, columns in read_schema().items()})
 
 
@@ -108,8 +107,8 @@ def workspace() -> Iterator[Workspace]:
 
 
 @pytest.fixture(scope="module")
-def lots(workspace: Workspace) -> dict[str, list[tuple[str, Found]]]:
-    """The fixed cases by query: the schema of each, and what is to be found there."""
+def loaded_cases(workspace: Workspace) -> dict[str, list[tuple[str, Rows]]]:
+    """For each query the schema and the expected rows of every case."""
     return {
         query: [(workspace.load(query, records), ORACLES[query](records)) for _, _, records in group]
         for query, group in CASES.items()
@@ -121,12 +120,12 @@ def linted() -> dict[str, LintResult]:
     return lint(QUERIES | {name: text for name, (text, _) in MISTAKES.items()})
 
 
-def same(found: Found, expected: Found) -> bool:
-    """But for the order of the rows, the last digits of a sum, and the UTC that DuckDB does not tell."""
+def same(found: Rows, expected: Rows) -> bool:
+    """Compare without the order of rows, the last digits of floats, and the time zone, which DuckDB omits."""
     return _plain(found) == _plain(expected)
 
 
-def _plain(rows: Found) -> list[list[tuple[str, str]]]:
+def _plain(rows: Rows) -> list[list[tuple[str, str]]]:
     return sorted(sorted((name, _digits(value)) for name, value in row.items()) for row in rows)
 
 
@@ -139,21 +138,21 @@ def _digits(value: object) -> str:
     return str(value)
 
 
-def test_every_query_is_held_against_an_oracle() -> None:
+def test_every_query_has_oracle_columns_cases_and_mutants() -> None:
     assert QUERIES.keys() == ORACLES.keys() == COLUMNS.keys() == CASES.keys() == MUTANTS.keys()
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_microsofts_parser_binds_it(linted: dict[str, LintResult], query: str) -> None:
+def test_query_is_valid_and_returns_the_expected_columns(linted: dict[str, LintResult], query: str) -> None:
     assert linted[query] == LintResult([], COLUMNS[query])
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_planted_mistake_is_found(linted: dict[str, LintResult], mistake: str) -> None:
+def test_lint_finds_mistake(linted: dict[str, LintResult], mistake: str) -> None:
     assert MISTAKES[mistake][1] in "\n".join(linted[mistake].problems)
 
 
-def test_the_command_says_where_a_mistake_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_command_prints_file_line_and_column(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "good.kql").write_text("AppTraces | count")
     (tmp_path / "bad.kql").write_text("// counts\nAppTracez | count")
     monkeypatch.setattr(lint_queries, "QUERIES", tmp_path)
@@ -163,73 +162,77 @@ def test_the_command_says_where_a_mistake_is(monkeypatch: pytest.MonkeyPatch, tm
         lint_queries.main()
 
 
-def test_a_parser_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_says_how_to_install_the_parser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tools.node._NODE_MODULES", tmp_path)
     with pytest.raises(SystemExit, match="run make install"):
         lint({})
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_it_finds_what_the_oracle_finds(
-    workspace: Workspace, lots: dict[str, list[tuple[str, Found]]], query: str
+def test_query_returns_the_rows_of_the_oracle(
+    workspace: Workspace, loaded_cases: dict[str, list[tuple[str, Rows]]], query: str
 ) -> None:
-    for (about, fires, _), (lot, expected) in zip(CASES[query], lots[query], strict=True):
-        found = workspace.ask(QUERIES[query], lot)
-        assert bool(expected) == fires, about
-        assert same(found, expected), (about, found, expected)
+    for (name, fires, _), (schema, expected) in zip(CASES[query], loaded_cases[query], strict=True):
+        found = workspace.run(QUERIES[query], schema)
+        assert bool(expected) == fires, name
+        assert same(found, expected), (name, found, expected)
         assert {column for row in found for column in row} <= COLUMNS[query].keys()
 
 
 @pytest.mark.parametrize(
     ("query", "old", "new"), [(query, *mutation) for query, mutations in MUTANTS.items() for mutation in mutations]
 )
-def test_a_change_is_noticed(
-    workspace: Workspace, lots: dict[str, list[tuple[str, Found]]], query: str, old: str, new: str
+def test_cases_detect_mutant(
+    workspace: Workspace, loaded_cases: dict[str, list[tuple[str, Rows]]], query: str, old: str, new: str
 ) -> None:
     assert old in QUERIES[query]
     mutant = QUERIES[query].replace(old, new)
-    assert any(not same(workspace.ask(mutant, lot), expected) for lot, expected in lots[query])
+    assert any(not same(workspace.run(mutant, schema), expected) for schema, expected in loaded_cases[query])
 
 
-def test_a_flood_is_one_row(workspace: Workspace) -> None:
-    """5,000 predictions within a minute, each reported twice."""
-    flood = [bad(n, n * 0.012 + again) for n in range(5000) for again in (0, 30)]
-    (found,) = workspace.ask(QUERIES["bad_prediction_burst"], workspace.load("bad_prediction_burst", flood))
+def test_burst_of_5000_predictions_is_one_row(workspace: Workspace) -> None:
+    """Each is reported twice within a minute."""
+    reports = [bad_prediction(n, n * 0.012 + again) for n in range(5000) for again in (0, 30)]
+    (found,) = workspace.run(QUERIES["bad_prediction_burst"], workspace.load("bad_prediction_burst", reports))
     assert found["Reports"] == 5000
 
 
-def agrees(workspace: Workspace, query: str, records: list[Record]) -> None:
-    lot = workspace.load(query, records)
-    assert same(workspace.ask(QUERIES[query], lot), ORACLES[query](records))
-    workspace.connection.execute(f"SET schema = 'main'; DROP SCHEMA {lot} CASCADE")
+def assert_agrees(workspace: Workspace, query: str, records: list[Record]) -> None:
+    schema = workspace.load(query, records)
+    assert same(workspace.run(QUERIES[query], schema), ORACLES[query](records))
+    workspace.connection.execute(f"SET schema = 'main'; DROP SCHEMA {schema} CASCADE")
 
 
 @settings(max_examples=40)
-@given(ANY_REPORTS)
-def test_any_reports(workspace: Workspace, records: list[Record]) -> None:
-    agrees(workspace, "bad_prediction_burst", records)
+@given(RANDOM_REPORTS)
+def test_burst_agrees_with_oracle_on_random_reports(workspace: Workspace, records: list[Record]) -> None:
+    assert_agrees(workspace, "bad_prediction_burst", records)
 
 
 @settings(max_examples=40)
-@given(ANY_REQUESTS)
-def test_any_requests(workspace: Workspace, records: list[Record]) -> None:
-    agrees(workspace, "error_rate", records)
-    agrees(workspace, "latency", records)
+@given(RANDOM_REQUESTS)
+def test_error_rate_and_latency_agree_with_oracle_on_random_requests(
+    workspace: Workspace, records: list[Record]
+) -> None:
+    assert_agrees(workspace, "error_rate", records)
+    assert_agrees(workspace, "latency", records)
 
 
 @settings(max_examples=40)
-@given(ANY_PREDICTIONS)
-def test_any_predictions(workspace: Workspace, records: list[Record]) -> None:
-    agrees(workspace, "probability_drift", records)
+@given(RANDOM_PREDICTIONS)
+def test_probability_drift_agrees_with_oracle_on_random_predictions(
+    workspace: Workspace, records: list[Record]
+) -> None:
+    assert_agrees(workspace, "probability_drift", records)
 
 
 @settings(max_examples=40)
-@given(ANY_TEXTS)
-def test_any_texts(workspace: Workspace, records: list[Record]) -> None:
-    agrees(workspace, "unknown_words_drift", records)
+@given(RANDOM_TEXTS)
+def test_unknown_words_drift_agrees_with_oracle_on_random_texts(workspace: Workspace, records: list[Record]) -> None:
+    assert_agrees(workspace, "unknown_words_drift", records)
 
 
 @settings(max_examples=40)
-@given(ANY_JUDGEMENTS)
-def test_any_judgements(workspace: Workspace, records: list[Record]) -> None:
-    agrees(workspace, "feedback_disagreement", records)
+@given(RANDOM_JUDGEMENTS)
+def test_disagreement_agrees_with_oracle_on_random_judgements(workspace: Workspace, records: list[Record]) -> None:
+    assert_agrees(workspace, "feedback_disagreement", records)

@@ -1,4 +1,4 @@
-"""The tiny model that is checked in for the tests of serving is what training writes today."""
+"""The tiny model that is checked in is still what training writes."""
 
 from pathlib import Path
 
