@@ -1,7 +1,7 @@
 # Two commands matter: `make serve` and `make test`. `make` lists the rest.
 .DEFAULT_GOAL := help
 # The parts of `make check`, in this order. .pre-commit-config.yaml has a hook for each.
-CHECKS := check-format check-lint check-types check-imports check-queries check-templates check-scripts check-workflows
+CHECKS := check-format check-lint check-types check-imports check-strings check-queries check-templates check-scripts check-workflows
 .PHONY: help install serve azurite drill test test-serving test-platform test-e2e test-training test-browser check $(CHECKS) format screenshots bench package snapshots cost lock train mlflow
 .SILENT:
 
@@ -62,6 +62,9 @@ check-types: .venv/train
 
 check-imports: .venv/train
 	.venv/bin/lint-imports --no-cache
+
+check-strings: .venv/train
+	$(PYTHON) -m tools.lint_strings
 
 check-queries: .venv/train
 	$(PYTHON) -m infra.lint_queries

@@ -1,5 +1,6 @@
 """The page's weight, its calls, and how it shows unusual tweets."""
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,6 +25,41 @@ def test_page_weight_is_within_the_budget(visit: Visit) -> None:
     visitor.page.goto("/", wait_until="networkidle")
     assert visitor.calls == ["GET /api/models"]
     assert 10_000 < sum(sizes) < LIMIT
+
+
+def test_every_module_is_preloaded(visit: Visit) -> None:
+    """Otherwise each level of imports costs a round trip."""
+    visitor = visit()
+    visitor.open()
+    loaded = visitor.page.evaluate("() => performance.getEntriesByType('resource').map((entry) => entry.name)")
+    announced = visitor.page.evaluate(
+        """() => [...document.querySelectorAll("link[rel=modulepreload], script[src]")].map((e) => e.href || e.src)"""
+    )
+    assert len(announced) > 10 and sorted(name for name in loaded if name.endswith(".js")) == sorted(announced)
+
+
+@pytest.mark.parametrize(
+    "sink",
+    [
+        "document.body.innerHTML = '<b>text</b>'",
+        "document.body.outerHTML = '<b>text</b>'",
+        "document.body.insertAdjacentHTML('beforeend', '<b>text</b>')",
+        "document.write('<b>text</b>')",
+        "document.createRange().createContextualFragment('<b>text</b>')",
+        "document.createElement('iframe').srcdoc = '<b>text</b>'",
+        "new DOMParser().parseFromString('<b>text</b>', 'text/html')",
+        "new Function('1')",
+        "eval('1')",
+    ],
+)
+def test_policy_keeps_text_from_becoming_code(visit: Visit, sink: str) -> None:
+    visitor = visit()
+    visitor.open()
+    # In a timer, because the browser lets the debugger itself use eval.
+    attempt = f"try {{ {sink}; }} catch (error) {{ document.title = `refused: ${{error.name}}`; }}"
+    visitor.page.evaluate(f"() => {{ setTimeout(() => {{ {attempt} }}) }}")
+    expect(visitor.page).to_have_title(re.compile("refused: (TypeError|EvalError)"))
+    visitor.errors.expect_only("CSP: ", "Trusted|trusted|unsafe-eval")
 
 
 def test_verdict_takes_one_call(visit: Visit) -> None:

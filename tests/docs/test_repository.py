@@ -1,6 +1,5 @@
 """The files at the root and in .github agree with what the repository has."""
 
-import ast
 import re
 import subprocess
 from fnmatch import fnmatch
@@ -15,7 +14,6 @@ from tests.support.documents import files, links, tables, tokens
 from tests.support.paths import ROOT
 
 DECISIONS = sorted(path.name for path in files() if re.fullmatch(r"docs/decisions/\d.*\.md", str(path)))
-PACKAGES = sorted(str(path) for path in files() if path.name == "__init__.py")
 UNFORMATTED = ("models/*", "tests/support/tiny_model/*", "docs/models.svg")  # written by programs
 SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}  # of keepachangelog.com
 
@@ -53,6 +51,7 @@ def test_hook_runs_the_projects_own_tool_on_files_that_exist(hook: dict[str, Any
     [
         ("sentiment/text.py", {"check-format", "check-lint", "check-types", "check-imports"}),
         ("pyproject.toml", {"check-format", "check-lint", "check-types", "check-imports"}),
+        ("web/strings.fr.json", {"check-strings"}),
         ("infra/queries/latency.kql", {"check-queries", "check-templates"}),
         ("infra/app/site.bicep", {"check-templates"}),
         (".ci/run", {"check-scripts"}),
@@ -72,11 +71,6 @@ def test_codeowners_patterns_match_files() -> None:
     for pattern, *owners in rules:
         assert owners and all(owner.startswith("@") for owner in owners), pattern
         assert [path for path in files() if fnmatch(f"/{path}", f"{pattern}*")], pattern
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_package_says_what_is_in_it(package: str) -> None:
-    assert ast.get_docstring(ast.parse((ROOT / package).read_text()))
 
 
 def test_decisions_are_numbered_and_in_the_index() -> None:

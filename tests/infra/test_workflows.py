@@ -16,6 +16,7 @@ import yaml
 
 from infra import bicep
 from infra.release import read_release
+from tests.infra.deployments import PROD
 from tests.infra.fakes import LABELS, FakeApp, write_package
 from tests.support import package_tests
 from tests.support.paths import ROOT
@@ -23,8 +24,7 @@ from tests.support.paths import ROOT
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
 DEPLOY = WORKFLOWS["deploy"]["jobs"]["deploy"]
-TEMPLATES = "".join(path.read_text() for path in (ROOT / "infra").glob("*.bicep"))
-OUTPUTS = {name: f"<{name}>" for name in re.findall(r"^output (AZURE_\w+)", TEMPLATES, re.MULTILINE)}
+OUTPUTS = {name: f"<{name}>" for name in PROD["outputs"]}
 
 READ_PERMISSIONS = {"test": {"contents"}, "lint": {"contents"}}  # the other jobs deploy
 DEPLOY_PERMISSIONS = {"actions": "read", "contents": "read", "id-token": "write"}
