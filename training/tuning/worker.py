@@ -121,7 +121,7 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, config: StudyConfig, dat
         study.tell(trial, state=TrialState.PRUNED)
         outcome = "pruned"
     except UpdateFinishedTrialError:
-        outcome = "timed out and was given to another process"
+        outcome = "was taken for dead and given to another process"
     except MlflowException:
         raise
     except Exception as error:  # one trial fails; other settings may work
