@@ -60,9 +60,8 @@ def show(evaluation: Evaluation) -> None:
 
 
 def _overall(evaluation: Evaluation) -> Table:
-    rows = [
-        [tables.label(name), tables.format_estimate(evaluation.overall, name)] for name in evaluation.overall.values
-    ]
+    overall = evaluation.overall
+    rows = [[tables.label(name), tables.format_estimate(overall, name)] for name in overall.values]
     if best := evaluation.best_threshold:
         where = f"at {best.lowest:.2f} to {best.highest:.2f}, each found on other texts of the file"
         rows.append(["accuracy, best threshold", f"{best.accuracy:.4f} {where}"])

@@ -53,7 +53,6 @@ def run(arguments: argparse.Namespace) -> None:
         is_champion = promotion.install(folder, arguments.models)
     if is_champion:
         mlflow_tracking.set_alias(mlflow_tracking.CHAMPION, version.version)
-    installed = f"{arguments.models / manifest.name} is version {version.version}" + (
-        ", the champion" if is_champion else ""
-    )
+    role = ", the champion" if is_champion else ""
+    installed = f"{arguments.models / manifest.name} is version {version.version}{role}"
     console.print(installed, markup=False, soft_wrap=True)

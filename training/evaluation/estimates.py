@@ -8,7 +8,7 @@ from . import bootstrap, metrics
 from .bootstrap import Interval
 from .metrics import METRICS, Floats, Labels, Predictions
 
-MIN_INTERVAL_TEXTS = 30  # for an interval; with fewer it would be far too narrow
+MIN_INTERVAL_TEXTS = 30  # with fewer, an interval would be far too narrow
 
 
 class Estimates(msgspec.Struct, frozen=True):
