@@ -42,6 +42,10 @@ def test_compared_metrics_are_those_of_scikit_learn(scored: tuple[Labels, Floats
     assert found == pytest.approx(expected, abs=1e-5)
 
 
+def test_every_compared_group_has_a_table() -> None:
+    assert [group for groups in comparison.GROUPS for group in groups] == list(metrics.COMPARED)
+
+
 def test_every_value_lies_in_its_interval(scored: tuple[Labels, Floats]) -> None:
     for title, metric in estimate_compared(*scored).items():
         low, high = metric.interval
