@@ -1,6 +1,6 @@
-"""`python -m training VERB`: make models, from labelled tweets to a model folder that the app serves.
+"""`python -m training COMMAND`: make models, from labelled tweets to a model folder that the app serves.
 
-VERB --help explains each verb.
+COMMAND --help explains each command.
 """
 
 import argparse
@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 
-VERBS = {
+COMMANDS = {
     "prepare": "turn a file of labelled tweets into a clean, split data set",
     "train": "fit a model family, calibrate it, evaluate it on validation, log it to MLflow",
     "tune": "search the settings of a family with Optuna, in any number of processes",
@@ -24,17 +24,17 @@ VERBS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else TensorFlow prints notes about the CPU when imported
-    summaries = "\n".join(f"  {verb:9} {summary}" for verb, summary in VERBS.items())
+    summaries = "\n".join(f"  {command:9} {summary}" for command, summary in COMMANDS.items())
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m training", description=__doc__, epilog=summaries, formatter_class=plain)
-    parser.add_argument("verb", choices=VERBS, metavar="VERB")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow writes an installation id when imported
-    module = import_module(f"training.commands.{chosen.verb}")  # imported here: MLflow takes seconds to load
-    verb = argparse.ArgumentParser(f"{parser.prog} {chosen.verb}", description=module.__doc__, formatter_class=plain)
-    module.add_arguments(verb)
-    module.run(verb.parse_args(chosen.arguments))
+    module = import_module(f"training.commands.{chosen.command}")  # imported here: MLflow takes seconds to load
+    program = f"{parser.prog} {chosen.command}"
+    command_parser = argparse.ArgumentParser(program, description=module.__doc__, formatter_class=plain)
+    module.add_arguments(command_parser)
+    module.run(command_parser.parse_args(chosen.arguments))
 
 
 if __name__ == "__main__":

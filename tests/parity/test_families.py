@@ -15,7 +15,7 @@ from training.families import RunContext, Untrainable, load_family
 from training.families.fit import Trained, fit
 from training.families.linear.linear_model import LinearModel
 from training.families.settings import configure
-from training.registry.build import MAX_REFERENCE_DIFFERENCE, TrainedRun, build
+from training.registry.build import MAX_REFERENCE_DIFFERENCE, ExportSource, build
 
 SETTINGS = {
     "logreg": ("logreg", "max_ngrams=300"),
@@ -55,7 +55,7 @@ def test_exported_model_gives_the_labels_of_scikit_learn(
     settings: tuple[str, ...], data: Data, context: RunContext, tmp_path: Path
 ) -> None:
     trained = train(settings, data, context)
-    exported = build(TrainedRun(trained, "mine", "run", data, "Data: invented."), tmp_path / "mine")
+    exported = build(ExportSource(trained, "mine", "run", data, "Data: invented."), tmp_path / "mine")
     assert exported.reference.label_changes == 0 and exported.reference.largest_difference < MAX_REFERENCE_DIFFERENCE
     assert exported.manifest.metrics["test"].values["accuracy"] > 0.95
     texts = [*data["test"].text, *hostile(300, seed=3)]

@@ -19,7 +19,7 @@ from training.families.fit import Trained, fit
 from training.families.linear import logreg
 from training.families.linear.linear_model import LinearModel
 from training.onnx_export import linear
-from training.registry.build import Expected, TrainedRun, build, check_export
+from training.registry.build import Expected, ExportSource, build, check_export
 from training.registry.model_folder import write_model_folder
 
 DATA = os.environ.get("BUZZGUARD_DATA")
@@ -65,6 +65,7 @@ def case(request: pytest.FixtureRequest, trained: Trained) -> Case:
 
 
 def test_reference_export_gives_the_probabilities_of_scikit_learn(case: Case, tmp_path: Path) -> None:
+    assert len(case.texts) == 10_000  # check_export compares no more
     folder = write_model_folder(case.trained, "reference", "run", tmp_path / "reference", compact=False)
     check = check_export(Model.load(folder), Expected(case.texts, pipeline_probability(*case)), folder)
     assert (check.texts, check.label_changes) == (10_000, 0)
@@ -72,6 +73,7 @@ def test_reference_export_gives_the_probabilities_of_scikit_learn(case: Case, tm
 
 
 def test_compact_export_gives_the_labels_of_scikit_learn(case: Case, tmp_path: Path) -> None:
+    assert len(case.texts) == 10_000
     folder = write_model_folder(case.trained, "compact", "run", tmp_path / "compact", compact=True)
     check = check_export(Model.load(folder), Expected(case.texts, pipeline_probability(*case)), folder)
     assert check.label_changes <= 10
@@ -80,7 +82,7 @@ def test_compact_export_gives_the_labels_of_scikit_learn(case: Case, tmp_path: P
 def test_exported_model_is_calibrated_and_measured_on_its_own_scores(
     trained: Trained, data: dict[Split, pd.DataFrame], tmp_path: Path
 ) -> None:
-    exported = build(TrainedRun(trained, "mine", "run", data, "Data: invented."), tmp_path / "mine")
+    exported = build(ExportSource(trained, "mine", "run", data, "Data: invented."), tmp_path / "mine")
     model = Model.load(tmp_path / "mine")
     assert model.manifest == exported.manifest
     assert exported.reference.label_changes == exported.shipped.label_changes == 0
@@ -103,7 +105,7 @@ def test_refuses_a_reference_export_with_other_weights(
     original = linear.linear_graph
     monkeypatch.setattr(linear, "linear_graph", lambda idf, weight, *rest: original(idf, weight * 1.1, *rest))
     with pytest.raises(SystemExit, match="the reference export is not the model that was trained"):
-        build(TrainedRun(trained, "broken", "run", data, "Data: invented."), tmp_path)
+        build(ExportSource(trained, "broken", "run", data, "Data: invented."), tmp_path)
 
 
 def test_calibrates_a_compact_export_whose_logits_are_shifted(
@@ -117,7 +119,7 @@ def test_calibrates_a_compact_export_whose_logits_are_shifted(
         return original(idf, weight, intercept - (3 if weight_type == "float16" else 0), weight_type)
 
     monkeypatch.setattr(linear, "linear_graph", shifted)
-    assert build(TrainedRun(trained, "shifted", "run", data, "Data: invented."), tmp_path).shipped.label_changes == 0
+    assert build(ExportSource(trained, "shifted", "run", data, "Data: invented."), tmp_path).shipped.label_changes == 0
 
 
 def test_refuses_a_compact_export_that_changes_labels(
@@ -132,6 +134,6 @@ def test_refuses_a_compact_export_that_changes_labels(
 
     monkeypatch.setattr(linear, "linear_graph", reversed_weights)
     with pytest.raises(SystemExit, match="the compact export is too far from the model that was trained"):
-        build(TrainedRun(trained, "turned", "run", data, "Data: invented."), tmp_path)
-    exported = build(TrainedRun(trained, "whole", "run", data, "Data: invented."), tmp_path / "whole", compact=False)
+        build(ExportSource(trained, "turned", "run", data, "Data: invented."), tmp_path)
+    exported = build(ExportSource(trained, "whole", "run", data, "Data: invented."), tmp_path / "whole", compact=False)
     assert exported.shipped.label_changes == 0 and exported.shipped.bytes == exported.reference.bytes

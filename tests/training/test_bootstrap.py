@@ -61,6 +61,12 @@ def test_rejects_metric_that_no_resample_defines() -> None:
         intervals(["auc"], p)
 
 
+def test_draws_no_resamples_without_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = calibrated_predictions(50)
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: pytest.fail("drew a resample"))
+    assert intervals([], p) == paired_differences([], p, p) == {}
+
+
 def test_rejects_no_texts() -> None:
     with pytest.raises(ValueError, match="nothing to resample"):
         intervals(["accuracy"], metrics.predictions(np.zeros(0, np.int8), np.zeros(0)))

@@ -13,6 +13,7 @@ from tests.support.dataframes import invented
 from tests.support.paths import ROOT
 from training.commands import calibrate
 from training.evaluation import calibration, metrics
+from training.registry import recalibration
 from training.reports.model_card import CARD
 from training.scoring.predict import predict
 
@@ -145,18 +146,47 @@ def test_card_has_both_metrics_and_the_card_of_the_source(calibrated: Calibrated
     [
         (
             distinct(600)[lambda rows: (rows.label == 0) | (rows.index < 60)],
-            r"\d+ negative and \d\d positive texts; need",
+            r"\d+ negative and \d\d positive texts; 50 of each",
         ),
-        (distinct(150), "needed are 50 of each and 200 in all"),
-        (pd.concat([distinct(150)] * 4), "needed are 50 of each and 200 in all"),
-        (distinct(600).assign(label=lambda rows: 1 - rows.label), "are the labels the right way round?"),
+        (distinct(150), "50 of each and 200 in all are needed; nothing is written"),
+        (pd.concat([distinct(150)] * 4), "50 of each and 200 in all are needed; nothing is written"),
+        (
+            distinct(600).assign(label=lambda rows: 1 - rows.label),
+            r"are the labels the right way round\? .*; nothing is",
+        ),
     ],
 )
 def test_rejects_unsuitable_texts_in_one_line(rows: pd.DataFrame, line: str, data: Path, tmp_path: Path) -> None:
     rows.to_parquet(data)
-    with pytest.raises(SystemExit, match=line):
-        run(LITE, data, "--out", tmp_path / "yours")
+    with pytest.raises(SystemExit, match=f"^{data}: .*{line}"):
+        run(LITE, data, "--out", tmp_path / "new" / "yours")
     assert list(tmp_path.iterdir()) == [data]
+
+
+def test_scores_nothing_if_the_texts_are_too_few(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distinct(150).to_parquet(data)
+    monkeypatch.setattr(recalibration, "predict", lambda model, texts: pytest.fail("scored the texts"))
+    with pytest.raises(SystemExit, match="are needed"):
+        run(LITE, data, "--out", tmp_path / "yours")
+
+
+@pytest.mark.parametrize("kind", ["folder", "not parquet", "corrupt rows"])
+def test_rejects_unreadable_texts_in_one_line(kind: str, data: Path, tmp_path: Path) -> None:
+    content = data.read_bytes()
+    if kind == "folder":
+        data.unlink()
+        data.mkdir()
+    else:  # the footer of the second one is intact
+        data.write_bytes(b"PAR1 no more" if kind == "not parquet" else content[:8] + b"?" * 4000 + content[4008:])
+    with pytest.raises(SystemExit) as end:
+        run(LITE, data, "--out", tmp_path / "yours")
+    assert str(end.value).startswith(f"{data}: ") and len(str(end.value).splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [data]
+
+
+def test_reports_an_unsuitable_model_before_unsuitable_texts(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"nowhere/manifest.json"):
+        run(tmp_path / "nowhere", tmp_path / "nothing.csv", "--out", tmp_path / "yours")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.documents import DOCUMENTS, examples
 from tests.support.paths import ROOT
-from training.__main__ import VERBS
+from training.__main__ import COMMANDS
 from training.families import load_family
 from training.families.settings import configure
 
@@ -29,12 +29,12 @@ def parse(line: str) -> None:
 
     A word stands for the output of a `$(command)`.
     """
-    verb, *arguments = shlex.split(re.sub(r"\$\(.*?\)", "RUN", line).partition(" >")[0])
-    assert verb in VERBS
+    command, *arguments = shlex.split(re.sub(r"\$\(.*?\)", "RUN", line).partition(" >")[0])
+    assert command in COMMANDS
     parser = argparse.ArgumentParser(exit_on_error=False)
-    import_module(f"training.commands.{verb}").add_arguments(parser)
+    import_module(f"training.commands.{command}").add_arguments(parser)
     parsed = parser.parse_args(arguments)
-    if verb in ("train", "tune"):
+    if command in ("train", "tune"):
         configure(load_family(parsed.family).Configuration, parsed.set)
 
 

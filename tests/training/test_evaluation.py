@@ -1,4 +1,5 @@
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def slices_of(text: str, unknown_share: float = 0.0) -> set[str]:
     return {name for name, belongs in slices.SLICES.items() if belongs(features) and ":" not in name}
 
 
+def cells(table: str, name: str) -> list[str]:
+    """Return the cells of the row of a printed table that starts with `name`."""
+    row = next(line for line in table.splitlines() if line.startswith(f"│ {name}"))
+    return [cell.strip() for cell in row.strip("│").split("│")]
+
+
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -44,7 +51,11 @@ def test_writes_and_prints_an_evaluation(tmp_path: Path, capsys: pytest.CaptureF
         assert low <= found.overall.values[name] <= high
     assert f"{found.overall.values['auc']:.4f}" in shown
     assert found.slices["url"] and 0 < found.slices["url"].n < 300 and found.slices["emoji"] is None
-    assert "│ url " in shown and "│ emoji  " not in shown.split("By kind of text")[1].split("Behaviour")[0]
+    by_kind, behaviour = shown.split("By kind of text")[1].split("Behaviour")
+    assert cells(by_kind, "emoji")[:3] == ["emoji", "0", "-"] and cells(by_kind, "url")[1] == str(found.slices["url"].n)
+    for name, sign in (('"I love it" is added', "+"), ('"terrible" is added', "-")):
+        assert re.fullmatch(rf"\{sign}0\.\d{{3}}", cells(behaviour, name)[3])
+    assert re.fullmatch(r"0\.\d{3}", cells(behaviour, "other names")[3])
     assert {test.kind for test in found.behaviour} == {"invariance", "direction", "minimum"}
     assert "nan" not in shown
 

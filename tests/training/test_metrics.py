@@ -80,6 +80,24 @@ def test_calibration_error_is_mean_gap_between_probability_and_frequency() -> No
     assert metrics.calibration_error(shifted, np.ones(50_000)) == pytest.approx(0.18, abs=0.02)
 
 
+def test_calibration_error_of_resamples_is_that_of_each_resample() -> None:
+    p, weights = calibrated_predictions(200), resample_weights(200)
+    expected = [float(METRICS["ece"].compute(p, row)) for row in weights]
+    assert METRICS["ece"].compute(p, weights) == pytest.approx(expected)
+    assert len(set(expected)) == RESAMPLES
+
+
+def test_calibration_error_weighs_the_gap_of_each_bin() -> None:
+    """30 texts are two in each of 15 bins, and all weights but those of two bins are 0."""
+    probability = np.arange(1, 31) / 31
+    labels, weights = np.zeros(30, np.int8), np.zeros(30)
+    labels[[1, 29]] = 1
+    weights[[0, 1, 28, 29]] = 1, 2, 3, 0
+    # Bin 1: 1 × 1/31 + 2 × (2/31 - 1) = -57/31. Bin 15: 3 × 29/31 = 87/31. Six texts in all.
+    expected = (57 / 31 + 87 / 31) / 6
+    assert METRICS["ece"].compute(metrics.predictions(labels, probability), weights) == pytest.approx(expected)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=2))
 def test_metrics_are_between_0_and_1(rows: list[tuple[bool, float]]) -> None:
     labels = np.array([True, False] + [label for label, _ in rows]).astype(np.int8)

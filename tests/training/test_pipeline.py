@@ -19,7 +19,7 @@ from sentiment import manifest
 from sentiment.model import Model
 from tests.support.dataframes import invented
 from tests.support.paths import ROOT
-from training.__main__ import VERBS, main
+from training.__main__ import COMMANDS, main
 from training.families.linear.logreg import Configuration
 from training.families.settings import configure
 from training.registry import mlflow_tracking, promotion
@@ -301,6 +301,15 @@ def test_sends_no_telemetry_to_mlflow(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("telemetry.json"))
 
 
+@pytest.mark.parametrize("module", ["registry.mlflow_tracking", "reports.plots", "commands.compare", "tuning.study"])
+def test_importing_a_module_creates_no_mlflow_installation_id(module: str, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment["MPLCONFIGDIR"] = matplotlib.get_cachedir()
+    code = f"import sys, training.{module}; assert 'mlflow' in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    assert not list(tmp_path.rglob("telemetry.json"))
+
+
 def test_help_does_not_import_tensorflow() -> None:
     code = "import sys; from training.__main__ import main; main(['--help'])"
     code = f"import atexit, sys; atexit.register(lambda: print('tensorflow' in sys.modules)); {code}"
@@ -308,6 +317,6 @@ def test_help_does_not_import_tensorflow() -> None:
     assert "prepare" in done.stdout and done.stdout.split()[-1] == "False"
 
 
-@pytest.mark.parametrize("command", VERBS)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, training: Training) -> None:
-    assert VERBS[command] and "--help" in training(command, "--help").stdout
+    assert COMMANDS[command] and "--help" in training(command, "--help").stdout

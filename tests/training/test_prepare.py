@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.dataframes import invented
 from training.commands.prepare import add_arguments, run
-from training.data import profile
+from training.data import preparation, profile
 from training.data.cleaning import content
 from training.data.dataset import load
 from training.data.preparation import Options, prepare
@@ -197,6 +197,17 @@ def arguments(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     return parser.parse_args(words)
+
+
+def test_writes_nothing_if_the_profile_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(rows: pd.DataFrame) -> None:
+        raise MemoryError
+
+    invented(300).to_parquet(tmp_path / "tweets.parquet")
+    monkeypatch.setattr(preparation, "profile_texts", fail)
+    with pytest.raises(MemoryError):
+        prepare(tmp_path / "tweets.parquet", tmp_path / "out", Options(holdout=0.1))
+    assert not list(tmp_path.glob("out/*"))
 
 
 def test_report_json_has_the_profile_under_survey(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_reads_labels_that_are_floats_or_booleans(tmp_path: Path, labels: list[o
         (
             "words.csv",
             b"some words\n",
-            r"no usable row among 1 \({'not six columns': 1}\); wanted are columns text and ",
+            r"no usable row among 1 \({'not six columns': 1}\); expected columns text and ",
         ),
         ("noise.csv", b"\x00\xff\x00", r"no usable row among 1 \({'not six columns': 1}\)"),
         ("neutral.csv", b"text,label\na,2\n", "no usable row among 1 .*label neither"),

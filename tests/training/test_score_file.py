@@ -47,7 +47,7 @@ def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> Path:
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make chunks and batches so small that they end in the middle of a file, and of each other."""
-    monkeypatch.setattr(chunked_files, "ROWS", 300)
+    monkeypatch.setattr(chunked_files, "ROWS_PER_CHUNK", 300)
     monkeypatch.setattr(score_file, "BATCH_SIZE", 64)
 
 

@@ -29,7 +29,7 @@ from training.families import Examples, RunContext
 from training.families.settings import configure
 from training.registry import mlflow_tracking
 from training.tuning import study as study_module
-from training.tuning import worker
+from training.tuning import trial_queue, worker
 from training.tuning.search_space import suggest_settings
 from training.tuning.study import StudyConfig, get_or_create_study, load_data, open_study
 
@@ -242,6 +242,24 @@ def test_trial_with_untrainable_settings_fails_alone(
 
     with pytest.raises(SystemExit, match="the first 3 trials failed, the last with ValueError: no n-gram is left"):
         tuned("--trials", "8", "--study", next(names), "--set", "text.urls=true")
+
+
+def test_logs_that_a_trial_was_given_to_another_process(
+    tuned: Tune, guess: SimpleNamespace, runs: mlflow.MlflowClient
+) -> None:
+    name, calls = next(names), []
+
+    def taken_over(configuration: Configuration, train: Examples, validation: Examples, context: RunContext) -> Guess:
+        if not calls:
+            trial_queue.requeue(study_of(name), 0, crashes=trial_queue.MAX_CRASHES)  # as another process would
+        calls.append(configuration)
+        return fit(configuration, train, validation, context)
+
+    guess.fit = taken_over
+    tuned("--trials", "2", "--study", name)
+    assert [trial.state for trial in study_of(name).trials] == [FAIL, COMPLETE]
+    outcomes = [run.data.tags["outcome"] for run in nested_runs(runs, name)]
+    assert outcomes.count("was taken for dead and given to another process") == 1
 
 
 def test_fails_if_no_trial_could_be_trained(tuned: Tune, guess: SimpleNamespace) -> None:

@@ -1,3 +1,3 @@
-"""The verbs of `python -m training`: each parses its arguments, calls the libraries, and prints. No command imports
+"""The commands of `python -m training`: each parses its arguments, calls the libraries, and prints. No command imports
 another one.
 """

@@ -18,8 +18,9 @@ from rich.console import Console
 
 from sentiment.errors import ModelError
 from training.data import cleaning
+from training.evaluation.calibration import UnsuitableTexts
 from training.registry.model_folder import check_name
-from training.registry.recalibration import Recalibrated, recalibrate
+from training.registry.recalibration import RecalibratedModel, load_source, recalibrate
 from training.reports import model_card, tables
 from training.reports.tables import Table, to_rich
 
@@ -29,7 +30,13 @@ console = Console()
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder")
     parser.add_argument("data", type=Path, metavar="DATA", help="a labelled file: a random sample of your texts")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="what to write, named as the model")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the model folder to write; its name becomes the model's",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,22 +44,25 @@ def run(arguments: argparse.Namespace) -> None:
     if os.path.lexists(out):
         raise SystemExit(f"--out {out}: is there already; nothing is overwritten")
     check_name("--out", out.name)
-    rows, skipped = cleaning.read_distinct(arguments.data)
-    for reason, number in skipped.items():
-        console.print(f"left out: {number:,} rows, {reason}")
     try:
-        recalibrated = recalibrate(arguments.model, rows, out)
+        source = load_source(arguments.model)
+        rows, skipped = cleaning.read_distinct(arguments.data)
+        for reason, number in skipped.items():
+            console.print(f"left out: {number:,} rows, {reason}")
+        recalibrated = recalibrate(source, rows, out)
+    except UnsuitableTexts as error:
+        raise SystemExit(f"{arguments.data}: {error}; nothing is written") from error
     except (ModelError, OSError) as error:
         raise SystemExit(str(error)) from error
     show(recalibrated)
     console.print(f"serve it: MODEL={shlex.quote(str(out.absolute()))} make serve", soft_wrap=True, markup=False)
 
 
-def show(recalibrated: Recalibrated) -> None:
+def show(recalibrated: RecalibratedModel) -> None:
     """Print the metrics before and after, and the new thresholds."""
     manifest, (before, after) = recalibrated
     rows = [
-        [tables.title(name), tables.estimate(before, name), tables.estimate(after, name)]
+        [tables.label(name), tables.format_estimate(before, name), tables.format_estimate(after, name)]
         for name in model_card.CALIBRATED
     ]
     head = [f"{before.n:,} texts, {before.positive:.0%} positive", "as it is", "calibrated"]

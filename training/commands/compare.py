@@ -12,6 +12,8 @@ from pathlib import Path
 import mlflow
 from rich.console import Console
 
+from training.evaluation.estimates import estimate_compared
+from training.evaluation.roc import roc_points
 from training.registry import mlflow_tracking
 from training.reports import comparison
 
@@ -45,8 +47,8 @@ def _row(run: mlflow.entities.Run) -> comparison.Row:
         train_texts=int(run.data.params["texts"]),
         train_seconds=run.data.metrics["seconds"],
         test_texts=len(labels),
-        figures=comparison.figures(labels, probability),
+        metrics=estimate_compared(labels, probability),
         size_bytes=int(run.data.metrics["bytes"]),
         milliseconds=run.data.metrics["milliseconds"],
-        roc=comparison.roc_points(labels, probability),
+        roc=roc_points(labels, probability),
     )

@@ -26,7 +26,7 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder")
     parser.add_argument("data", type=Path, metavar="DATA", help="a labelled file")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write every figure to a file, too")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write every metric to a file, too")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -53,15 +53,16 @@ def show(evaluation: Evaluation) -> None:
         f"(sha256 {evaluation.dataset_sha256:.16}…)"
     )
     console.print(to_rich(_overall(evaluation), "Overall, with 95% intervals"))
-    console.print(to_rich(tables.slices(evaluation.slices), "By kind of text"))
-    behaviour = tables.behaviour(evaluation.behaviour)
+    console.print(to_rich(tables.slices_table(evaluation.slices, show_empty=True), "By kind of text"))
+    behaviour = tables.behaviour_table(evaluation.behaviour, signed=True)
     examples = (result.example or "" for result in evaluation.behaviour)
     console.print(to_rich(behaviour.with_column("the first that failed", examples), "Behaviour"))
 
 
 def _overall(evaluation: Evaluation) -> Table:
-    rows = [[tables.title(name), tables.estimate(evaluation.overall, name)] for name in evaluation.overall.values]
+    overall = evaluation.overall
+    rows = [[tables.label(name), tables.format_estimate(overall, name)] for name in overall.values]
     if best := evaluation.best_threshold:
         where = f"at {best.lowest:.2f} to {best.highest:.2f}, each found on other texts of the file"
         rows.append(["accuracy, best threshold", f"{best.accuracy:.4f} {where}"])
-    return Table(["figure", "value"], rows)
+    return Table(["metric", "value"], rows)

@@ -11,13 +11,13 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 
 from sentiment.manifest import read_manifest
 from training.data import readers
 from training.data.dataset import DATA, dataset_sha256, load
 from training.registry import mlflow_tracking, promotion
+from training.scoring.predict import MODELS
 
 console = Console(stderr=True)
 
@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", help="of the registered model (default: the challenger)")
     parser.add_argument("--data", type=Path, default=DATA, help="the output of `prepare` (default: %(default)s)")
     parser.add_argument("--on", type=Path, action="append", default=[], metavar="FILE", help="another labelled file")
-    parser.add_argument(
-        "--models", type=Path, default=promotion.MODELS, help="the folder of the models (default: %(default)s)"
-    )
+    parser.add_argument("--models", type=Path, default=MODELS, help="the folder of the models (default: %(default)s)")
     parser.add_argument("--megabytes", type=float, default=25, help="the largest size on disk (default: 25)")
     parser.add_argument(
         "--milliseconds", type=float, default=5, help="the longest time for a tweet of 30 tokens (default: 5)"
@@ -39,10 +37,12 @@ def run(arguments: argparse.Namespace) -> None:
     mlflow_tracking.connect()
     version = mlflow_tracking.find_version(arguments.version)
     limits = promotion.Limits(arguments.megabytes, arguments.milliseconds)
-    datasets = load_datasets(arguments.data, arguments.on)
+    test = load("test", arguments.data)
+    datasets = {"the test split": test} | {str(path): readers.read_labelled(path)[0] for path in arguments.on}
     with tempfile.TemporaryDirectory() as scratch:
         folder = mlflow_tracking.download_model_folder(version.run_id, Path(scratch))
-        if dataset_sha256(datasets["the test split"]) != read_manifest(folder).metrics["test"].dataset_sha256:
+        manifest = read_manifest(folder)
+        if dataset_sha256(test) != manifest.metrics["test"].dataset_sha256:
             raise SystemExit(f"{arguments.data}: not the data that was exported with; give its folder as --data")
         failures = []
         for result in promotion.run_gates(folder, arguments.models, limits, datasets):
@@ -50,13 +50,9 @@ def run(arguments: argparse.Namespace) -> None:
             failures += [result.failure] if result.failure else []
         if failures:
             raise SystemExit("\n".join([f"version {version.version} is not promoted:", *failures]))
-        name, is_champion = read_manifest(folder).name, promotion.install(folder, arguments.models)
+        is_champion = promotion.install(folder, arguments.models)
     if is_champion:
         mlflow_tracking.set_alias(mlflow_tracking.CHAMPION, version.version)
-    installed = f"{arguments.models / name} is version {version.version}" + (", the champion" if is_champion else "")
+    role = ", the champion" if is_champion else ""
+    installed = f"{arguments.models / manifest.name} is version {version.version}{role}"
     console.print(installed, markup=False, soft_wrap=True)
-
-
-def load_datasets(data: Path, others: list[Path]) -> dict[str, pd.DataFrame]:
-    """Load the test split and other labelled files, keyed by what the output calls them."""
-    return {"the test split": load("test", data)} | {str(path): readers.read_labelled(path)[0] for path in others}

@@ -21,9 +21,8 @@ from sentiment.errors import ModelError
 from sentiment.manifest import read_champion
 from sentiment.model import Model
 from training.scoring.engine import Engine, local_engine
+from training.scoring.predict import MODELS
 from training.scoring.score_file import score_file
-
-MODELS = Path("models")
 
 console = Console(stderr=True)
 

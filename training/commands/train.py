@@ -27,9 +27,9 @@ console = Console(stderr=True)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", choices=FAMILIES, required=True)
-    parser.add_argument("--data", type=Path, default=DATA, help="what `prepare` wrote (default: %(default)s)")
+    parser.add_argument("--data", type=Path, default=DATA, help="the output of `prepare` (default: %(default)s)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; help lists them")
-    parser.add_argument("--run-name", help="what `compare` calls it (default: the family and what is set)")
+    parser.add_argument("--run-name", help="the name in `compare` (default: the family and what is set)")
     parser.add_argument("--texts", type=int, metavar="N", help="train on the first N texts of the split only")
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="the training texts with a teacher's probability")
 

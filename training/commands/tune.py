@@ -5,8 +5,8 @@ Parzen estimator (Bergstra et al., 2011). A training that reports its progress i
 median of the others at the same step (Golovin et al., "Google Vizier", 2017).
 
 All processes, on any machine, that name the same --storage and --study share one study: each takes the next trial until
-there are --trials of them in all. The same command continues a study that was stopped. If the process of a trial dies,
-the trial is run again with the same settings. --set KEY=VALUE fixes a setting and takes it out of the search.
+there are --trials of them in all. The same command continues a study that was stopped. If the process of a trial
+crashes, the trial is run again with the same settings. --set KEY=VALUE fixes a setting and takes it out of the search.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def parse_config(arguments: argparse.Namespace) -> StudyConfig:
-    """Check the arguments before anything is loaded. Raises SystemExit with one line."""
+    """Return the StudyConfig of a command line, after checking it. Raises SystemExit with one line."""
     name = arguments.study or arguments.family
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise SystemExit(f"--study {name}: must be letters, digits, dots and dashes")

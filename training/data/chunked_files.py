@@ -1,6 +1,6 @@
 """Files of rows, parquet and CSV, read and written a chunk at a time: no file is too large.
 
-What is written has the rows of what was read, in their order, with columns added on the right.
+The output has the rows of the input, in order, with columns added on the right.
 """
 
 import csv
@@ -13,55 +13,67 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROWS = 2**17  # of a chunk
+ROWS_PER_CHUNK = 2**17
 
-type Added = Mapping[str, Sequence[Any]]  # column -> a value for each row of a chunk
-type Write[Chunk] = Callable[[Chunk, Added], None]
+type AddedColumns = Mapping[str, Sequence[Any]]  # column -> a value for each row of a chunk
+type WriteChunk[Chunk] = Callable[[Chunk, AddedColumns], None]
 
 
 class File[Chunk](Protocol):
-    """A file of one format. Whatever is wrong with it raises SystemExit with one line that names it."""
+    """A file of one format. Raises SystemExit with one line that names the file if it is invalid."""
 
     columns: list[str]
 
     def chunks(self) -> Iterator[Chunk]:
-        """The rows from the first on, ROWS at a time; as often as it is asked for."""
+        """Yield the rows, ROWS_PER_CHUNK at a time. Can be called again."""
 
     def values(self, chunk: Chunk, column: str) -> list[Any]:
-        """What the rows of a chunk hold in a column."""
+        """Return the values of a column."""
 
-    def writer(self, out: Path, added: pa.Schema) -> AbstractContextManager[Write[Chunk]]:
-        """Opens `out`: what it gives writes a chunk and the columns that are added to it."""
+    def writer(self, out: Path, added: pa.Schema) -> AbstractContextManager[WriteChunk[Chunk]]:
+        """Open `out` and return a function that writes a chunk with its added columns."""
 
 
 class Parquet:
     """A chunk is a pyarrow.RecordBatch; types and metadata of every column are kept."""
 
     def __init__(self, path: Path) -> None:
-        try:
+        self._path = path
+        with self._one_line_errors():
             self._file = pq.ParquetFile(path)
-        except (pa.ArrowException, OSError) as error:
-            raise SystemExit(f"{path}: cannot be read as parquet: {str(error).splitlines()[0]}") from error
         self.columns: list[str] = self._file.schema_arrow.names
 
     def chunks(self) -> Iterator[pa.RecordBatch]:
-        yield from self._file.iter_batches(ROWS)
+        batches = self._file.iter_batches(ROWS_PER_CHUNK)
+        while True:
+            with self._one_line_errors():  # the footer may be valid and the rows not
+                chunk = next(batches, None)
+            if chunk is None:
+                return
+            yield chunk
 
     def values(self, chunk: pa.RecordBatch, column: str) -> list[Any]:
         return list(chunk.column(column).to_pylist())
 
     @contextmanager
-    def writer(self, out: Path, added: pa.Schema) -> Iterator[Write[pa.RecordBatch]]:
+    def writer(self, out: Path, added: pa.Schema) -> Iterator[WriteChunk[pa.RecordBatch]]:
         schema = self._file.schema_arrow
         for field in added:
             schema = schema.append(field)
 
-        def write(chunk: pa.RecordBatch, columns: Added) -> None:
+        def write(chunk: pa.RecordBatch, columns: AddedColumns) -> None:
             new = [pa.array(columns[field.name], field.type) for field in added]
             file.write_batch(pa.RecordBatch.from_arrays([*chunk.columns, *new], schema=schema))
 
         with pq.ParquetWriter(out, schema) as file:
             yield write
+
+    @contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            raise SystemExit(f"{self._path}: cannot be read as parquet: {str(error).splitlines()[0]}") from error
 
 
 class Csv:
@@ -74,26 +86,26 @@ class Csv:
     def chunks(self) -> Iterator[Sequence[list[str]]]:
         lines = self._lines()
         next(lines, None)
-        return batched(lines, ROWS, strict=False)
+        return batched(lines, ROWS_PER_CHUNK, strict=False)
 
     def values(self, chunk: Sequence[list[str]], column: str) -> list[str]:
         position = self.columns.index(column)
         return [row[position] for row in chunk]
 
     @contextmanager
-    def writer(self, out: Path, added: pa.Schema) -> Iterator[Write[Sequence[list[str]]]]:
+    def writer(self, out: Path, added: pa.Schema) -> Iterator[WriteChunk[Sequence[list[str]]]]:
         with out.open("w", encoding="utf-8", newline="") as file:
             lines = csv.writer(file, lineterminator="\n")
             lines.writerow([*self.columns, *added.names])
 
-            def write(chunk: Sequence[list[str]], columns: Added) -> None:
+            def write(chunk: Sequence[list[str]], columns: AddedColumns) -> None:
                 new = zip(*(columns[name] for name in added.names), strict=True)
                 lines.writerows([*row, *values] for row, values in zip(chunk, new, strict=True))
 
             yield write
 
     def _lines(self) -> Iterator[list[str]]:
-        """The header, then every row, each as wide as the header."""
+        """Yield the header and every row. All have the same number of columns."""
         number, width = 0, None
         try:
             with self._path.open(encoding="utf-8-sig", newline="") as file:

@@ -52,11 +52,11 @@ def prepare(source: Path, out: Path, options: Options) -> Report:
     if labelled.label.nunique() == 1:
         raise SystemExit(f"{source}: every text is {CLASSES[labelled.label[0]]}; a model needs both classes")
     rows, skipped = _clean(labelled, options)
-    out.mkdir(parents=True, exist_ok=True)
+    profile = profile_texts(rows)
     parts = {split: rows.loc[rows.split == split, ["text", "label"]].reset_index(drop=True) for split in SPLITS}
+    out.mkdir(parents=True, exist_ok=True)
     for split, part in parts.items():
         part.to_parquet(out / f"{split}.parquet")
-    profile = profile_texts(rows)
     save_plots(rows, profile, out)
     default_about = sentiment140.ABOUT if readers.is_sentiment140(source) else f"Data: {source.name}."
     report = Report(
@@ -88,10 +88,13 @@ def _clean(labelled: pd.DataFrame, options: Options) -> tuple[pd.DataFrame, Coun
 def _assign_splits(rows: pd.DataFrame, holdout: float) -> pd.DataFrame:
     """Add the columns content, tokens (how many) and split."""
     spec = TextSpec()
-    tokenized = [spec.tokens(text) for text in track(rows.text, "content", console=console)]
-    contents = [cleaning.letters(tokens) for tokens in tokenized]
+    contents, counts = [], []
+    for text in track(rows.text, "content", console=console):
+        tokens = spec.tokens(text)  # not kept: those of 1.6 million tweets need more than 1 GB
+        contents.append(cleaning.letters(tokens))
+        counts.append(len(tokens))
     splits = [cleaning.split_of(content, holdout) for content in contents]
-    return rows.assign(content=contents, tokens=[len(tokens) for tokens in tokenized], split=splits)
+    return rows.assign(content=contents, tokens=counts, split=splits)
 
 
 def _require_both_classes(rows: pd.DataFrame, options: Options) -> None:

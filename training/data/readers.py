@@ -34,7 +34,7 @@ def read_labelled(path: Path) -> Labelled:
     if not len(rows):
         raise SystemExit(
             f"{path}: no usable row among {skipped.total()} ({dict(skipped)}); "
-            "wanted are columns text and label, or the format of Sentiment140"
+            "expected columns text and label, or the format of Sentiment140"
         )
     return rows, skipped
 

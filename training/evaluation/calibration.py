@@ -17,10 +17,16 @@ from .metrics import Floats, Labels, Mask, Predictions
 MIN_PRECISION = 0.95  # of an automatic decision
 Z = 1.645  # standard deviations: 95% of a normal distribution lie below
 FOLDS = 5
-MIN_TEXTS_PER_LABEL, MIN_TEXTS = 50, 200  # fewer, and chance alone could change the calibration
+# With fewer texts, chance alone could change the calibration.
+MIN_CALIBRATION_TEXTS = 200
+MIN_CALIBRATION_TEXTS_PER_LABEL = 50
 
 
-class Recalibration(NamedTuple):
+class UnsuitableTexts(ValueError):
+    """A model should not be calibrated on these texts."""
+
+
+class CalibrationGain(NamedTuple):
     """What calibrating on some texts changes on these texts."""
 
     before: Estimates
@@ -35,8 +41,10 @@ def fit_platt_scaling(labels: Labels, logit: Floats) -> Calibration:
     """
     positives = int(labels.sum())
     target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2))
-    twice, either = np.tile(logit, 2)[:, None], np.repeat([0, 1], len(labels))  # each text with a weight in each class
-    fitted = LogisticRegression(C=np.inf).fit(twice, either, sample_weight=np.concatenate([1 - target, target]))
+    # Each text appears in both classes, weighted by its target.
+    repeated_logits, classes = np.tile(logit, 2)[:, None], np.repeat([0, 1], len(labels))
+    weights = np.concatenate([1 - target, target])
+    fitted = LogisticRegression(C=np.inf).fit(repeated_logits, classes, sample_weight=weights)
     return Calibration(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
 
 
@@ -65,7 +73,7 @@ def unreachable_decisions(thresholds: Thresholds) -> list[str]:
 def cross_fit(labels: Labels, logit: Floats) -> Predictions:
     """Return calibrated predictions of each fold, with calibration and thresholds fitted on the other folds.
 
-    Every fold and the rest of the texts must have both labels.
+    The texts outside each fold must have both labels.
     """
     n = len(labels)
     fitted = Predictions(labels, probability=np.empty(n), publish=np.zeros(n, bool), hold=np.zeros(n, bool))
@@ -79,27 +87,32 @@ def cross_fit(labels: Labels, logit: Floats) -> Predictions:
     return fitted
 
 
-def assess_recalibration(labels: Labels, scores: Scores, thresholds: Thresholds) -> Recalibration:
+def require_enough_texts(labels: Labels) -> None:
+    """Raise UnsuitableTexts if the texts are too few to calibrate a model on."""
+    positive = int(labels.sum())
+    negative = len(labels) - positive
+    if min(positive, negative) < MIN_CALIBRATION_TEXTS_PER_LABEL or len(labels) < MIN_CALIBRATION_TEXTS:
+        raise UnsuitableTexts(
+            f"{negative} negative and {positive} positive texts; {MIN_CALIBRATION_TEXTS_PER_LABEL} of each and "
+            f"{MIN_CALIBRATION_TEXTS} in all are needed"
+        )
+
+
+def assess_recalibration(labels: Labels, scores: Scores, thresholds: Thresholds) -> CalibrationGain:
     """Return the metrics of a model before and after it is calibrated on labelled texts.
 
-    Raises SystemExit unless the texts show with 95% confidence that it becomes better, by its Brier score.
+    Raises UnsuitableTexts unless the texts show with 95% confidence that it becomes better, by its Brier score.
     """
-    positive = int(labels.sum())
-    if min(positive, len(labels) - positive) < MIN_TEXTS_PER_LABEL or len(labels) < MIN_TEXTS:
-        raise SystemExit(
-            f"{len(labels) - positive} negative and {positive} positive texts; needed are {MIN_TEXTS_PER_LABEL} of "
-            f"each and {MIN_TEXTS} in all"
-        )
     if fit_platt_scaling(labels, scores.logit).slope <= 0:
-        raise SystemExit("the model does not tell these texts apart; are the labels the right way round?")
+        raise UnsuitableTexts("are the labels the right way round? The model does not tell these texts apart")
     before, after = metrics.predictions(labels, scores.probability, thresholds), cross_fit(labels, scores.logit)
     low, high = bootstrap.paired_differences(["brier"], after, before)["brier"]
     if high >= 0:
-        raise SystemExit(
+        raise UnsuitableTexts(
             f"these {len(labels):,} texts do not show that the model would be better: its Brier score differs by "
-            f"{low:+.4f} to {high:+.4f}; nothing is written"
+            f"{low:+.4f} to {high:+.4f}"
         )
-    return Recalibration(Estimates.without_intervals(before), Estimates.without_intervals(after))
+    return CalibrationGain(Estimates.without_intervals(before), Estimates.without_intervals(after))
 
 
 def _lowest_precise_threshold(right: Mask, confidence: Floats) -> float:

@@ -6,9 +6,9 @@ import msgspec
 
 from . import bootstrap, metrics
 from .bootstrap import Interval
-from .metrics import Predictions
+from .metrics import METRICS, Floats, Labels, Predictions
 
-MIN_TEXTS = 30  # for an interval; with fewer it would be far too narrow
+MIN_INTERVAL_TEXTS = 30  # with fewer, an interval would be far too narrow
 
 
 class Estimates(msgspec.Struct, frozen=True):
@@ -25,10 +25,30 @@ class Estimates(msgspec.Struct, frozen=True):
         return cls(len(labels), float(labels.mean()), metrics.evaluate(predictions), {})
 
 
+class MetricEstimate(msgspec.Struct, frozen=True):
+    """A metric with its 95% bootstrap interval."""
+
+    value: float
+    interval: Interval
+
+
 def estimate(predictions: Predictions) -> Estimates:
-    """Return the metrics of at least one text, and intervals for MIN_TEXTS texts or more."""
+    """Return the metrics of at least one text, and intervals for MIN_INTERVAL_TEXTS texts or more."""
     found = Estimates.without_intervals(predictions)
-    if found.n < MIN_TEXTS:
+    if found.n < MIN_INTERVAL_TEXTS:
         return found
     names = [name for name in metrics.PRIMARY if name in found.values]
     return msgspec.structs.replace(found, intervals=bootstrap.intervals(names, predictions))
+
+
+def estimate_compared(labels: Labels, probability: Floats) -> dict[str, MetricEstimate]:
+    """Return the metrics that `compare` shows of a model, with their intervals, by title."""
+    predictions = metrics.predictions(labels, probability)
+    values = metrics.evaluate(predictions, metrics.COMPARED, metrics.COMPARED_DIGITS)
+    intervals = bootstrap.intervals(values, predictions)
+    return {METRICS[name].title: MetricEstimate(value, _rounded(intervals[name])) for name, value in values.items()}
+
+
+def _rounded(interval: Interval) -> Interval:
+    low, high = interval
+    return round(low, metrics.COMPARED_DIGITS), round(high, metrics.COMPARED_DIGITS)

@@ -13,7 +13,7 @@ from training.scoring.predict import predict
 
 from . import checklist, metrics, slices
 from .checklist import CheckResult
-from .estimates import MIN_TEXTS, Estimates, estimate
+from .estimates import MIN_INTERVAL_TEXTS, Estimates, estimate
 from .metrics import Floats, Labels
 from .slices import SLICES, Features
 
@@ -33,7 +33,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     version: str
     dataset_sha256: str
     overall: Estimates
-    best_threshold: BestThreshold | None  # None if there are fewer than MIN_TEXTS
+    best_threshold: BestThreshold | None  # None if there are fewer than MIN_INTERVAL_TEXTS
     slices: dict[str, Estimates | None]  # None if the slice is empty
     behaviour: list[CheckResult]
 
@@ -48,7 +48,7 @@ def evaluate(model: Model, rows: pd.DataFrame, scores: Scores | None = None) -> 
     unknown_shares = scores.unknown_share.tolist()
     features = [slices.extract(text, share) for text, share in zip(texts, unknown_shares, strict=True)]
 
-    def on(belongs: Callable[[Features], bool]) -> Estimates | None:
+    def evaluate_slice(belongs: Callable[[Features], bool]) -> Estimates | None:
         chosen = np.array([belongs(text) for text in features])
         if not chosen.any():
             return None
@@ -59,8 +59,8 @@ def evaluate(model: Model, rows: pd.DataFrame, scores: Scores | None = None) -> 
         version=model.manifest.version,
         dataset_sha256=dataset_sha256(rows),
         overall=estimate(metrics.predictions(labels, scores.probability, model.manifest.thresholds)),
-        best_threshold=cross_fit_threshold(labels, scores.probability) if len(rows) >= MIN_TEXTS else None,
-        slices={name: on(belongs) for name, belongs in SLICES.items()},
+        best_threshold=cross_fit_threshold(labels, scores.probability) if len(rows) >= MIN_INTERVAL_TEXTS else None,
+        slices={name: evaluate_slice(belongs) for name, belongs in SLICES.items()},
         behaviour=checklist.run_checklist(lambda sentences: predict(model, sentences).probability),
     )
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sentiment.manifest import Metrics, Thresholds
 from training.data.dataset import dataset_sha256
 
-DIGITS = 4  # of every figure in a manifest or an evaluation
+DIGITS = 4  # of every metric in a manifest or an evaluation
+COMPARED_DIGITS = 5  # of every number in docs/models.json
 ECE_BINS = 15
 REVIEW_ALL = Thresholds(publish=1.0001, hold=-0.0001)  # no probability is high or low enough for a decision
 
@@ -58,7 +59,7 @@ def roc_auc(p: Predictions, weights: Weights) -> Floats:
     """Return the area under the ROC curve; nan if the texts have one class only.
 
     It is the share of (positive, negative) pairs in the right order, ties counting half: Mann and Whitney, 1947. The
-    texts are sorted once for all resamples, which scikit-learn's `roc_auc_score` cannot do.
+    texts are sorted once per chunk of resamples, which scikit-learn's `roc_auc_score` cannot do.
     """
     order = np.argsort(p.probability, kind="stable")
     probability, positive = p.probability[order], p.positive[order]
@@ -131,7 +132,8 @@ METRICS: dict[str, Metric] = {
     "hold_recall": Metric("hold recall", "decision", lambda p, w: recall(~p.positive, p.hold, w)),
 }
 PRIMARY = ("accuracy", "auc")  # two models are compared by these; `evaluate` gives their intervals
-EVALUATED: tuple[Group, ...] = ("headline", "positive", "calibration", "decision")  # the others are for `compare` only
+EVALUATED: tuple[Group, ...] = ("headline", "positive", "calibration", "decision")
+COMPARED: tuple[Group, ...] = ("headline", "positive", "negative", "calibration")  # by `compare`
 
 
 def names(groups: Iterable[Group]) -> list[str]:

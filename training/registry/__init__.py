@@ -1,1 +1,1 @@
-"""From a trained run to a model in models/: MLflow, model folders, export, promotion. Training is in `families`."""
+"""MLflow runs, model folders, export, recalibration and promotion. The families fit the models."""

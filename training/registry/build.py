@@ -32,8 +32,8 @@ MAX_REFERENCE_DIFFERENCE = 1e-4  # between the probabilities of the reference an
 MIN_AGREEMENT = 0.995  # share of labels that the compact model and the framework have in common
 
 
-class TrainedRun(NamedTuple):
-    """A trained model with what its model folder says about its origin."""
+class ExportSource(NamedTuple):
+    """What an export is built from: a trained model, and what its model folder says about its origin."""
 
     trained: Trained
     name: str  # of the model folder
@@ -49,7 +49,7 @@ class Expected(NamedTuple):
     probability: Floats  # [texts]
 
 
-def build(run: TrainedRun, folder: Path, *, compact: bool = True) -> ExportSummary:
+def build(run: ExportSource, folder: Path, *, compact: bool = True) -> ExportSummary:
     """Build the compact model, or else the reference, and its card in `folder`. Raises SystemExit if a check fails."""
     expected = predict_in_framework(run)
     reference = build_reference(run, expected, folder)
@@ -63,7 +63,7 @@ def build(run: TrainedRun, folder: Path, *, compact: bool = True) -> ExportSumma
     return summary
 
 
-def predict_in_framework(run: TrainedRun) -> Expected:
+def predict_in_framework(run: ExportSource) -> Expected:
     """Predict the test texts, and more up to MAX_CHECKED_TEXTS, as the framework does."""
     test = run.data["test"]
     texts = pd.concat([test, run.data["validation"], run.data["train"]]).text
@@ -71,7 +71,7 @@ def predict_in_framework(run: TrainedRun) -> Expected:
     return Expected(texts, calibration.calibrated_probability(run.trained.fitted.logit(texts), run.trained.calibration))
 
 
-def build_reference(run: TrainedRun, expected: Expected, folder: Path) -> ExportCheck:
+def build_reference(run: ExportSource, expected: Expected, folder: Path) -> ExportCheck:
     """Write the float32 model and check that it reproduces the framework's probabilities."""
     write_model_folder(run.trained, run.name, run.run_id, folder, compact=False)
     check = check_export(Model.load(folder), expected, folder)
@@ -80,7 +80,7 @@ def build_reference(run: TrainedRun, expected: Expected, folder: Path) -> Export
     return check
 
 
-def calibrate_on_validation(run: TrainedRun, folder: Path) -> Model:
+def calibrate_on_validation(run: ExportSource, folder: Path) -> Model:
     """Calibrate the model in `folder` on its own scores: rounded weights shift them a little to one side."""
     validation = run.data["validation"]
     scores = predict(Model.load(folder), validation.text.tolist())
@@ -112,7 +112,7 @@ def check_export(model: Model, expected: Expected, folder: Path) -> ExportCheck:
 
 
 def evaluate_on_test(
-    run: TrainedRun, model: Model, expected: Expected, reference: ExportCheck, shipped: ExportCheck
+    run: ExportSource, model: Model, expected: Expected, reference: ExportCheck, shipped: ExportCheck
 ) -> ExportSummary:
     """Evaluate the shipped model on the test split, and the trained model beside it."""
     test = run.data["test"]

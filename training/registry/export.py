@@ -23,7 +23,7 @@ from training.reports import plots
 from training.reports.export_summary import ExportSummary
 
 from . import mlflow_tracking
-from .build import TrainedRun, build
+from .build import ExportSource, build
 
 
 class Export(NamedTuple):
@@ -37,7 +37,7 @@ def export_run(run_id: str, name: str, data_folder: Path, *, compact: bool = Tru
     data = {split: load(split, data_folder) for split in SPLITS}
     if dataset_sha256(data["validation"]) != trained.validation.dataset_sha256:
         raise SystemExit(f"{data_folder}: not the data this run was trained on; give its folder as --data")
-    run = TrainedRun(trained, name, run_id, data, about(data_folder))
+    run = ExportSource(trained, name, run_id, data, about(data_folder))
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / mlflow_tracking.MODEL_FOLDER
         summary = build(run, folder, compact=compact)

@@ -23,13 +23,11 @@ REGISTERED_MODEL = "buzzguard"
 CHALLENGER, CHAMPION = "challenger", "champion"  # aliases of versions of REGISTERED_MODEL
 HOME = Path(".local")
 TRAINED_FILE, PREDICTIONS_FILE, MODEL_FOLDER = "trained.joblib", "predictions.parquet", "model"  # artefacts of a run
-DEFAULTS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 
 
 def connect() -> None:
     """Use the experiment of this project; create it on first use. Raises SystemExit if MLflow is not available."""
-    for name, value in DEFAULTS.items():  # MLflow reads them at every call
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # read at every transfer
     HOME.mkdir(exist_ok=True)
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     with (HOME / "mlflow.lock").open("w") as lock:

@@ -26,7 +26,7 @@ def check_name(option: str, name: str) -> None:
 def write_model_folder(trained: Trained, name: str, run_id: str, folder: Path, *, compact: bool) -> Path:
     """Write a model with the calibration and thresholds of its training; return `folder`.
 
-    Compact is float16 or int8, else float32.
+    With `compact`, weights are float16 or int8 instead of float32.
     """
     folder.mkdir(parents=True, exist_ok=True)
     input_contract = trained.fitted.export(folder, compact=compact)

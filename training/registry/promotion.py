@@ -14,11 +14,10 @@ from sentiment.manifest import Registry
 from sentiment.model import Model
 from training.evaluation import bootstrap, metrics
 from training.evaluation.latency import median_latency_ms
-from training.scoring.predict import predict
+from training.scoring.predict import MODELS, predict
 
 from .model_folder import folder_bytes
 
-MODELS = Path("models")
 LATENCY_TOLERANCE = 1.05  # two measurements of the same model, taken in turns, differ by up to 5%
 
 
@@ -71,7 +70,10 @@ def check_size(folder: Path, limit: float) -> GateResult:
 
 
 def check_latency(challenger: Model, incumbent: Model | None, limit: float) -> GateResult:
-    """Compare the latency with a limit in milliseconds or, if the incumbent exceeds it on this machine, with that."""
+    """Compare the latency with a limit in milliseconds.
+
+    If the incumbent exceeds it on this machine, compare with the incumbent's latency.
+    """
     latency, *others = median_latency_ms(challenger, *([incumbent] if incumbent else []))
     measured = f"a tweet of 30 tokens: {latency:.2f} ms" + "".join(f", incumbent {other:.2f} ms" for other in others)
     allowed = max([limit, *(LATENCY_TOLERANCE * other for other in others)])
@@ -80,7 +82,10 @@ def check_latency(challenger: Model, incumbent: Model | None, limit: float) -> G
 
 
 def check_quality(challenger: Model, incumbent: Model, dataset: str, rows: pd.DataFrame) -> Iterator[GateResult]:
-    """Compare the primary metrics with the incumbent's: worse is worse with 95% confidence (paired bootstrap)."""
+    """Compare the primary metrics with the incumbent's.
+
+    A metric is worse if the whole 95% interval of the difference is below 0 (paired bootstrap).
+    """
     texts, labels = rows.text.tolist(), rows.label.to_numpy()
     new, old = (metrics.predictions(labels, predict(model, texts).probability) for model in (challenger, incumbent))
     for name, (low, high) in bootstrap.paired_differences(metrics.PRIMARY, new, old).items():

@@ -23,7 +23,7 @@ from . import mlflow_tracking
 
 
 class Training(NamedTuple):
-    """What makes two trainings the same one."""
+    """One training. Two with equal fields are the same and share a folder."""
 
     family: str
     configuration: msgspec.Struct

@@ -1,1 +1,1 @@
-"""Text, tables and plots about models: model cards, docs/models.md, figures. Nothing here measures a model."""
+"""Text, tables and plots about models: model cards and docs/models.md. Nothing here measures a model."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sentiment.manifest import IdsCounts, Manifest, Thresholds, TokenIds, WordPieces
 from training.evaluation import calibration, metrics
-from training.evaluation.calibration import Recalibration
+from training.evaluation.calibration import CalibrationGain
 from training.evaluation.estimates import Estimates
 from training.families import FAMILIES
 
@@ -18,7 +18,7 @@ from .tables import to_markdown
 
 CARD = "MODEL_CARD.md"
 DECISIONS = metrics.names(["decision"])
-FIGURES = [name for name in metrics.names(metrics.EVALUATED) if name not in DECISIONS]
+CARD_METRICS = [name for name in metrics.names(metrics.EVALUATED) if name not in DECISIONS]
 # Calibration does not change the ranking, so not the AUC; F1 follows from precision and recall.
 CALIBRATED = [name for name in metrics.names(metrics.EVALUATED) if name not in ("auc", "f1")]
 
@@ -40,7 +40,7 @@ meant to judge people, to moderate what others write, or to decide anything alon
 {n:,} texts that were never trained or tuned on; no near-duplicate of one is in the training data
 (sha256 {dataset:.16}…). In brackets: 95% bootstrap intervals.
 
-{figures}
+{metrics}
 
 What its decisions are worth: of what it would publish, how much is positive, and how much of all that is positive it
 would publish; the same for hold and negative.
@@ -75,7 +75,7 @@ _CALIBRATED = """\
 (sha256 {dataset:.16}…). Thresholds were chosen on them for a precision of 0.95 with 95% confidence:
 {thresholds}.
 
-{figures}
+{metrics}
 
 Figures of these texts; "calibrated" is cross-fitted: no text is judged by what was fitted on it. They hold where as
 many are positive. Made {created} by `python -m training calibrate`.
@@ -112,31 +112,31 @@ def render(summary: ExportSummary) -> str:
         milliseconds=summary.shipped.latency_ms,
         n=overall.n,
         dataset=evaluation.dataset_sha256,
-        figures=to_markdown(tables.estimates(rows, FIGURES)),
-        decisions=to_markdown(tables.estimates(rows, DECISIONS)),
+        metrics=to_markdown(tables.estimates_table(rows, CARD_METRICS)),
+        decisions=to_markdown(tables.estimates_table(rows, DECISIONS)),
         difference=summary.reference.largest_difference,
         compared=summary.reference.texts,
         label_changes=summary.shipped.label_changes,
-        slices=to_markdown(tables.slices(evaluation.slices)),
-        behaviour=to_markdown(tables.behaviour(evaluation.behaviour)),
+        slices=to_markdown(tables.slices_table(evaluation.slices)),
+        behaviour=to_markdown(tables.behaviour_table(evaluation.behaviour)),
         run_id=manifest.run_id,
         created=manifest.created,
     )
 
 
-def render_calibrated(source: Manifest, calibrated: Manifest, recalibration: Recalibration, source_card: str) -> str:
+def render_calibrated(source: Manifest, calibrated: Manifest, gain: CalibrationGain, source_card: str) -> str:
     """Return the card of a model that `calibrate` made, followed by the card of the model it was made from."""
-    rows = {"as it was": recalibration.before, "calibrated": recalibration.after}
+    rows = {"as it was": gain.before, "calibrated": gain.after}
     return _CALIBRATED.format(
         name=calibrated.name,
         version=calibrated.version,
         source=source.name,
         source_version=source.version,
-        n=recalibration.after.n,
-        positive=recalibration.after.positive,
+        n=gain.after.n,
+        positive=gain.after.positive,
         dataset=calibrated.metrics["validation"].dataset_sha256,
         thresholds=describe_thresholds(calibrated.thresholds),
-        figures=to_markdown(tables.estimates(rows, CALIBRATED)),
+        metrics=to_markdown(tables.estimates_table(rows, CALIBRATED)),
         created=calibrated.created,
         card=source_card,
     )

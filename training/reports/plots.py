@@ -13,29 +13,29 @@ from sklearn.metrics import ConfusionMatrixDisplay, roc_curve
 
 from training.evaluation.metrics import Floats, Labels
 
-matplotlib.rcParams["svg.hashsalt"] = "buzzguard"  # equal figures give equal files
+matplotlib.rcParams["svg.hashsalt"] = "buzzguard"  # equal plots give equal files
 
 SIZE = (5, 4)  # inches
-CURVES = ("loss", "accuracy", "auc", "precision", "rate")
+LEARNING_CURVE_METRICS = ("loss", "accuracy", "auc", "precision", "rate")
 LINES = cycler(linestyle=["-", "--", ":"]) * cycler(color=matplotlib.color_sequences["tab10"])  # for thirty curves
 
 
 def diagnostic_plots(labels: Labels, probability: Floats) -> dict[str, Figure]:
     """Return the ROC curve, calibration curve and confusion matrix of calibrated probabilities."""
     return {
-        "roc": roc(labels, probability),
-        "calibration": calibration(labels, probability),
-        "confusion": confusion(labels, probability),
+        "roc": plot_roc(labels, probability),
+        "calibration": plot_calibration(labels, probability),
+        "confusion": plot_confusion(labels, probability),
     }
 
 
-def roc(labels: Labels, probability: Floats) -> Figure:
+def plot_roc(labels: Labels, probability: Floats) -> Figure:
     """Plot the ROC curve of one model."""
     fpr, tpr, _ = roc_curve(labels, probability)
-    return curves({"": list(zip(fpr, tpr, strict=True))})
+    return plot_roc_curves({"": list(zip(fpr, tpr, strict=True))})
 
 
-def curves(models: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
+def plot_roc_curves(models: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
     """Plot a ROC curve for each model, given its points (false positive rate, true positive rate)."""
     figure, axes = _axes("false positive rate", "true positive rate")
     axes.set_prop_cycle(LINES)
@@ -47,7 +47,7 @@ def curves(models: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
     return figure
 
 
-def calibration(labels: Labels, probability: Floats) -> Figure:
+def plot_calibration(labels: Labels, probability: Floats) -> Figure:
     """Plot the share of positive texts against the predicted probability, in equally full bins."""
     figure, axes = _axes("predicted P(positive)", "share that is positive")
     observed, predicted = calibration_curve(labels, probability, n_bins=15, strategy="quantile")
@@ -55,7 +55,7 @@ def calibration(labels: Labels, probability: Floats) -> Figure:
     return figure
 
 
-def confusion(labels: Labels, probability: Floats) -> Figure:
+def plot_confusion(labels: Labels, probability: Floats) -> Figure:
     """Plot the confusion matrix at 0.5."""
     figure = Figure(SIZE, layout="constrained")
     names = ["negative", "positive"]
@@ -67,7 +67,7 @@ def confusion(labels: Labels, probability: Floats) -> Figure:
 
 def learning_curves(history: Mapping[str, Sequence[tuple[int, float]]]) -> dict[str, Figure]:
     """Plot each metric by step; return {} if the training has no steps."""
-    names = [name for name in CURVES if name in history]
+    names = [name for name in LEARNING_CURVE_METRICS if name in history]
     if not names:
         return {}
     figure = Figure((SIZE[0], 1.6 * len(names)), layout="constrained")

@@ -1,4 +1,4 @@
-"""Rows about estimates, slices and behavioural tests, for Markdown and for the console."""
+"""Tables of estimates, slices and behavioural tests, for Markdown and for the console."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Self
@@ -21,7 +21,7 @@ class Table(NamedTuple):
         return self._replace(head=[*self.head, head], rows=rows)
 
 
-def estimate(estimates: Estimates, name: str) -> str:
+def format_estimate(estimates: Estimates, name: str) -> str:
     """Return a metric, with its interval if it has one."""
     if name not in estimates.values:
         return UNDEFINED
@@ -32,44 +32,48 @@ def estimate(estimates: Estimates, name: str) -> str:
     return f"{value} ({low:.4f}–{high:.4f})"
 
 
-def title(name: str) -> str:
+def label(name: str) -> str:
+    """Return a metric's name as tables show it."""
     return name.replace("_", " ")
 
 
-def estimates(rows: Mapping[str, Estimates], names: Sequence[str]) -> Table:
-    """A row for each of `rows`, a column for each metric."""
+def estimates_table(rows: Mapping[str, Estimates], names: Sequence[str]) -> Table:
+    """Return a table with a row for each of `rows` and a column for each metric."""
     return Table(
-        ["", *map(title, names)],
-        [[row, *(estimate(found, name) for name in names)] for row, found in rows.items()],
+        ["", *map(label, names)],
+        [[row, *(format_estimate(found, name) for name in names)] for row, found in rows.items()],
     )
 
 
-def slices(found: Mapping[str, Estimates | None]) -> Table:
-    """A row for each slice that is not empty."""
+def slices_table(slices: Mapping[str, Estimates | None], *, show_empty: bool = False) -> Table:
+    """Return a table with a row for each slice that has texts or, with `show_empty`, for every slice."""
     return Table(
         ["", "texts", "positive", *SLICE_METRICS],
-        [
-            [name, f"{part.n:,}", f"{part.positive:.0%}", *(estimate(part, metric) for metric in SLICE_METRICS)]
-            for name, part in found.items()
-            if part is not None
-        ],
+        [[name, *_slice_cells(found)] for name, found in slices.items() if found is not None or show_empty],
     )
 
 
-def behaviour(results: Iterable[CheckResult]) -> Table:
-    """A row for each behavioural test."""
+def _slice_cells(slice_: Estimates | None) -> list[str]:
+    if slice_ is None:
+        return ["0", "-", *["-" for _ in SLICE_METRICS]]
+    return [f"{slice_.n:,}", f"{slice_.positive:.0%}", *(format_estimate(slice_, name) for name in SLICE_METRICS)]
+
+
+def behaviour_table(results: Iterable[CheckResult], *, signed: bool = False) -> Table:
+    """Return a table with a row for each behavioural test. With `signed`, a change in a direction has its sign."""
     return Table(
         ["", "kind", "failed", "mean change of P(positive)"],
         [
-            [
-                result.name,
-                result.kind,
-                f"{result.failures} of {result.cases}",
-                "" if result.change is None else f"{result.change:.3f}",
-            ]
+            [result.name, result.kind, f"{result.failures} of {result.cases}", _change(result, signed=signed)]
             for result in results
         ],
     )
+
+
+def _change(result: CheckResult, *, signed: bool) -> str:
+    if result.change is None:
+        return ""
+    return f"{result.change:+.3f}" if signed and result.kind == "direction" else f"{result.change:.3f}"
 
 
 def to_markdown(table: Table) -> str:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import batched
+from pathlib import Path
 
 import numpy as np
 
 from sentiment.model import Model, Scores
 
+MODELS = Path("models")  # the model folders that are deployed, and registry.json
 BATCH_SIZE = 256  # texts per call of the model; Spark gives one batch to one core
 
 

@@ -13,7 +13,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from sentiment.manifest import Thresholds
 from sentiment.model import Scores
 from sentiment.verdict import verdict
-from training.data.chunked_files import FORMATS, Added, File
+from training.data.chunked_files import FORMATS, AddedColumns, File
 from training.scoring.engine import Engine
 from training.scoring.predict import BATCH_SIZE, concatenate_scores
 
@@ -73,7 +73,7 @@ def _count_valid_rows(file: File[Any], source: Path) -> int:
     return row
 
 
-def _to_columns(texts: Sequence[str], scores: Scores, thresholds: Thresholds) -> Added:
+def _to_columns(texts: Sequence[str], scores: Scores, thresholds: Thresholds) -> AddedColumns:
     verdicts = [
         verdict(text, probability, unknown, thresholds)
         for text, probability, unknown in zip(

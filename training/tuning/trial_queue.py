@@ -4,8 +4,8 @@ The processes communicate through the user attributes of the trials:
 
     owner       the process that runs the trial
     seen        the time of its last heartbeat
-    repeats     the number of the trial that this one repeats, because its process died or was stopped
-    deaths      how many processes died while they ran this trial or the ones it repeats
+    repeats     the number of the trial that this one repeats, because its process crashed or was stopped
+    deaths      how many processes crashed while they ran this trial or the ones it repeats
     withdrawn   set if the trial was one too many
 """
 
@@ -78,7 +78,7 @@ def heartbeat(trial: optuna.Trial) -> Iterator[None]:
 
 
 def requeue_lost_trials(study: optuna.Study) -> None:
-    """Requeue the running trials whose process died."""
+    """Requeue the running trials whose process crashed."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_lost(trial):
             requeue(study, trial.number, crashes=1)

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,26 +112,35 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, config: StudyConfig, dat
         {"family": config.family, "texts": len(data["train"])} | flatten(msgspec.to_builtins(configuration))
     )
     folder = _trial_folder(study, trial)
+    context = RunContext(folder, _reporter(trial), mlflow_tracking.load_model)
     try:
-        value = objective(
-            config.family, configuration, data, RunContext(folder, _reporter(trial), mlflow_tracking.load_model)
-        )
+        outcome = _tell_outcome(study, trial, partial(objective, config.family, configuration, data, context))
+    except UpdateFinishedTrialError:
+        outcome = "was taken for dead and given to another process"
+    mlflow.set_tag("outcome", outcome)
+    console.print(f"trial {trial.number}: {outcome}", markup=False)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tell_outcome(study: optuna.Study, trial: optuna.Trial, train: Callable[[], float]) -> str:
+    """Train, tell the study the outcome, and return it in words.
+
+    Raises UpdateFinishedTrialError if another process has taken over the trial.
+    """
+    try:
+        value = train()
         study.tell(trial, value)
-        outcome = f"{value:.4f}"
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
-        outcome = "pruned"
-    except UpdateFinishedTrialError:
-        outcome = "timed out and was given to another process"
+        return "pruned"
     except MlflowException:
         raise
     except Exception as error:  # one trial fails; other settings may work
         outcome = f"{type(error).__name__}: {error}"
-        trial.set_user_attr("error", outcome)
+        trial.set_user_attr("error", outcome)  # of a trial that was taken over: raises UpdateFinishedTrialError
         study.tell(trial, state=TrialState.FAIL)
-    mlflow.set_tag("outcome", outcome)
-    console.print(f"trial {trial.number}: {outcome}", markup=False)
-    shutil.rmtree(folder, ignore_errors=True)
+        return outcome
+    return f"{value:.4f}"
 
 
 def objective(name: str, configuration: Any, data: Data, context: RunContext) -> float:
