@@ -94,15 +94,15 @@ def test_restores_a_lost_table_without_what_was_erased(
     start_app: StartApp, azurite: Azurite, environment: dict[str, str], store: TableFeedbackStore, now: datetime
 ) -> None:
     app = start_app(**environment)
-    said = {comment: give_feedback(app, comment) for comment in ("kept", "erased", "lost and erased", "changed")}
+    prediction_ids = {comment: give_feedback(app, comment) for comment in ("kept", "erased", "lost and erased", "changed")}
     rows = {row.comment: row for row in store.reported_wrong(now - DAY, now - DAY, now + DAY)}
-    assert app.http.delete(f"/api/feedback/{said['changed']}").status_code == 204
-    changed = {"prediction_id": said["changed"], "correct": False, "comment": "changed twice"}
+    assert app.http.delete(f"/api/feedback/{prediction_ids['changed']}").status_code == 204
+    changed = {"prediction_id": prediction_ids["changed"], "correct": False, "comment": "changed twice"}
     assert app.http.post("/api/feedback", json=changed).status_code == 201  # not what was erased
     assert night(app).status_code == 202
-    assert app.http.delete(f"/api/feedback/{said['erased']}").status_code == 204
+    assert app.http.delete(f"/api/feedback/{prediction_ids['erased']}").status_code == 204
     lose(azurite)
-    assert app.http.delete(f"/api/feedback/{said['lost and erased']}").status_code == 204
+    assert app.http.delete(f"/api/feedback/{prediction_ids['lost and erased']}").status_code == 204
     assert night(app).status_code == 202  # must not empty the copy, although the table is empty
     assert "WARNING buzzguard.export: The table has lost 2 rows of the export" in app.log.read_text()
 
