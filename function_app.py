@@ -19,10 +19,9 @@ from cloud import telemetry
 from cloud.settings import MailSettings, Settings, read_settings
 from cloud.table_storage import TableFeedbackStore, TableIncidentStore
 from feedback.receipt import Receipts
-from functions import feedback, health, incident, models, not_found, page, predict, retention
-from functions.openapi import route, viewer
 from functions.shared.api import Api
 from functions.shared.service import Service
+from functions.triggers import register_triggers
 from sentiment.errors import ModelError
 from sentiment.manifest import read_champion
 from sentiment.model import Model
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from feedback.incident import IncidentReporter
 
 ROOT = Path(functions.__file__).parents[1]  # of the checkout or the package; this file may run from a copy elsewhere
-MODELS = ROOT / "models"
+MODELS_FOLDER = ROOT / "models"
 MAX_CONCURRENT_REQUESTS = 32  # host.json's maxConcurrentRequests
 
 log = logging.getLogger("buzzguard")
@@ -41,23 +40,8 @@ log = logging.getLogger("buzzguard")
 def create_app(settings: Settings) -> func.FunctionApp:
     """Return the function app with all triggers. Starts telemetry, so call it once per process."""
     telemetry.start(settings.applicationinsights_connection_string)
-    service = _create_service(settings)
     app = func.FunctionApp()
-    api = Api(app, settings.auth_level)
-    predict.register(api, service)
-    feedback.register(api, service)
-    health.register(api, service)
-    incident.register(api, service)
-    retention.register(app, service)
-    if service.export is not None:
-        from functions import export  # imported lazily: few deployments have an export
-
-        export.register(app, service, service.export)
-    models.register(api, service)
-    route.register(api, service)
-    viewer.register(api)
-    page.register(api)
-    not_found.register(api)
+    register_triggers(Api(app, settings.auth_level), _create_service(settings))
     return app
 
 
@@ -65,7 +49,7 @@ def _create_service(settings: Settings) -> Service:
     receipt_age = timedelta(days=settings.receipt_days)
     return Service(
         loaded_model=_load_model(settings.model),
-        models_folder=MODELS,
+        models_folder=MODELS_FOLDER,
         build=_read_build(),
         receipts=Receipts(settings.receipt_keys, receipt_age),
         receipt_age=receipt_age,
@@ -88,7 +72,7 @@ def _load_model(name: str | None) -> Model | ModelError:
     Return the error if that fails: feedback and erasure must work without a model.
     """
     try:
-        return Model.load(MODELS / (name or read_champion(MODELS)))
+        return Model.load(MODELS_FOLDER / (name or read_champion(MODELS_FOLDER)))
     except ModelError as error:
         log.error("No model is served: %s", error)
         return error

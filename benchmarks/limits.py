@@ -1,4 +1,4 @@
-"""What is measured, and the limits that it must keep."""
+"""What is measured, the limits that it must keep, and the paths and units that all measurements share."""
 
 from pathlib import Path
 from typing import NamedTuple

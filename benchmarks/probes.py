@@ -34,25 +34,14 @@ STAGES = {
         "cloud.settings",
         "cloud.table_storage",
     ],
-    "functions": [
-        "functions.predict",
-        "functions.feedback",
-        "functions.health",
-        "functions.incident",
-        "functions.retention",
-        "functions.models",
-        "functions.openapi.route",
-        "functions.openapi.viewer",
-        "functions.page",
-        "functions.not_found",
-    ],
+    "functions": ["functions.triggers"],
     "model load (function_app.create_app)": ["function_app"],
     "devhost": ["devhost.host.loader"],
 }
 
 
 def floor() -> None:
-    """What every app with this model needs: the interpreter, azure.functions, an open session."""
+    """Open a session and nothing else: the floor of every app with this model."""
     import os
 
     import azure.functions  # noqa: F401
@@ -81,7 +70,7 @@ def app() -> None:
 
 
 def stages() -> None:
-    """Do the same as `app` in stages; print when each ended, by perf_counter, whose clock the parent reads too.
+    """Do the same as `app`. Print the perf_counter time at which each stage ended; the parent reads the same clock.
 
     The garbage collector is off: its pauses, some 20 ms in all, would count for whichever stage they fall into.
     """

@@ -61,17 +61,17 @@ def table(report: Report) -> str:
     for name, *cells in rows:
         lines.append("  ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]).rstrip())
     missed = [measurement.name for measurement in report.measurements if measurement.holds is False]
-    verdict = f"Missed: {'; '.join(missed)}." if missed else "Every limit holds."
-    return "\n".join([*lines, "", verdict, *report.notes, f"Written to {RESULTS.relative_to(ROOT)}."])
+    outcome = f"Missed: {'; '.join(missed)}." if missed else "Every limit holds."
+    return "\n".join([*lines, "", outcome, *report.notes, f"Written to {RESULTS.relative_to(ROOT)}."])
 
 
 def _row(measurement: Measurement) -> tuple[str, ...]:
     bounded = f"{measurement.bounded} " if measurement.n > 1 else ""
     limit = f"{bounded}≤ {measurement.limit:g}" if measurement.limit is not None else ""
-    verdict = {True: "holds", False: "MISSED", None: ""}[measurement.holds]
+    outcome = {True: "holds", False: "MISSED", None: ""}[measurement.holds]
     p50, p95 = _number(measurement.p50), _number(measurement.p95)
     baseline, ratio = _number(measurement.baseline), _number(measurement.ratio)
-    return measurement.name, f"{measurement.n:,}", p50, p95, measurement.unit, baseline, ratio, limit, verdict
+    return measurement.name, f"{measurement.n:,}", p50, p95, measurement.unit, baseline, ratio, limit, outcome
 
 
 def _number(value: float | None) -> str:

@@ -73,7 +73,7 @@ def _link(context: dict[str, Any] | None) -> str | None:
 
 
 def _parse_utc(text: str) -> datetime | None:
-    """Parse a time as Azure writes it. Return None if it is no time, or .NET's smallest or largest one."""
+    """Parse a time as Azure writes it. Return None if it is invalid, or .NET's minimum or maximum."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

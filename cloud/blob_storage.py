@@ -24,7 +24,8 @@ from .settings import Settings
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient
 
-# The retry policy. A person waits until an erasure is noted: at most MAX_ATTEMPTS times twice REQUEST_TIMEOUT_SECONDS.
+# The retry policy. A person waits until an erasure is noted: for at most MAX_ATTEMPTS attempts, each of which may take
+# REQUEST_TIMEOUT_SECONDS to connect and as long again to read.
 MAX_ATTEMPTS = 2
 RETRY_AFTER_SECONDS = 5  # what the caller is asked to wait
 DAY_TIMEOUT_SECONDS = 6  # to read or write a part of a day, or to list blobs

@@ -21,9 +21,9 @@ from .settings import Settings
 if TYPE_CHECKING:
     from azure.data.tables import TableClient, TableEntity
 
-# The retry policy; `_call_with_retry` applies it to every request. A person waits for most of them: at most
-# MAX_ATTEMPTS times twice REQUEST_TIMEOUT_SECONDS. The SDK's own retries are off: they would go on for minutes, and as
-# long as the server's Retry-After asks.
+# The retry policy; `_call_with_retry` applies it to every request. A person waits for most of them: for at most
+# MAX_ATTEMPTS attempts, each of which may take REQUEST_TIMEOUT_SECONDS to connect and as long again to read. The SDK's
+# own retries are off: they would go on for minutes, and as long as the server's Retry-After asks.
 MAX_ATTEMPTS = 2
 RETRY_AFTER_SECONDS = 5  # what the caller is asked to wait
 SCAN_TIMEOUT_SECONDS = 6  # to read a page or to write a batch; the service itself gives up after 5

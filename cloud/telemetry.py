@@ -3,7 +3,7 @@
     telemetry.event("feedback_erased", receipt=digest)
     telemetry.record("predict.duration", milliseconds)
 
-Never put into it what a person wrote.
+Never put text that a person wrote into it.
 
 OpenTelemetry takes half a second and 42 MB to import. It is set up in a background thread after the first response;
 until then records are buffered, each with its own time and trace.
@@ -72,7 +72,7 @@ def record(metric: Metric, value: float, /, **attributes: str) -> None:
 
 
 def is_enabled() -> bool:
-    """Whether anything takes events and metrics."""
+    """Return whether events and metrics are recorded."""
     return _events.isEnabledFor(logging.INFO)
 
 

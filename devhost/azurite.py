@@ -60,7 +60,7 @@ class Azurite:
         return process.pid if process is not None and process.poll() is None else None
 
     def start(self) -> None:
-        """Start the service and return once it listens. Do nothing if it already runs. Raise HostError if it fails."""
+        """Start the service and return once it listens. Do nothing if it already runs. Raises HostError if it fails."""
         if self.pid is not None:
             return
         try:
@@ -108,7 +108,7 @@ class Azurite:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process, because two services would overwrite each other's data. Raise HostError."""
+    """Hold `folder` for this process, because two services would overwrite each other's data. Raises HostError."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
@@ -119,7 +119,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def _wait_until_listening(process: subprocess.Popen[str], port: int) -> int:
-    """Return the port on which the service listens. `port` is the requested one. Raise HostError if it fails."""
+    """Return the port on which the service listens. `port` is the requested one. Raises HostError if it fails."""
     assert process.stdout is not None
     watchdog = threading.Timer(_START_TIMEOUT_SECONDS, process.kill)
     watchdog.start()

@@ -9,7 +9,7 @@ MAX_PORT = 65535
 
 
 def listen(port: int) -> socket.socket:
-    """Return a socket that listens on `port`; 0 takes any free port. Raise HostError if that fails."""
+    """Return a socket that listens on `port`; 0 takes any free port. Raises HostError if that fails."""
     try:
         return _listen(port)
     except OSError as error:
@@ -21,7 +21,7 @@ def listen(port: int) -> socket.socket:
 
 
 def free_port(preferred: int) -> int:
-    """Return `preferred` if it is free, else any free port. Raise HostError if there is none."""
+    """Return `preferred` if it is free, else any free port. Raises HostError if there is none."""
     for port in (preferred, 0):
         try:
             with _listen(port) as listener:

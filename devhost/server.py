@@ -39,7 +39,7 @@ class Options(Struct, frozen=True, kw_only=True):
 def serve(options: Options) -> None:
     """Serve the app until the process is interrupted.
 
-    Raise HostError if the app cannot run, and KeyboardInterrupt after an orderly shutdown.
+    Raises HostError if the app cannot run, and KeyboardInterrupt after an orderly shutdown.
     """
     settings = LocalSettings.read_or_create(options.app_dir)
     port = _parse_port(os.environ.get("PORT"), settings.port)
@@ -64,7 +64,7 @@ def serve(options: Options) -> None:
 
 
 def _uses_emulator(settings: LocalSettings) -> bool:
-    """Whether local.settings.json points to Azurite and the environment names no other store."""
+    """Return whether local.settings.json points to Azurite and the environment names no other store."""
     return _TABLES_SETTING not in os.environ and ACCOUNT in settings.values.get(_TABLES_SETTING, "")
 
 

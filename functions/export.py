@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import azure.functions as func
 
 from cloud import telemetry
-
-from .shared.service import Service
+from feedback.stores import FeedbackStore
 
 if TYPE_CHECKING:
     from feedback.export import ExportResult, FeedbackExport
@@ -20,17 +19,17 @@ TIME_LIMIT_SECONDS = 40  # of the 60 that host.json's functionTimeout allows; th
 log = logging.getLogger("buzzguard.export")
 
 
-def register(app: func.FunctionApp, service: Service, archive: "FeedbackExport") -> None:
+def register(app: func.FunctionApp, store: FeedbackStore, archive: "FeedbackExport", retention: timedelta) -> None:
     async def export(timer: func.TimerRequest, context: func.Context) -> None:
         with telemetry.trace_context(context.trace_context.trace_parent):
-            await run_export(service, archive)
+            await _run_export(store, archive, retention)
 
     app.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")(export)  # 03:30 UTC, after retention
 
 
-async def run_export(service: Service, archive: "FeedbackExport") -> None:
+async def _run_export(store: FeedbackStore, archive: "FeedbackExport", retention: timedelta) -> None:
     try:
-        exported = await asyncio.to_thread(_export, service, archive, datetime.now(UTC))
+        exported = await asyncio.to_thread(_export, store, archive, retention)
     except Exception:
         log.exception("Feedback was not exported; the next night tries again.")
         raise
@@ -41,8 +40,8 @@ async def run_export(service: Service, archive: "FeedbackExport") -> None:
         log.warning("Time ran out: %d days of feedback are left to the next night.", exported.left)
 
 
-def _export(service: Service, archive: "FeedbackExport", now: datetime) -> "ExportResult":
+def _export(store: FeedbackStore, archive: "FeedbackExport", retention: timedelta) -> "ExportResult":
     from feedback.export import export_feedback
 
-    end = time.monotonic() + TIME_LIMIT_SECONDS
-    return export_feedback(service.store, archive, now - service.retention, now, lambda: time.monotonic() > end)
+    now, end = datetime.now(UTC), time.monotonic() + TIME_LIMIT_SECONDS
+    return export_feedback(store, archive, now - retention, now, lambda: time.monotonic() > end)

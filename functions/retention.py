@@ -20,12 +20,12 @@ log = logging.getLogger("buzzguard.retention")
 def register(app: func.FunctionApp, service: Service) -> None:
     async def retention(timer: func.TimerRequest, context: func.Context) -> None:
         with telemetry.trace_context(context.trace_context.trace_parent):
-            await run_purge(service)
+            await _run_purge(service)
 
     app.timer_trigger(schedule="0 0 3 * * *", arg_name="timer")(retention)  # 03:00 UTC
 
 
-async def run_purge(service: Service) -> None:
+async def _run_purge(service: Service) -> None:
     try:
         purged = await asyncio.to_thread(_purge, service, datetime.now(UTC) - service.retention)
     except Exception:

@@ -67,7 +67,7 @@ type scale = {
 
   @minValue(1)
   @maxValue(1000)
-  @description('Concurrent requests per instance. The same number as maxConcurrentRequests in host.json.')
+  @description('Concurrent requests per instance. Must equal maxConcurrentRequests in host.json.')
   httpConcurrency: int
 
   @minValue(0)

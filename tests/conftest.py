@@ -1,4 +1,4 @@
-"""Fixtures that several folders share: a tiny model, storage, the running app."""
+"""Fixtures that several folders share: a tiny model, storage, the running app, a closed port."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from devhost.azurite import Azurite
 from infra.package import PACKAGES
 from sentiment.manifest import MANIFEST_FILE, Manifest, read_manifest
 from sentiment.model import Model
-from tests.support import blobs
+from tests.support import blobs, ports
 from tests.support.app import App, StartApp, running
 from tests.support.paths import ROOT, TINY_MODEL
 
@@ -90,3 +90,10 @@ def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
 def app(start_app: StartApp, azurite: Azurite) -> App:
     """Return the app with the settings of a laptop."""
     return start_app(TABLES_CONNECTION_STRING=azurite.connection_string)
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Yield a port that refuses connections."""
+    with ports.closed_port() as port:
+        yield port

@@ -134,9 +134,9 @@ function draw() {
 /** @param {(Prediction | null)[]} predictions of the whole job */
 function doneText(predictions) {
   const skipped = predictions.filter((prediction) => !prediction).length;
-  const said = [t("many.done", { n: predictions.length - skipped })];
-  if (skipped) said.push(t("many.skipped", { n: skipped }));
-  return said.join(", ");
+  const parts = [t("many.done", { n: predictions.length - skipped })];
+  if (skipped) parts.push(t("many.skipped", { n: skipped }));
+  return parts.join(", ");
 }
 
 /**
@@ -144,9 +144,9 @@ function doneText(predictions) {
  * @param {number} n the total
  */
 function progress(done, n) {
-  const said = t(state === "running" ? "many.running" : "many.paused", { done, n });
+  const text = t(state === "running" ? "many.running" : "many.paused", { done, n });
   const bar = element("progress", { max: String(n), value: String(done), "aria-label": t("many.progress") });
-  return element("div", { class: "progress" }, bar, element("p", {}, said));
+  return element("div", { class: "progress" }, bar, element("p", {}, text));
 }
 
 /** @param {number} done */

@@ -113,10 +113,10 @@ function fileSummary() {
     draw();
     lines.focus();
   };
-  const said = element("b", {}, t("many.file", { name: source.name, n: texts().length }));
+  const summary = element("b", {}, t("many.file", { name: source.name, n: texts().length }));
   const first = element("p", { class: "hint excerpt", dir: "auto" }, texts()[0] ?? "");
   return [
-    element("div", { class: "file" }, said, first),
+    element("div", { class: "file" }, summary, first),
     ...columnSelect(source),
     button("remove", t("many.remove"), remove, "quiet"),
   ];
@@ -124,7 +124,7 @@ function fileSummary() {
 
 /** @param {NonNullable<typeof source>} source */
 function columnSelect({ rows, column, headed }) {
-  const width = rows.reduce((most, row) => Math.max(most, row.length), 0); // too many rows to spread into Math.max
+  const width = rows.reduce((max, row) => Math.max(max, row.length), 0); // too many rows to spread into Math.max
   if (width < 2) return [];
   const options = Array.from({ length: width }, (_, index) => {
     const title = (headed && rows[0][index]?.trim()) || t("many.columnN", { n: index + 1 });

@@ -65,10 +65,10 @@ function onInput() {
 function count() {
   const used = weightedLength(field.value);
   const over = used - MAX_WEIGHTED_LENGTH;
-  const most = MAX_WEIGHTED_LENGTH;
-  const said = over > 0 ? t("one.over", { n: over, most }) : t("one.count", { n: used, most });
-  if (over > 0 && counter.dataset.over === "false") announce(said);
+  const max = MAX_WEIGHTED_LENGTH;
+  const text = over > 0 ? t("one.over", { n: over, most: max }) : t("one.count", { n: used, most: max });
+  if (over > 0 && counter.dataset.over === "false") announce(text);
   counter.dataset.over = String(over > 0);
-  byId("counted").textContent = said;
+  byId("counted").textContent = text;
   byId("used", SVGElement).setAttribute("stroke-dasharray", `${Math.min(100, (used / MAX_WEIGHTED_LENGTH) * 100)} 100`);
 }

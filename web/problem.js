@@ -12,15 +12,15 @@ import { t } from "./strings.js";
  * @param {"h2" | "h3"} heading
  */
 export function problemBox(problem, remedy, heading = "h3") {
-  const said = element(
+  const text = element(
     "div",
     { role: "alert" }, // without the button: its countdown must not be read aloud
     element(heading, {}, icon("error"), t(`problem.${problem.kind}`)),
     element("p", {}, t(`problem.${problem.kind}.text`, { detail: problem.detail })),
   );
   if (problem.request && problem.kind === "failed")
-    said.append(element("p", { class: "hint" }, t("problem.request", { id: problem.request })));
-  const box = element("div", { class: "problem", "data-problem": problem.kind }, said);
+    text.append(element("p", { class: "hint" }, t("problem.request", { id: problem.request })));
+  const box = element("div", { class: "problem", "data-problem": problem.kind }, text);
   const signIn = problem.kind === "signin";
   if (signIn) box.append(signInLink());
   if (remedy) box.append(withCountdown(button("remedy", remedy.label, remedy.act, signIn ? "" : "primary"), problem));

@@ -32,8 +32,8 @@ export function decisionHeader({ decision }) {
  * @param {"b" | "h2"} tag
  */
 function advice(decision, tag) {
-  const said = [element(tag, {}, t(`verdict.${decision}`)), element("p", {}, t(`verdict.${decision}.text`))];
-  return [icon(decision), element("div", {}, ...said)];
+  const parts = [element(tag, {}, t(`verdict.${decision}`)), element("p", {}, t(`verdict.${decision}.text`))];
+  return [icon(decision), element("div", {}, ...parts)];
 }
 
 /**
@@ -54,12 +54,12 @@ export function reasons(text, { probability, warnings, explanation }, thresholds
 
 /** @param {Prediction} prediction announced by screen readers */
 export function announcement({ decision, probability, warnings }) {
-  const said = t("verdict.announced", {
+  const summary = t("verdict.announced", {
     decision: t(`verdict.${decision}`),
     text: t(`verdict.${decision}.text`),
     scale: t("scale.value", { percent: percent(probability) }),
   });
-  return [said, ...warnings.map(warningText)].join(" ");
+  return [summary, ...warnings.map(warningText)].join(" ");
 }
 
 /** @param {string} code */

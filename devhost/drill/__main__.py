@@ -44,7 +44,7 @@ def main() -> int:
 
 @contextmanager
 def _simulation() -> Iterator[Simulation]:
-    """Start everything, and kill it afterwards. Raise HostError or DrillFailure if that fails."""
+    """Start everything, and kill it afterwards. Raises HostError or DrillFailure if that fails."""
     clock = Clock()
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -56,7 +56,7 @@ class App:
         self.start()
 
     def start(self) -> None:
-        """Raise HostError if the app does not start."""
+        """Start the app. Raises HostError if that fails."""
         command = [sys.executable, "-m", "devhost", "--no-tables", "--no-monitoring"]
         self._process = subprocess.Popen(command, env=os.environ | self._settings, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout
@@ -82,7 +82,7 @@ class Simulation:
     """A running app, its users and its monitoring, whose clock `advance` moves forward."""
 
     def __init__(self, app: App, monitoring: LocalMonitoring, settings: dict[str, str], clock: Clock) -> None:
-        """`settings` are those of the app. Raise DrillFailure if there is already an alert."""
+        """`settings` are those of the app. Raises DrillFailure if there is already an alert."""
         self.app = app
         self._monitoring = monitoring
         self._clock = clock

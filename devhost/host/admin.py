@@ -21,7 +21,7 @@ class Admin:
         self._keys = keys
 
     async def respond(self, request: Request, path: Sequence[str]) -> Response:
-        """Return the response to a request. `path` is what follows /admin. Raise InvocationError."""
+        """Return the response to a request. `path` is what follows /admin. Raises InvocationError."""
         if self._keys.master and not self._keys.is_authorized(request, "ADMIN"):
             return problem(401)
         match request.method, [segment.lower() for segment in path]:

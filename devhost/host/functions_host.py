@@ -40,7 +40,7 @@ def create_app(
     """Load the function app in `app_dir` and return the ASGI app that serves `routes` and, after them, its functions.
 
     Keys and the maximum body size come from the environment, the route prefix and request limits from host.json. Must
-    not be called inside a running event loop. Raise HostError if the app cannot be loaded.
+    not be called inside a running event loop. Raises HostError if the app cannot be loaded.
     """
     host_json = HostJson.read(app_dir)
     runtime = load_app(app_dir)

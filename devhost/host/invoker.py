@@ -32,7 +32,7 @@ class Invoker:
         self._observer = observer
 
     async def call_http(self, function: str, request: HttpRequest) -> HttpResponse:
-        """Raise InvocationError if the function fails."""
+        """Call an HTTP function. Raises InvocationError if it fails."""
         started, start = datetime.now(UTC), time.perf_counter()
         response: HttpResponse | None = None
         try:
@@ -52,7 +52,7 @@ class Invoker:
             )
 
     async def call_timer(self, function: str) -> None:
-        """Raise InvocationError if the function fails."""
+        """Run a timer function. Raises InvocationError if it fails."""
         started, start = datetime.now(UTC), time.perf_counter()
         traceparent = new_traceparent()
         succeeded = False

@@ -33,7 +33,8 @@ class _BindingInfo(SimpleNamespace):
     undefined = 0  # a data type
 
 
-# Replaces the module of protobuf messages. These are the messages that indexing uses.
+# Replaces the module of protobuf messages. These are the messages that indexing uses. A new version of the runtime that
+# uses another one fails with an AttributeError, which names it.
 _PROTOS = SimpleNamespace(
     StatusResult=_StatusResult,
     BindingInfo=_BindingInfo,
@@ -49,7 +50,7 @@ _PROTOS = SimpleNamespace(
 def load_app(app_dir: Path) -> Runtime:
     """Load and index the app in `app_dir`. A second call returns the same object.
 
-    Must not be called inside a running event loop. Raise HostError if the app cannot be imported, has no functions, or
+    Must not be called inside a running event loop. Raises HostError if the app cannot be imported, has no functions, or
     has a function that no request can reach.
     """
     script = app_dir.resolve() / os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")

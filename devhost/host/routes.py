@@ -35,7 +35,7 @@ class Segment(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "Segment":
-        """Raise ValueError if `text` is neither a literal nor a supported parameter."""
+        """Parse a segment of a route. Raises ValueError if `text` is neither a literal nor a supported parameter."""
         parameter = _PARAMETER.fullmatch(text)
         if parameter:
             return cls(
@@ -78,7 +78,7 @@ class RouteTemplate(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "RouteTemplate":
-        """Raise HostError if the template is invalid or not supported."""
+        """Parse a route. Raises HostError if the template is invalid or not supported."""
         text = text.strip("/")
         try:
             segments = tuple(map(Segment.parse, text.split("/")))

@@ -69,7 +69,7 @@ class Runtime:
         self.routes = routes
 
     async def call_http(self, name: str, request: HttpRequest) -> HttpResponse:
-        """Call an HTTP function. A synchronous one runs in the runtime's thread pool. Raise InvocationError."""
+        """Call an HTTP function. A synchronous one runs in the runtime's thread pool. Raises InvocationError."""
         fields = {
             "method": Datum(request.method, "string"),
             "url": Datum(request.url, "string"),
@@ -89,7 +89,7 @@ class Runtime:
             raise InvocationError(name) from error
 
     async def call_timer(self, name: str, traceparent: str) -> None:
-        """Run a timer function now. Raise InvocationError."""
+        """Run a timer function now. Raises InvocationError."""
         state = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": False}
         await self._invoke(name, Datum(json.dumps(state), "json"), metadata={}, trace=(traceparent, ""))
 
@@ -114,7 +114,7 @@ def _string_data(values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _to_response(returned: Any) -> HttpResponse:
-    """Convert the return value of a function: a str, or an encoded HttpResponse. Raise ValueError if it is invalid.
+    """Convert the return value of a function: a str, or an encoded HttpResponse. Raises ValueError if it is invalid.
 
     The runtime itself refuses all other types (None, bytes, dict), here and on Azure.
     """

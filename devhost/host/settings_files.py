@@ -23,7 +23,7 @@ class HostJson(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, app_dir: Path) -> "HostJson":
-        """Raise HostError if the file is missing or invalid."""
+        """Read host.json. Raises HostError if it is missing or invalid."""
         path = app_dir / "host.json"
         extensions = _require_object(path, "extensions", _read_object(path).get("extensions", {}))
         http = _require_object(path, "extensions.http", extensions.get("http", {}))
@@ -64,7 +64,7 @@ class LocalSettings(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read_or_create(cls, app_dir: Path) -> "LocalSettings":
-        """Read the file. Create it first, with new keys, if it does not exist. Raise HostError if it is invalid."""
+        """Read the file. Create it first, with new keys, if it does not exist. Raises HostError if it is invalid."""
         path = app_dir / "local.settings.json"
         if not path.exists():
             _write_defaults(path)
@@ -132,7 +132,7 @@ def _write_defaults(path: Path) -> None:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file. Raise HostError with the position of an error."""
+    """Return the JSON object in a file. Raises HostError with the position of an error."""
     try:
         content = json.loads(path.read_text("utf-8-sig"))
     except json.JSONDecodeError as error:

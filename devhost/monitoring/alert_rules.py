@@ -131,7 +131,7 @@ class Monitor:
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
-    """Return the rules of an alerts.json with their queries, whose paths are relative to it. Raise HostError."""
+    """Return the rules of an alerts.json with their queries, whose paths are relative to it. Raises HostError."""
     try:
         rules = msgspec.json.decode(path.read_bytes(), type=tuple[Rule, ...])
         return tuple(msgspec.structs.replace(rule, query=(path.parent / rule.query).read_text()) for rule in rules)

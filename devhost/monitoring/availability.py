@@ -125,7 +125,7 @@ def _get_failure(url: str, timeout: timedelta) -> str | None:
 
 
 def read_web_test(path: Path) -> WebTest:
-    """Return the test of an availability.json. Raise HostError if it is missing or invalid."""
+    """Return the test of an availability.json. Raises HostError if it is missing or invalid."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=WebTest)
     except (OSError, msgspec.DecodeError) as error:

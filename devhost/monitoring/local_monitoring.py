@@ -46,7 +46,7 @@ class LocalMonitoring:
     """
 
     def __init__(self, sink: Sink | None = None) -> None:
-        """Telemetry goes to `sink`, by default into `workspace`. Raise HostError if a file in infra/ is invalid."""
+        """Telemetry goes to `sink`, by default into `workspace`. Raises HostError if a file in infra/ is invalid."""
         self.web_test = read_web_test(INFRA / "availability.json")
         log_rules = read_rules(INFRA / "alerts.json")
         # No traffic round the clock is expected on one machine.
@@ -86,8 +86,8 @@ class LocalMonitoring:
             "OTEL_SERVICE_NAME": "buzzguard",
             "SMTP_HOST": host,
             "SMTP_PORT": str(port),
-            "MAIL_FROM": "buzzguard@local.example",
-            "MAIL_TO": "ops@local.example",
+            "MAIL_FROM": "buzzguard@laptop.example",
+            "MAIL_TO": "ops@laptop.example",
             "INCIDENT_KEY": self._incident_key,
         }
 

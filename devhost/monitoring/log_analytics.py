@@ -56,7 +56,7 @@ class Workspace:
     def query(self, kql: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
         """Return the result of a query that runs at `end` over the rows of (start, end].
 
-        Raise duckdb_kql.KqlError or duckdb.Error.
+        Raises duckdb_kql.KqlError or duckdb.Error.
         """
         with self._lock:
             self._flush()

@@ -7,9 +7,9 @@ from typing import Any
 
 from .alert_rules import SUBSCRIPTION, Alert, MetricRule
 
-_RESOURCE_GROUP = f"{SUBSCRIPTION}/resourcegroups/local/providers"
-_WORKSPACE = f"{_RESOURCE_GROUP}/microsoft.operationalinsights/workspaces/local"
-_COMPONENT = f"{_RESOURCE_GROUP}/microsoft.insights/components/local"
+_RESOURCE_GROUP = f"{SUBSCRIPTION}/resourcegroups/laptop/providers"
+_WORKSPACE = f"{_RESOURCE_GROUP}/microsoft.operationalinsights/workspaces/laptop"
+_COMPONENT = f"{_RESOURCE_GROUP}/microsoft.insights/components/laptop"
 _LINKS = (
     "linkToSearchResultsUI",
     "linkToFilteredSearchResultsUI",
@@ -81,7 +81,7 @@ def _log_query(alert: Alert) -> dict[str, Any]:
         "dimensions": [],
         "metricValue": float(alert.rows),
         "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
-        **dict.fromkeys(_LINKS, ""),  # to the portal
+        **dict.fromkeys(_LINKS, ""),  # links to the portal, which does not exist here
     }
 
 

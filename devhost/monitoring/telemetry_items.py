@@ -181,13 +181,13 @@ class Envelope(Struct, rename="camel"):
 
 
 def split_body(body: bytes) -> list[Raw | bytes]:
-    """Return the items in a request body: a JSON array, or one item per line. Raise DecodeError for a broken array."""
+    """Return the items in a request body: a JSON array, or one item per line. Raises DecodeError for a broken array."""
     body = body.strip()
     return list(msgspec.json.decode(body, type=list[Raw])) if body.startswith(b"[") else list(body.splitlines())
 
 
 def parse_item(item: Raw | bytes, now: datetime) -> Iterator[tuple[str, Row]]:
-    """Yield table and row of everything in an item. Raise ValueError, with the reason, if it is invalid."""
+    """Yield table and row of everything in an item. Raises ValueError, with the reason, if it is invalid."""
     envelope = msgspec.json.decode(item, type=Envelope)
     if envelope.i_key.lower() != INSTRUMENTATION_KEY:
         raise ValueError("Invalid instrumentation key")
@@ -210,7 +210,7 @@ def parse_item(item: Raw | bytes, now: datetime) -> Iterator[tuple[str, Row]]:
 
 
 def _parse_milliseconds(duration: str) -> float:
-    """Raise ValueError if `duration` is not a time span."""
+    """Return a time span in milliseconds. Raises ValueError if `duration` is none."""
     parts = _DURATION.fullmatch(duration)
     if parts is None:
         raise ValueError(f"Field 'duration' is not a valid time span: {duration!r}")

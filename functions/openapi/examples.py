@@ -41,7 +41,8 @@ takes at a time (429), or if a request is larger than the platform accepts.
 
 GROUPS = {
     "Predictions": "How texts will be read.",
-    "Feedback": "Whether predictions were right. Three reports of wrong ones within five minutes alert the team.",
+    "Feedback": "Whether predictions were right. "
+    "If three predictions are marked wrong within five minutes, the team is alerted.",
     "Operations": "For operators of the service.",
 }
 
@@ -69,13 +70,13 @@ def entries(receipts: Receipts) -> dict[tuple[str, str], Entry]:
     first, second = (receipts.sign("example@1", 0.9974, "positive", TEXT) for _ in range(2))
     return {
         ("POST", "/api/predict"): _predict(first),
-        ("GET", "/api/models"): MODELS,
+        ("GET", "/api/models"): MODELS_ENTRY,
         ("POST", "/api/feedback"): _feedback(first, second),
         ("DELETE", "/api/feedback/{prediction_id}"): _erase(first),
-        ("POST", "/api/incidents"): INCIDENTS,
-        ("GET", "/api/health/live"): LIVE,
-        ("GET", "/api/health/ready"): READY,
-        ("GET", "/api/openapi.json"): DOCUMENT,
+        ("POST", "/api/incidents"): INCIDENTS_ENTRY,
+        ("GET", "/api/health/live"): LIVE_ENTRY,
+        ("GET", "/api/health/ready"): READY_ENTRY,
+        ("GET", "/api/openapi.json"): DOCUMENT_ENTRY,
     }
 
 
@@ -117,7 +118,7 @@ _CHAMPION = Description(
     Thresholds(publish=0.8484, hold=0.1478),
     {"test": Metrics(27643, "d4" * 32, {"accuracy": 0.8627, "auc": 0.94})},
 )
-MODELS = Entry(
+MODELS_ENTRY = Entry(
     "Predictions",
     "The served model and all shipped models, with versions, thresholds and metrics; and the build of the package.",
     {200: Reply("The models.", {"The champion": ModelsResponse(_CHAMPION, [_CHAMPION], BUILD)})},
@@ -171,7 +172,7 @@ ALERT = {
         },
     },
 }
-INCIDENTS = Entry(
+INCIDENTS_ENTRY = Entry(
     "Operations",
     "For an action group of Azure Monitor, which has its own key. For a burst of bad predictions, the mail lists those "
     "that no mail has listed yet. If there are none, no mail is sent.",
@@ -187,15 +188,15 @@ INCIDENTS = Entry(
     },
     {"An alert that is over": ALERT},
 )
-LIVE = Entry(
+LIVE_ENTRY = Entry(
     "Operations", "Depends on nothing else, not even on a model.", {200: Reply("It responds.", {"Alive": Live()})}
 )
-READY = Entry(
+READY_ENTRY = Entry(
     "Operations",
-    "With the served model and the build of the package. A checkout has no build.",
+    "Returns the served model and the build of the package. A checkout has no build.",
     {200: Reply("They can be made.", {"Ready": Ready(MODEL, BUILD)})},
 )
-DOCUMENT = Entry(
+DOCUMENT_ENTRY = Entry(
     "Operations",
     "OpenAPI 3.1, generated from the types that decode requests and encode responses.",
     {200: Reply("The document.", {"Its beginning": {"openapi": "3.1.0", "info": {"title": "Buzzguard"}}})},

@@ -44,7 +44,7 @@ async def docs_file(request: func.HttpRequest, _: None) -> ApiResponse:
 
 @cache
 def _folder() -> "Folder":
-    """Read the page and the files that it loads, in 0.1 s. Raise Problem if Swagger UI is not installed."""
+    """Read the page and the files that it loads, in 0.1 s. Raises Problem if Swagger UI is not installed."""
     from functions.shared.static_files import Folder
 
     viewer = PACKAGED if PACKAGED.exists() else INSTALLED

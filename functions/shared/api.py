@@ -35,7 +35,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         return ["GET", "HEAD"] if self.method == "GET" else [self.method]
 
     def matches(self, path: str) -> bool:
-        """Whether the host routes `path` here. Case and a trailing slash make no difference."""
+        """Return whether the host routes `path` here. Case and a trailing slash make no difference."""
         return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", self.path) + "/?", path, re.IGNORECASE) is not None
 
 

@@ -69,7 +69,7 @@ def as_azure_function(name: str, handler: Handler, body: Any = None, secret: Sec
 
 
 def _decode(request: func.HttpRequest, decoder: msgspec.json.Decoder[Any]) -> Any:
-    """Return the body as the decoder's type. Raise Problem, with a pointer to the invalid field."""
+    """Return the body as the decoder's type. Raises Problem, with a pointer to the invalid field."""
     body = request.get_body()
     if len(body) > MAX_BODY_BYTES:
         detail = f"A body may have {MAX_BODY_BYTES} bytes; this one has {len(body)}."

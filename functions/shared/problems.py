@@ -154,6 +154,8 @@ class Problem(Exception):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
+        if problem_type not in PROBLEMS.values():
+            raise ValueError(f"PROBLEMS, and so the OpenAPI document, lacks the problem type {problem_type.title!r}")
         self.problem_type = problem_type
         self.pointer = pointer
         self.headers = headers or {}

@@ -23,20 +23,20 @@ RUN_AXE = """async (scheme) => {
   await Promise.all(document.getAnimations().filter(ends).map((one) => one.finished));
   return (await axe.run(scheme === "dark" ? { runOnly: "color-contrast" } : {})).violations;
 }"""
-# What can be seen, and what is said for it; not what people wrote, nor what was announced before.
+# What can be seen, and its accessible names; not what people wrote, nor what was announced before.
 COLLECT = """() => {
-  const said = new Set([document.title]);
+  const words = new Set([document.title]);
   const written = "blockquote, .words [lang], .excerpt, td.tweet > :first-child, #source option, #announcer";
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const parent = walker.currentNode.parentElement;
-    if (parent.checkVisibility() && !parent.closest(written)) said.add(walker.currentNode.data.trim());
+    if (parent.checkVisibility() && !parent.closest(written)) words.add(walker.currentNode.data.trim());
   }
   for (const name of ["aria-label", "aria-valuetext", "placeholder", "title", "alt"])
     for (const one of document.querySelectorAll(`[${name}]`))
-      if (one.checkVisibility()) said.add(one.getAttribute(name));
+      if (one.checkVisibility()) words.add(one.getAttribute(name));
   const states = Array.from(document.querySelectorAll("[data-state]"), (one) => `${one.id} ${one.dataset.state}`);
-  return { words: [...said].filter((text) => /\\p{Letter}/u.test(text)), states };
+  return { words: [...words].filter((text) => /\\p{Letter}/u.test(text)), states };
 }"""
 
 

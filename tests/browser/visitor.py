@@ -99,10 +99,10 @@ class Visitor:
 
     def words(self, key: str, **values: object) -> str:
         """Return the page's text for a key in this language, in the plural form for `n`."""
-        said = _strings(self.language)[key]
-        if isinstance(said, dict):
-            said = said["one" if values["n"] in _SINGULAR[self.language] else "other"]
-        return re.sub(r"\{(\w+)\}", lambda name: str(values[name[1]]), said)
+        text = _strings(self.language)[key]
+        if isinstance(text, dict):
+            text = text["one" if values["n"] in _SINGULAR[self.language] else "other"]
+        return re.sub(r"\{(\w+)\}", lambda name: str(values[name[1]]), text)
 
     def button(self, key: str, **values: object) -> Locator:
         return self.page.get_by_role("button", name=self.words(key, **values), exact=True)

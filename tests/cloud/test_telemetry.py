@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cloud import telemetry
-from cloud.telemetry import EVENTS_LOGGER, MAX_BUFFERED_RECORDS, METRICS_LOGGER, BufferingHandler
+from cloud.telemetry import EVENTS_LOGGER, METRICS_LOGGER, BufferingHandler
 
 request: ContextVar[int] = ContextVar("request", default=0)
 
@@ -50,7 +50,7 @@ def test_event_is_a_record_with_its_fields(records: list[logging.LogRecord]) -> 
     telemetry.event("feedback_erased", receipt="a digest")
     (record,) = records
     fields: Any = record
-    assert (record.name, record.getMessage(), fields.receipt) == (EVENTS_LOGGER, "feedback_erased", "a digest")
+    assert (record.name, record.getMessage(), fields.receipt) == ("buzzguard.watch", "feedback_erased", "a digest")
     assert record.funcName == "test_event_is_a_record_with_its_fields"
 
 
@@ -58,7 +58,7 @@ def test_measurement_is_a_record_with_value_and_attributes(records: list[logging
     telemetry.record("predictions", 1, decision="hold")
     (record,) = records
     measurement: Any = record
-    assert (record.name, record.getMessage()) == (METRICS_LOGGER, "predictions")
+    assert (record.name, record.getMessage()) == ("buzzguard.watch.meter", "predictions")
     assert (measurement.value, measurement.attributes) == (1, {"decision": "hold"})
 
 
@@ -110,7 +110,7 @@ def test_full_buffer_drops_the_oldest_records(handler: BufferingHandler, log: lo
     for n in range(10_000):
         log.info("%d", n)
     handler.open(lambda record: received.append(record.getMessage()))
-    assert received == [str(n) for n in range(10_000 - MAX_BUFFERED_RECORDS, 10_000)]
+    assert received == [str(n) for n in range(10_000 - 2048, 10_000)]
 
 
 @pytest.mark.parametrize("opened", [False, True])

@@ -104,21 +104,21 @@ def test_example_requests_trigger_no_alert_and_store_no_text(document: dict[str,
     assert [essentials["monitorCondition"] for essentials in alerts] == ["Resolved"]
 
 
-def raised() -> set[tuple[str, str]]:
-    """Status and name of every problem type; tests/functions/test_problems.py raises each of them."""
+def problem_types() -> set[tuple[str, str]]:
+    """Return status and name of every problem type. The app cannot answer with another: Problem refuses it."""
     return {(str(problem.status), problem.slug) for problem in PROBLEMS.values()}
 
 
 def test_table_of_errors_lists_every_problem_type(document: dict[str, Any]) -> None:
     rows = re.findall(r"^\| (\d+) \| `([\w-]+)` \| \w.*\. \| \w.*\. \|$", document["info"]["description"], re.MULTILINE)
     assert len(rows) > 10
-    assert sorted(rows) == sorted(raised())
+    assert sorted(rows) == sorted(problem_types())
 
 
 def test_api_guide_lists_every_status() -> None:
     errors = (ROOT / "docs" / "api.md").read_text().partition("\n## Errors\n")[2].partition("\n## ")[0]
     rows = {status for cell in re.findall(r"^\| ([\d, ]+) \|", errors, re.MULTILINE) for status in cell.split(", ")}
-    assert {status for status, _ in raised()} <= rows
+    assert {status for status, _ in problem_types()} <= rows
 
 
 def test_example_error_has_the_status_it_is_shown_under(document: dict[str, Any]) -> None:

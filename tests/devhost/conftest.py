@@ -3,8 +3,7 @@
 import asyncio
 import json
 import shutil
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,14 +55,6 @@ def host_app(tmp_path_factory: pytest.TempPathFactory) -> Starlette:
         patch.setenv("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "1000")
         patch.syspath_prepend(folder)
         return create_app(folder)
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """Yield a port that refuses connections. It stays bound, so that no other program takes it."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        yield unused.getsockname()[1]
 
 
 @pytest.fixture

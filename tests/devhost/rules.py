@@ -1,15 +1,21 @@
-"""Alert rules and times for tests."""
+"""Alert rules, times and queries for tests."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from devhost.monitoring.alert_rules import Alert, Rule
+from devhost.monitoring.log_analytics import Workspace
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 type AddRow = Callable[[float], None]  # minutes after noon
+
+
+def query(workspace: Workspace, kql: str, end: datetime = NOON) -> list[dict[str, Any]]:
+    """Run a query over the day before `end`."""
+    return workspace.query(kql, end - DAY, end)
 
 
 def rule(

@@ -15,11 +15,10 @@ from devhost.monitoring.local_monitoring import INFRA
 from devhost.monitoring.log_analytics import MAX_AGE, Workspace
 from devhost.monitoring.telemetry_items import INSTRUMENTATION_KEY
 from tests.devhost.conftest import Ask, MakeAsk, build_app
+from tests.devhost.rules import DAY, NOON, query
 
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SCHEMA = json.loads((INFRA / "workspace.json").read_text())
-DAY = timedelta(days=1)
 
 
 def item(type_: str, data: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -101,10 +100,6 @@ def track(workspace: Workspace, make_ask: MakeAsk) -> Ask:
         return ask("POST", path, content=content, headers={"content-encoding": "identity"} | headers)
 
     return send
-
-
-def query(workspace: Workspace, kql: str, end: datetime = NOON) -> list[dict[str, Any]]:
-    return workspace.query(kql, end - DAY, end)
 
 
 @pytest.mark.parametrize(("table", "sent", "columns"), [(table, *rest) for table, rest in TABLE_ITEMS.items()])

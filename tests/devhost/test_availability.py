@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -15,10 +15,9 @@ from devhost.monitoring.alert_rules import Alert, Monitor
 from devhost.monitoring.availability import Prober, WebTest, read_web_test
 from devhost.monitoring.local_monitoring import INFRA
 from devhost.monitoring.log_analytics import Row, Workspace
+from tests.devhost.rules import MINUTE, NOON
 from tests.support.http_server import serve_http
 
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
 HANGS = 0  # a status: do not respond
 
 

@@ -100,7 +100,8 @@ def test_reports_port_in_use(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         azurite = Azurite(tmp_path, port)
-        with pytest.raises(HostError, match=f"^Azurite's port {port} is in use: .*$"):
+        message = f"^Azurite's port {port} is in use: stop the other program, or choose another port$"
+        with pytest.raises(HostError, match=message):
             azurite.start()
         assert azurite.pid is None
 

@@ -2,15 +2,12 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from devhost.monitoring.local_monitoring import INFRA
 from devhost.monitoring.log_analytics import MAX_AGE, Workspace
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
+from tests.devhost.rules import DAY, MINUTE, NOON, query
 
 
 @pytest.fixture
@@ -18,21 +15,16 @@ def workspace() -> Workspace:
     return Workspace(json.loads((INFRA / "workspace.json").read_text()))
 
 
-def query(workspace: Workspace, kql: str, end: datetime = NOON) -> list[dict[str, Any]]:
-    return workspace.query(kql, end - DAY, end)
-
-
 def add(workspace: Workspace, generated: datetime, ingested: datetime, message: str = "m") -> None:
     workspace.add("AppTraces", {"TimeGenerated": generated, "Message": message}, ingested)
 
 
 def test_query_finds_ingested_rows_of_its_window(workspace: Workspace) -> None:
-    minute = timedelta(minutes=1)
     for generated, ingested in ((0, 0), (5, 5), (5, 9), (10, 10)):
-        add(workspace, NOON + generated * minute, NOON + ingested * minute, f"{generated} {ingested}")
+        add(workspace, NOON + generated * MINUTE, NOON + ingested * MINUTE, f"{generated} {ingested}")
 
     def find(start: int, end: int) -> list[str]:
-        rows = workspace.query("AppTraces | project Message", NOON + start * minute, NOON + end * minute)
+        rows = workspace.query("AppTraces | project Message", NOON + start * MINUTE, NOON + end * MINUTE)
         return sorted(row["Message"] for row in rows)
 
     assert find(-1, 4) == ["0 0"]

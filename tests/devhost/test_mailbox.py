@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from devhost.monitoring.local_monitoring import LocalMonitoring
-from devhost.monitoring.mailbox import MAX_MAIL_BYTES, MAX_MAILS, Mailbox
+from devhost.monitoring.mailbox import MAX_MAIL_BYTES, Mailbox
 from tests.devhost.conftest import Ask, MakeAsk
 
 HOSTILE_HTML = '<p>Hello</p><script>alert(1)</script><img src="http://tracker.example/p.gif">'
@@ -141,17 +141,17 @@ def test_broken_mail_does_not_hide_others(smtp: smtplib.SMTP, ask: Ask, content:
     assert ask("GET", "/mailbox/1").status_code == 200
 
 
-def test_keeps_only_the_last_mails() -> None:
+def test_keeps_only_the_last_200_mails() -> None:
     mailbox = Mailbox(lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
     async def receive() -> None:
-        for number in range(MAX_MAILS + 5):
+        for number in range(205):
             envelope = SimpleNamespace(content=f"Subject: {number}\r\n\r\n".encode(), rcpt_tos=["ops@example.org"])
             assert (await mailbox.handle_DATA(None, None, envelope)).startswith("250")
 
     asyncio.run(receive())
-    assert [mail.subject for mail in mailbox.mails] == [str(number) for number in range(5, MAX_MAILS + 5)]
-    assert mailbox.mails[-1].number == MAX_MAILS + 5
+    assert [mail.subject for mail in mailbox.mails] == [str(number) for number in range(5, 205)]
+    assert mailbox.mails[-1].number == 205
 
 
 def test_rejects_mail_over_the_size_limit(smtp: smtplib.SMTP, mailbox: Mailbox) -> None:

@@ -20,11 +20,16 @@ def test_free_port_replaces_port_in_use(used_port: int) -> None:
 
 
 def test_free_port_prefers_the_given_port() -> None:
-    port = free_port(0)
-    assert free_port(port) == port
+    with socket.socket() as reserved:
+        # Bound, so no other program gets the port; does not listen, so free_port can still take it.
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        assert free_port(port) == port
 
 
 def test_listen_reports_port_in_use_and_suggests_another(used_port: int) -> None:
     other = used_port + 1 if used_port < 65535 else used_port - 1
-    with pytest.raises(HostError, match=f"^port {used_port} is in use: .* make serve PORT={other}$"):
+    advice = "stop the other program, or choose another port: make serve PORT="
+    with pytest.raises(HostError, match=f"^port {used_port} is in use: {advice}{other}$"):
         listen(used_port)

@@ -1,12 +1,10 @@
 """The nightly export, and restoring a lost table from it without what was erased."""
 
-import asyncio
 import logging
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -23,6 +21,7 @@ from feedback.record import Feedback, build_feedback
 from functions import export
 from tests.support.app import MASTER_KEY, App, StartApp
 from tests.support.paths import ROOT
+from tests.support.timers import timer_function
 
 TABLE = "exported"
 DAY = timedelta(days=1)
@@ -94,15 +93,16 @@ def test_restores_a_lost_table_without_what_was_erased(
     start_app: StartApp, azurite: Azurite, environment: dict[str, str], store: TableFeedbackStore, now: datetime
 ) -> None:
     app = start_app(**environment)
-    said = {comment: give_feedback(app, comment) for comment in ("kept", "erased", "lost and erased", "changed")}
+    given = ("kept", "erased", "lost and erased", "changed")
+    prediction_ids = {comment: give_feedback(app, comment) for comment in given}
     rows = {row.comment: row for row in store.reported_wrong(now - DAY, now - DAY, now + DAY)}
-    assert app.http.delete(f"/api/feedback/{said['changed']}").status_code == 204
-    changed = {"prediction_id": said["changed"], "correct": False, "comment": "changed twice"}
+    assert app.http.delete(f"/api/feedback/{prediction_ids['changed']}").status_code == 204
+    changed = {"prediction_id": prediction_ids["changed"], "correct": False, "comment": "changed twice"}
     assert app.http.post("/api/feedback", json=changed).status_code == 201  # not what was erased
     assert night(app).status_code == 202
-    assert app.http.delete(f"/api/feedback/{said['erased']}").status_code == 204
+    assert app.http.delete(f"/api/feedback/{prediction_ids['erased']}").status_code == 204
     lose(azurite)
-    assert app.http.delete(f"/api/feedback/{said['lost and erased']}").status_code == 204
+    assert app.http.delete(f"/api/feedback/{prediction_ids['lost and erased']}").status_code == 204
     assert night(app).status_code == 202  # must not empty the copy, although the table is empty
     assert "WARNING buzzguard.export: The table has lost 2 rows of the export" in app.log.read_text()
 
@@ -159,7 +159,7 @@ def test_restore_skips_existing_and_expired_rows(
     [
         (
             {},
-            "http://127.0.0.1:1/account/container?sig=s",
+            "http://127.0.0.1:{closed_port}/account/container?sig=s",
             "The container of the export cannot be used: ServiceRequestError. ",
         ),
         (
@@ -176,25 +176,26 @@ def test_restore_skips_existing_and_expired_rows(
     ],
 )
 def test_failed_restore_prints_the_reason_in_one_line(
-    environment: dict[str, str], change: dict[str, str], url: str, fault: str
+    environment: dict[str, str], closed_port: int, change: dict[str, str], url: str, fault: str
 ) -> None:
-    output = restore(environment | change, url)
+    output = restore(environment | change, url.format(closed_port=closed_port))
     assert output.startswith(fault) and output.count("\n") == 1
 
 
 def test_erasure_fails_if_it_cannot_be_noted(
-    start_app: StartApp, environment: dict[str, str], store: TableFeedbackStore, now: datetime
+    start_app: StartApp, environment: dict[str, str], store: TableFeedbackStore, now: datetime, closed_port: int
 ) -> None:
     """Otherwise a restore would bring the feedback back."""
-    app = start_app(**environment | {"EXPORT_CONTAINER_URL": "http://127.0.0.1:1/account/container?sig=s"})
+    unreachable = f"http://127.0.0.1:{closed_port}/account/container?sig=s"
+    app = start_app(**environment | {"EXPORT_CONTAINER_URL": unreachable})
     answer = app.http.delete(f"/api/feedback/{give_feedback(app, 'still there')}")
     assert (answer.status_code, answer.json()["title"]) == (503, "Feedback store unavailable")
     assert comments(store.reported_wrong(now - DAY, now - DAY, now + DAY)) == ["still there"]
 
 
-def test_failed_export_is_logged(start_app: StartApp) -> None:
-    nowhere = "http://127.0.0.1:1/account/container?sig=s"
-    app = start_app(TABLES_CONNECTION_STRING="AccountName=nobody", EXPORT_CONTAINER_URL=nowhere)
+def test_failed_export_is_logged(start_app: StartApp, closed_port: int) -> None:
+    unreachable = f"http://127.0.0.1:{closed_port}/account/container?sig=s"
+    app = start_app(TABLES_CONNECTION_STRING="AccountName=nobody", EXPORT_CONTAINER_URL=unreachable)
     assert night(app).status_code == 500
     log = app.log.read_text()
     assert "ERROR buzzguard.export: Feedback was not exported" in log and "cannot be used: ServiceRequestError" in log
@@ -207,7 +208,7 @@ def test_export_without_enough_time_continues_the_next_night(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    service: Any = SimpleNamespace(store=store, retention=7 * DAY)
+    function = timer_function(lambda timers: export.register(timers, store, archive, 7 * DAY))
     first, last = row(now - 6 * DAY), row(now)
     for each in (first, last):
         store.add(each)
@@ -216,7 +217,7 @@ def test_export_without_enough_time_continues_the_next_night(
         monkeypatch.setattr(export, "TIME_LIMIT_SECONDS", seconds)
         caplog.clear()
         with caplog.at_level(logging.INFO, "buzzguard.watch"):
-            asyncio.run(export.run_export(service, archive))
+            function()
         return [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
 
     exported = ("buzzguard.watch", "INFO", "feedback_exported")

@@ -98,8 +98,8 @@ def test_report_holds_only_what_people_shared(ops: App, mailbox: Mailbox) -> Non
         (right, {"correct": True, "comment": "yes"}),
     ):
         predicted = ops.http.post("/api/predict", json={"text": text}).json()["predictions"][0]
-        said = ops.http.post("/api/feedback", json={"prediction_id": predicted["prediction_id"], **more})
-        assert said.status_code == 201
+        response = ops.http.post("/api/feedback", json={"prediction_id": predicted["prediction_id"], **more})
+        assert response.status_code == 201
     sent = post(ops, build_alert(since, datetime.now(UTC), "story"))
     assert (sent.status_code, sent.json()) == (200, {"status": "sent", "reports": 3})
 

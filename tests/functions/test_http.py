@@ -102,7 +102,7 @@ def test_log_has_the_traceback_of_an_error_without_its_message(wrapped: bool, ca
         (feedback_errors.FeedbackConflict("why"), 409),
         (feedback_errors.ExpiredReceipt("why"), 410),
         (feedback_errors.InvalidReceipt("why"), 422),
-        (problems.Problem(problems.ProblemType(418, "Teapot", "", ""), "why"), 418),
+        (problems.Problem(problems.NOT_FOUND, "why"), 404),
     ],
 )
 def test_error_of_the_caller_is_shown_and_not_logged(
@@ -114,6 +114,13 @@ def test_error_of_the_caller_is_shown_and_not_logged(
     response = call(raises)
     assert (response.status_code, json.loads(response.get_body())["detail"]) == (status, "why")
     assert not caplog.records
+
+
+def test_problem_needs_a_type_of_the_table() -> None:
+    """The OpenAPI document describes the table: no operation may answer with another error."""
+    teapot = problems.ProblemType(418, "Teapot", "", "")
+    with pytest.raises(ValueError, match="lacks the problem type 'Teapot'"):
+        problems.Problem(teapot, "why")
 
 
 def test_unavailable_store_is_logged_and_sets_retry_after(caplog: pytest.LogCaptureFixture) -> None:

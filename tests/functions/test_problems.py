@@ -14,12 +14,11 @@ from msgspec import Struct
 
 from feedback import errors
 from feedback.receipt import Receipts
-from functions import feedback, health, incident, models, not_found, page, predict
-from functions.openapi import route, viewer
 from functions.shared import problems
 from functions.shared.api import Api
 from functions.shared.problems import BODY_PROBLEMS, PROBLEMS, ProblemType
 from functions.shared.service import Service
+from functions.triggers import register_triggers
 from sentiment.errors import ModelError
 from tests.support.alerts import build_alert
 
@@ -67,11 +66,8 @@ class Case(Struct, frozen=True):
 
 def api(**parts: Any) -> Api:
     """Return the API, with fakes for all parts of the service that `parts` does not replace."""
-    found, service = Api(func.FunctionApp(), "function"), Service(**FAKES | parts)
-    for trigger in (predict, feedback, incident, health, models, route):
-        trigger.register(found, service)
-    for trigger in (viewer, page, not_found):
-        trigger.register(found)
+    found = Api(func.FunctionApp(), "function")
+    register_triggers(found, Service(**FAKES | parts))
     return found
 
 

@@ -11,25 +11,32 @@ from infra import retry
 from tests.infra.fakes import FakeAz, FakeTime
 from tests.support.paths import ROOT
 
-LIST_TRIGGERS = """
+LOAD_APP = """
 import json
 import function_app
 triggers = [function.get_trigger().get_dict_repr() for function in function_app.app.get_functions()]
-print(json.dumps(triggers, default=str))
+threads = function_app.MAX_CONCURRENT_REQUESTS
+print(json.dumps({"triggers": triggers, "feedback_threads": threads}, default=str))
 """
 
 
 @pytest.fixture(scope="session")
-def triggers() -> list[dict[str, Any]]:
-    """The trigger of every function of the app, as Azure indexes it, with the feedback export on."""
+def loaded_app() -> dict[str, Any]:
+    """Load the app with the feedback export on. Return its triggers and the number of its feedback threads."""
     settings = {
         "RECEIPT_KEY": "k" * 32,
         "TABLES_CONNECTION_STRING": "AccountName=nobody",
         "EXPORT_CONTAINER_URL": "https://account.blob.example/feedback-export",
     }
-    command = [sys.executable, "-c", LIST_TRIGGERS]
+    command = [sys.executable, "-c", LOAD_APP]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def triggers(loaded_app: dict[str, Any]) -> list[dict[str, Any]]:
+    """The trigger of every function of the app, as Azure indexes it."""
+    return loaded_app["triggers"]
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +58,7 @@ def az(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeAz:
 
 @pytest.fixture
 def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
-    """Makes every wait of a command return at once."""
+    """Make every wait of a command return at once."""
     fake = FakeTime()
     monkeypatch.setattr(retry, "time", fake)
     return fake

@@ -191,7 +191,7 @@ def a_failed_availability_test_raises_an_alert(snapshot: Snapshot) -> Iterator[s
     tests_with_alert = {rule["properties"]["criteria"].get("webTestId") for rule in resources(snapshot, METRIC_RULE)}
     for test in resources(snapshot, WEBTEST):
         if test["id"] not in tests_with_alert:
-            yield f"{short_name(test)}: no alert watches it"
+            yield f"{short_name(test)}: it has no alert rule"
 
 
 def budget_notifies_ops(snapshot: Snapshot) -> Iterator[str]:

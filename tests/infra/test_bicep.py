@@ -1,4 +1,4 @@
-"""infra/bicep.py: the compiler finds mistakes, the snapshots are up to date, and wrong parameters are error."""
+"""infra/bicep.py: the compiler finds mistakes, the snapshots are up to date, and wrong parameters are rejected."""
 
 import json
 import re

@@ -18,7 +18,7 @@ type Download = Callable[..., None]
 
 @pytest.fixture
 def download(az: FakeAz, fake_time: FakeTime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Download:
-    """Runs the command while Azure has a package with the id `build`."""
+    """Return a function that runs the command while Azure has a package with the id `build`."""
 
     def run(build: str | None = "b0", network: str = "Enabled", exists: tuple[Any, ...] = ({"exists": True},)) -> None:
         az.answers("storage account show --name stp --resource-group rg-x", network)

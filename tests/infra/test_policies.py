@@ -125,7 +125,7 @@ MISTAKES = [
     (policies.LOG_RULE, "properties.displayName", "Burst", "its displayName must be its name"),
     (policies.METRIC_RULE, "properties.actions", [], "availability: it mails nobody"),
     (policies.METRIC_RULE, "properties.enabled", False, "availability: enabled must be True"),
-    (policies.METRIC_RULE, "properties.criteria", {}, "availability: no alert watches it"),
+    (policies.METRIC_RULE, "properties.criteria", {}, "availability: it has no alert rule"),
     (policies.WEBTEST, "properties.ValidationRules.ExpectedHttpStatusCode", 401, "ExpectedHttpStatusCode must be 200"),
     (policies.ACTION_GROUP, "properties.emailReceivers", [], "bad-prediction-burst: it mails nobody"),
     ("Microsoft.Consumption/budgets", "properties.timeGrain", "Annually", "must be monthly"),

@@ -38,7 +38,7 @@ def app() -> Iterator[FakeApp]:
 
 @pytest.fixture
 def smoke_error(package: Path, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Smoke:
-    """Runs the command for a URL. Returns its error, or "" if the app passes."""
+    """Return a function that runs the command for a URL and returns its error, or "" if the app passes."""
 
     def run(url: str, package: Path = package) -> str:
         monkeypatch.setattr(sys, "argv", ["smoke", url, str(package)])
@@ -79,8 +79,8 @@ def test_fails_an_app_with_a_wrong_response(
     assert fault in smoke_error(app.url)
 
 
-def test_fails_if_nothing_listens(smoke_error: Smoke) -> None:
-    assert "is not ready with" in smoke_error("http://127.0.0.1:1")
+def test_fails_if_nothing_listens(smoke_error: Smoke, closed_port: int) -> None:
+    assert "is not ready with" in smoke_error(f"http://127.0.0.1:{closed_port}")
 
 
 def test_rejects_an_argument_that_is_not_a_url(smoke_error: Smoke) -> None:
@@ -118,10 +118,12 @@ def test_rejects_a_package_without_a_build_id(app: FakeApp, tmp_path: Path, smok
 @pytest.mark.parametrize(
     ("name", "why"), [("none.zip", "No such file or directory"), ("text.zip", "File is not a zip file")]
 )
-def test_names_a_file_that_is_not_a_package(tmp_path: Path, smoke_error: Smoke, name: str, why: str) -> None:
+def test_names_a_file_that_is_not_a_package(
+    tmp_path: Path, smoke_error: Smoke, closed_port: int, name: str, why: str
+) -> None:
     (tmp_path / "text.zip").write_text("no zip")
     path = tmp_path / name
-    assert smoke_error("http://127.0.0.1:1", path) == f"{path} is not a package: {why}"
+    assert smoke_error(f"http://127.0.0.1:{closed_port}", path) == f"{path} is not a package: {why}"
 
 
 def test_names_a_model_that_the_package_lacks(package: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from typing import Any
 
 import pytest
 
@@ -66,10 +67,18 @@ def test_host_samples_every_trace() -> None:
     assert sampler == {"OTEL_TRACES_SAMPLER": "microsoft.fixed_percentage", "OTEL_TRACES_SAMPLER_ARG": "1.0"}
 
 
-def test_http_concurrency_is_that_of_host_json() -> None:
+def max_concurrent_requests() -> int:
     http = json.loads((ROOT / "host.json").read_text())["extensions"]["http"]
+    return http["maxConcurrentRequests"]
+
+
+def test_http_concurrency_is_that_of_host_json() -> None:
     triggers = SITE["properties"]["functionAppConfig"]["scaleAndConcurrency"]["triggers"]
-    assert triggers == {"http": {"perInstanceConcurrency": http["maxConcurrentRequests"]}}
+    assert triggers == {"http": {"perInstanceConcurrency": max_concurrent_requests()}}
+
+
+def test_app_has_a_feedback_thread_for_each_concurrent_request(loaded_app: dict[str, Any]) -> None:
+    assert loaded_app["feedback_threads"] == max_concurrent_requests()
 
 
 def test_python_version_is_that_of_pyproject() -> None:

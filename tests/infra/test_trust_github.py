@@ -40,7 +40,10 @@ def az(tmp_path: Path) -> FakeAz:
 
 @pytest.fixture
 def trust_github(az: FakeAz) -> TrustGithub:
-    """Runs the script for dev. GitHub answers that the subjects of its tokens start with `prefix`."""
+    """Return a function that runs the script for dev.
+
+    GitHub answers that the subjects of its tokens start with `prefix`.
+    """
 
     def run(prefix: str) -> subprocess.CompletedProcess[str]:
         gh = az.folder / "gh"

@@ -48,7 +48,10 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApp]:
 def verify_error(
     az: FakeAz, fake_time: FakeTime, app: FakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Verify:
-    """Runs the command for the package b1. Returns its error, or "" if the deployment passes."""
+    """Return a function that runs the command for the package b1.
+
+    It returns the error of the command, or "" if the deployment passes.
+    """
 
     def run(keys: tuple[Any, ...] = ("k",), references: tuple[Any, ...] = (RESOLVED,), **settings: str) -> str:
         all_settings = {"MODEL": "", "AUTH_LEVEL": "function"} | settings
@@ -154,12 +157,12 @@ def test_fails_an_app_that_should_require_a_key_and_does_not(verify_error: Verif
     assert "predicts without a key" in verify_error()
 
 
-def test_needs_only_the_standard_library_and_prints_an_error_of_az_as_one_line(az: FakeAz) -> None:
+def test_needs_only_the_standard_library_and_prints_an_error_of_az_as_one_line(az: FakeAz, closed_port: int) -> None:
     az.answers("functionapp", "ERROR: Please run 'az login' to setup account.")
     done = subprocess.run(
         [sys.executable, "-S", "-m", "infra.verify_deployment", "b1.zip"],
         cwd=ROOT,
-        env=os.environ | {"AZURE_FUNCTION_URL": "http://127.0.0.1:1"},
+        env=os.environ | {"AZURE_FUNCTION_URL": f"http://127.0.0.1:{closed_port}"},
         capture_output=True,
         text=True,
     )

@@ -131,7 +131,7 @@ def test_deploys_the_package_that_was_tested() -> None:
 
 
 def test_ci_tests_the_package() -> None:
-    """With the modules that tests/e2e/test_package.py runs, and all tests of telemetry and contract."""
+    """With the modules of tests/e2e that test_package.py runs there, those of telemetry, and all of tests/contract."""
     scripts = "\n".join(step.get("run", "") for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"])
     (names,) = re.findall(r"tests/e2e/test_\{(.+)\}\.py tests/contract$", scripts, re.MULTILINE)
     assert set(names.split(",")) == {*package_tests.MODULES, "telemetry"}
@@ -216,7 +216,10 @@ type Deploy = Callable[..., Result]
 
 @pytest.fixture
 def deploy(tmp_path: Path) -> Deploy:
-    """Runs the steps of deploy.yml in a folder. `deployed` is the build in Azure before, "" if it has no id."""
+    """Return a function that runs the steps of deploy.yml in a folder.
+
+    `deployed` is the build in Azure before, "" if it has no id.
+    """
     if shutil.which("jq") is None:
         pytest.skip("jq is not installed")
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
