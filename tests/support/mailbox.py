@@ -5,7 +5,6 @@ import email
 import email.policy
 from email.message import EmailMessage
 from threading import Event, Thread
-from types import TracebackType
 from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP
@@ -60,9 +59,7 @@ class Mailbox:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
