@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,9 +38,11 @@ type Training = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a file of invented tweets."""
+def folder(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a file of invented tweets and an MLflow database without runs."""
     folder = tmp_path_factory.mktemp("training")
+    (folder / mlflow_tracking.HOME).mkdir()
+    shutil.copy(migrated_database, folder / mlflow_tracking.HOME)
     rows = invented(6000)
     rows.text += [
         f" {n:x}".replace("0", "zero").translate(str.maketrans("123456789", "ghijklmno")) for n in range(6000)
@@ -132,9 +135,10 @@ def test_latency_limit_rises_with_a_slow_incumbent(
 def test_resumes_an_interrupted_training_in_its_run(
     folder: Path, training: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = ["cell=simple", "units=4", "embedding.dimension=8", "max_length=16"]
-    quick += ["schedule.eval_interval=2000", "schedule.batch_size=100"]
-    command = ["train", "--family", "recurrent", *(word for setting in quick for word in ("--set", setting))]
+    quick = ["kernel_sizes=[2]", "filters=4", "embedding.dimension=8", "max_length=16"]  # quick to trace
+    quick += ["schedule.epochs=1", "schedule.eval_interval=500", "schedule.batch_size=100"]
+    command = ["train", "--family", "textcnn", "--texts", "1000"]
+    command += [word for setting in quick for word in ("--set", setting)]
 
     def interrupt(step: int, values: dict[str, float]) -> None:
         mlflow.log_metrics(values, step=step)
@@ -150,7 +154,9 @@ def test_resumes_an_interrupted_training_in_its_run(
     client = mlflow.MlflowClient(f"sqlite:///{folder / '.local' / 'mlflow.db'}")
     steps = [metric.step for metric in client.get_metric_history(run, "auc")]
     assert steps == list(range(1, len(steps) + 1)) and len(steps) > 1
-    (only,) = client.search_runs(["1"], "params.family = 'recurrent'")
+    experiment = client.get_experiment_by_name(mlflow_tracking.EXPERIMENT)
+    assert experiment
+    (only,) = client.search_runs([experiment.experiment_id], "params.family = 'textcnn'")
     assert (only.info.run_id, only.info.status) == (run, "FINISHED")
 
 

@@ -197,8 +197,10 @@ def test_leaves_output_unchanged_on_failure(tmp_path: Path, small_chunks: None) 
 
 
 def test_spark_writes_the_same_bytes_and_prints_no_log(
-    tmp_path: Path, small_chunks: None, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, small_chunks: None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("SPARK_LAUNCHER_OPTS", "SPARK_SUBMIT_OPTS"):  # Java optimizes no code that runs for seconds only
+        monkeypatch.setenv(name, "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
     tweets(700).to_parquet(tmp_path / "in.parquet")
     run(tmp_path / "in.parquet", tmp_path / "local.parquet")
     capfd.readouterr()

@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.context import ForkServerContext
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from types import SimpleNamespace
@@ -336,6 +337,14 @@ def _run_worker(config: StudyConfig, fit: Callable[..., Guess]) -> None:
     worker.run_trials(config)
 
 
+@pytest.fixture(scope="session")
+def forkserver() -> ForkServerContext:
+    """Return a start method that imports big packages once for all processes: MLflow takes seconds to load."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mlflow", "optuna", "pandas", "sklearn.linear_model"])
+    return context
+
+
 class FitTogether:
     """A `fit` that waits until two processes call it."""
 
@@ -352,12 +361,13 @@ def _fit_that_is_killed(*_: Any) -> Guess:
     raise AssertionError
 
 
-def test_processes_share_the_trials_of_a_study(tuned: Tune, data: Path, runs: mlflow.MlflowClient) -> None:
+def test_processes_share_the_trials_of_a_study(
+    tuned: Tune, data: Path, runs: mlflow.MlflowClient, forkserver: ForkServerContext
+) -> None:
     shared = config_of(next(names), 6, data)
     get_or_create_study(shared, load_data(shared))
-    spawn = multiprocessing.get_context("spawn")
-    fit_together = FitTogether(spawn.Barrier(2))
-    processes = [spawn.Process(target=_run_worker, args=(shared, fit_together)) for _ in range(2)]
+    fit_together = FitTogether(forkserver.Barrier(2))
+    processes = [forkserver.Process(target=_run_worker, args=(shared, fit_together)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
@@ -371,12 +381,12 @@ def test_processes_share_the_trials_of_a_study(tuned: Tune, data: Path, runs: ml
     assert len(nested_runs(runs, shared.name)) == 6
 
 
-def test_repeats_the_trial_of_a_killed_process(tuned: Tune, data: Path, runs: mlflow.MlflowClient) -> None:
+def test_repeats_the_trial_of_a_killed_process(
+    tuned: Tune, data: Path, runs: mlflow.MlflowClient, forkserver: ForkServerContext
+) -> None:
     name = next(names)
     tuned("--trials", "1", "--study", name)
-    process = multiprocessing.get_context("spawn").Process(
-        target=_run_worker, args=(config_of(name, 3, data), _fit_that_is_killed)
-    )
+    process = forkserver.Process(target=_run_worker, args=(config_of(name, 3, data), _fit_that_is_killed))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL

@@ -73,13 +73,14 @@ def train(folder: Path, **settings: Any) -> Training:
     return Training(initial_weights, reports, model.get_weights())
 
 
-@pytest.fixture
-def plateau(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Training:
+@pytest.fixture(scope="module")
+def plateau(tmp_path_factory: pytest.TempPathFactory) -> Training:
     """Train with losses that rise from the second interval on, in which precision is highest."""
     losses, precisions = [0.5, 0.6, 0.6, 0.6], [0.6, 0.9, 0.7, 0.7]
     scores = iter([{"loss": loss, "precision": p} for loss, p in zip(losses, precisions, strict=True)])
-    monkeypatch.setattr(trainer, "evaluate_logits", lambda *_: next(scores))
-    return train(tmp_path, epochs=10, patience=1, max_lr_reductions=1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(trainer, "evaluate_logits", lambda *_: next(scores))
+        return train(tmp_path_factory.mktemp("plateau"), epochs=10, patience=1, max_lr_reductions=1)
 
 
 def test_reduces_the_learning_rate_on_a_plateau_then_stops(plateau: Training) -> None:

@@ -1,8 +1,10 @@
 """The transformer, with random pretrained weights and synthetic tweets, and its ONNX exports."""
 
 import random
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import mlflow
 import msgspec
@@ -34,6 +36,9 @@ CONFIG = BertConfig(
     max_position_embeddings=24,
 )
 MAX_LENGTH = 20
+# Keras traces the model once for the first batch and again for a batch of another length. That takes far longer than
+# the training itself, so a test to which the result does not matter trains on one batch.
+ONE_BATCH = ("schedule.epochs=0.04", "schedule.warmup_proportion=0")
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +98,14 @@ def initial_weights(fitted: Transformer, folder: Path) -> Mapping[str, np.ndarra
 
 
 @pytest.fixture(scope="module")
-def fitted(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Transformer:
-    return fit(pretrained, tmp_path_factory.mktemp("context"))
+def context_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which `fitted` keeps its checkpoints."""
+    return tmp_path_factory.mktemp("context")
+
+
+@pytest.fixture(scope="module")
+def fitted(pretrained: Path, context_folder: Path) -> Transformer:
+    return fit(pretrained, context_folder)
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +119,28 @@ def trained(fitted: Transformer) -> Trained:
     return Trained("transformer", fitted, Calibration(), Thresholds(publish=0.9, hold=0.1), Metrics(0, "", {}))
 
 
-def export(fitted: Transformer, folder: Path, *, compact: bool) -> Model:
-    return Model.load(write_model_folder(trained(fitted), "tiny", "run", folder, compact=compact))
+@pytest.fixture(scope="module")
+def logit(fitted: Transformer, texts: list[str]) -> np.ndarray:
+    """Return what Keras computes for `texts`."""
+    return fitted.logit(texts)
+
+
+class Exports(NamedTuple):
+    """Model folders. The tests only read them."""
+
+    float32: Path
+    compact: Path
+
+
+@pytest.fixture(scope="module")
+def exports(fitted: Transformer, tmp_path_factory: pytest.TempPathFactory) -> Exports:
+    folder = tmp_path_factory.mktemp("exports")
+    return Exports(
+        *(
+            write_model_folder(trained(fitted), "tiny", "run", folder / str(compact), compact=compact)
+            for compact in (False, True)
+        )
+    )
 
 
 def test_classifies_unseen_tweets(fitted: Transformer) -> None:
@@ -117,50 +148,53 @@ def test_classifies_unseen_tweets(fitted: Transformer) -> None:
     assert ((fitted.logit(rows.text.tolist()) >= 0) == (rows.label == 1)).mean() > 0.9
 
 
-def test_float32_graph_gives_the_probabilities_of_keras(fitted: Transformer, texts: list[str], tmp_path: Path) -> None:
-    probability = export(fitted, tmp_path, compact=False).score(texts).probability
-    np.testing.assert_allclose(probability, expit(fitted.logit(texts)), atol=1e-5)
+def test_float32_graph_gives_the_probabilities_of_keras(exports: Exports, texts: list[str], logit: np.ndarray) -> None:
+    probability = Model.load(exports.float32).score(texts).probability
+    np.testing.assert_allclose(probability, expit(logit), atol=1e-5)
 
 
-def test_compact_graph_gives_the_labels_of_keras(fitted: Transformer, texts: list[str], tmp_path: Path) -> None:
-    expected = expit(fitted.logit(texts))
-    probability = export(fitted, tmp_path, compact=True).score(texts).probability
+def test_compact_graph_gives_the_labels_of_keras(
+    fitted: Transformer, exports: Exports, texts: list[str], logit: np.ndarray
+) -> None:
+    expected = expit(logit)
+    probability = Model.load(exports.compact).score(texts).probability
     assert ((probability >= 0.5) == (expected >= 0.5)).mean() > 0.99
     assert np.abs(probability - expected).mean() < 0.01
-    assert (tmp_path / "model.onnx").stat().st_size < sum(weight.nbytes for weight in fitted.weights.values())
+    assert (exports.compact / "model.onnx").stat().st_size < sum(weight.nbytes for weight in fitted.weights.values())
 
 
-@pytest.mark.parametrize("compact", [False, True])
-def test_scores_a_text_the_same_in_any_batch(
-    fitted: Transformer, texts: list[str], tmp_path: Path, compact: bool
-) -> None:
-    model = export(fitted, tmp_path, compact=compact)
+@pytest.mark.parametrize("graph", Exports._fields)
+def test_scores_a_text_the_same_in_any_batch(exports: Exports, texts: list[str], graph: str) -> None:
+    model = Model.load(getattr(exports, graph))
     one_by_one = np.concatenate([model.score([text]).probability for text in texts[:50]])
     np.testing.assert_array_equal(model.score(texts[:50]).probability, one_by_one)
 
 
-def test_graph_ignores_padding(fitted: Transformer, texts: list[str], tmp_path: Path) -> None:
+def test_graph_ignores_padding(exports: Exports, texts: list[str]) -> None:
     """Run the graph on a padded batch: `score` runs it text by text, without padding."""
-    model = export(fitted, tmp_path, compact=True)
+    model = Model.load(exports.compact)
     (padded,) = model._session.run(["logit"], dict(model.arrays(texts[:64])))
     np.testing.assert_allclose(padded, model.score(texts[:64]).logit, atol=1e-4)
 
 
-def test_counts_words_that_training_did_not_see_as_unknown(fitted: Transformer, tmp_path: Path) -> None:
-    model = export(fitted, tmp_path, compact=True)
+def test_counts_words_that_training_did_not_see_as_unknown(exports: Exports) -> None:
+    model = Model.load(exports.compact)
     assert model.score(["the crew was great", "zzyzx qwrtp blorf", ""]).unknown_share.tolist() == [0, 1, 1]
 
 
 def test_frozen_encoder_trains_the_head_alone(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:
-    frozen = fit(pretrained, tmp_path, "trainable=head")
+    frozen = fit(pretrained, tmp_path, "trainable=head", *ONE_BATCH)
     for name, initial in initial_weights(frozen, tmp_path).items():
         np.testing.assert_array_equal(frozen.weights[name], initial)
         assert np.abs(fitted.weights[name] - initial).max() > 0
     assert np.abs(frozen.weights["head/kernel"] - fitted.weights["head/kernel"]).max() > 0
 
 
-def test_initial_weight_share_averages_the_weights(pretrained: Path, tmp_path: Path, fitted: Transformer) -> None:
-    averaged = fit(pretrained, tmp_path, "initial_weight_share=0.25")
+def test_initial_weight_share_averages_the_weights(
+    pretrained: Path, context_folder: Path, tmp_path: Path, fitted: Transformer
+) -> None:
+    checkpoints = shutil.copytree(context_folder, tmp_path / "context")  # so that the same training need not run again
+    averaged = fit(pretrained, checkpoints, "initial_weight_share=0.25")
     initial = initial_weights(averaged, tmp_path)
     for name, final in fitted.weights.items():
         expected = 0.25 * initial.get(name, final) + 0.75 * final
@@ -186,13 +220,18 @@ def test_drops_rare_pieces_and_their_embeddings(pretrained: Path, fitted: Transf
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own
 def test_continues_from_an_earlier_run(
-    pretrained: Path, fitted: Transformer, runs: mlflow.MlflowClient, tmp_path: Path
+    pretrained: Path,
+    fitted: Transformer,
+    texts: list[str],
+    logit: np.ndarray,
+    runs: mlflow.MlflowClient,
+    tmp_path: Path,
 ) -> None:
     with mlflow.start_run() as run:
         mlflow_tracking.log_model(trained(fitted))
-    settings = [f"encoder=runs:/{run.info.run_id}", "schedule.learning_rate=1e-9", "schedule.dtype=float32"]
-    texts = invented(50, 1).text.tolist()
-    np.testing.assert_allclose(fit(pretrained, tmp_path, *settings).logit(texts), fitted.logit(texts), atol=1e-3)
+    barely = ["trainable=head", "schedule.learning_rate=1e-9", "schedule.dtype=float32"]
+    continued = fit(pretrained, tmp_path, *ONE_BATCH, *barely, f"encoder=runs:/{run.info.run_id}")
+    np.testing.assert_allclose(continued.logit(texts[:50]), logit[:50], atol=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own
