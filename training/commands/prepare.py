@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("source", nargs="?", type=Path, help=formats)
     source.add_argument("--download", action="store_true", help=f"download {sentiment140.ARCHIVE_URL} first")
     parser.add_argument("--out", type=Path, default=DATA, help="the folder to write (default: %(default)s)")
-    parser.add_argument("--about", metavar="TEXT", help="what a model's card says of the data: origin, licence, bias")
+    parser.add_argument("--about", metavar="TEXT", help="the text about the data in model cards: origin, licence, bias")
     parser.add_argument(
         "--holdout", type=float, default=DEFAULTS.holdout, help="share of validation, and of test (%(default)s)"
     )

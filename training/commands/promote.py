@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="the output of `prepare` (default: %(default)s)")
     parser.add_argument("--on", type=Path, action="append", default=[], metavar="FILE", help="another labelled file")
     parser.add_argument("--models", type=Path, default=MODELS, help="the folder of the models (default: %(default)s)")
-    parser.add_argument("--megabytes", type=float, default=25, help="the largest size on disk (default: 25)")
+    parser.add_argument("--megabytes", type=float, default=25, help="maximum size on disk, in MB (default: 25)")
     parser.add_argument(
         "--milliseconds", type=float, default=5, help="the longest time for a tweet of 30 tokens (default: 5)"
     )

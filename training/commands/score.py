@@ -2,7 +2,7 @@
 
 Three columns are added: probability (that readers see the text as positive), predicted (positive or negative) and
 decision (publish, review or hold). Every other column and the order of the rows stay as they are. `label` is not used
-and not changed: it is what people said.
+and not changed: it is the label that people gave.
 
 Every row needs a text. If a row has none, `score` names the first such row and writes nothing: a file with missing
 rows or made-up scores cannot be trusted row by row.

@@ -31,7 +31,7 @@ FAMILIES = {
     "logreg": FamilyEntry("linear.logreg", "logistic regression on TF-IDF n-grams"),
     "naive_bayes": FamilyEntry("linear.naive_bayes", "multinomial or complement naive Bayes on n-gram counts"),
     "svm": FamilyEntry("linear.svm", "linear support vector machine on TF-IDF n-grams"),
-    "forest": FamilyEntry("linear.forest", "random forest on the most telling n-grams"),
+    "forest": FamilyEntry("linear.forest", "random forest on the most informative n-grams"),
     "recurrent": FamilyEntry("neural.recurrent", "simple RNN, GRU or bidirectional LSTMs over words (Keras)"),
     "textcnn": FamilyEntry("neural.textcnn", "convolutions over words (Keras)"),
     "transformer": FamilyEntry("neural.transformer", "a pretrained BERT encoder, frozen or fine-tuned (Keras)"),

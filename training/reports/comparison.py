@@ -75,7 +75,7 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n\n".join(
         [
             f"On {test_texts} test texts; small: 95% bootstrap intervals of 1,000 resamples. Precision, recall and F1 "
-            "are those of positive where nothing else is said.",
+            "are for the positive class unless stated otherwise.",
             *(to_markdown(_metrics_table(rows, groups)) for groups in GROUPS),
             "What each cost. Size: all files that are shipped. Time: the median for a tweet of 30 tokens, alone, on "
             "one thread.",

@@ -56,14 +56,14 @@ texts; what ships, in {label_changes} labels.
 
 ## Behaviour
 
-Sentences written for the purpose. Invariance: what carries no mood changes, the label must not. Direction: what carries
-mood moves the probability its way. Minimum: sentences nobody could get wrong.
+Sentences written for the purpose. Invariance: a change without sentiment must not change the label. Direction: a word
+with sentiment must move the probability in its direction. Minimum: simple sentences with obvious labels.
 
 {behaviour}
 
 ## Limits
 
-- It knows what its data hold. A text that is mostly unknown words is marked as such and never waved through.
+- It knows the words of its data. A text of mostly unknown words gets a warning and is never *publish*.
 - Sarcasm, quotation, and who is spoken of are beyond it. See above for what negation does to it.
 - Run {run_id} in MLflow; made {created} by `python -m training export`.
 """

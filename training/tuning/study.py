@@ -22,7 +22,7 @@ from training.registry import mlflow_tracking
 
 # Processes that set up an empty database at once collide: on the tables, on the version table, on its row.
 MAX_TABLE_COLLISIONS = 3
-CREATION_TIMEOUT_SECONDS = 60  # after that, the process that created the study is taken for dead
+CREATION_TIMEOUT_SECONDS = 60  # after that, the process that created the study is considered dead
 
 type Data = Mapping[Split, pd.DataFrame]
 

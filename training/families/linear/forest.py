@@ -1,4 +1,4 @@
-"""A random forest (Breiman, 2001) on the most telling n-grams. It is here for comparison.
+"""A random forest (Breiman, 2001) on the most informative n-grams. It is here for comparison.
 
 Trees test one n-gram at a time, so a forest needs many nodes for what a linear model says with one weight a word. Its
 depth is limited: a node takes about 40 bytes in the graph, and an unlimited forest of 300 trees on 200,000 tweets has
