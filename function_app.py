@@ -17,7 +17,7 @@ import azure.functions as func
 import functions
 from cloud import telemetry
 from cloud.settings import MailSettings, Settings, read_settings
-from cloud.table_storage import TableFeedbackStore, TableIncidentStore
+from cloud.stores import create_feedback_store, create_incident_store
 from feedback.receipt import Receipts
 from functions.shared.api import Api
 from functions.shared.service import Service
@@ -53,10 +53,10 @@ def _create_service(settings: Settings) -> Service:
         build=_read_build(),
         receipts=Receipts(settings.receipt_keys, receipt_age),
         receipt_age=receipt_age,
-        store=TableFeedbackStore(settings),
+        store=create_feedback_store(settings),
         retention=timedelta(days=settings.feedback_retention_days),
         export=_create_export(settings),
-        incidents=TableIncidentStore(settings),
+        incidents=create_incident_store(settings),
         incident_keys=settings.incident_keys,
         reporter=_create_reporter(settings.mail),
         # One thread for each request that may run: none waits for another while the store hangs.

@@ -152,7 +152,7 @@ class TableFeedbackStore(_Table):
                 return "replayed"
             else:
                 return "created"
-        raise StoreUnavailable("The feedback table comes and goes.", RETRY_AFTER_SECONDS)
+        raise StoreUnavailable("The feedback table is being deleted and created again.", RETRY_AFTER_SECONDS)
 
     def erase(self, prediction: PredictionKey) -> None:
         partition = _partition_key(prediction.predicted_at)
@@ -210,7 +210,7 @@ class TableIncidentStore(_Table):
                     continue
                 if etag := self._take_over_claim(row, existing):
                     return Claim(topic, etag)
-        raise StoreUnavailable("The claim changes hands all the time.", RETRY_AFTER_SECONDS)
+        raise StoreUnavailable("Other calls keep taking the claim over.", RETRY_AFTER_SECONDS)
 
     def _take_over_claim(self, row: dict[str, Any], existing: "TableEntity") -> str | None:
         """Return the ETag of the claim once it is ours, or None if another call took it over first.
@@ -231,10 +231,10 @@ class TableIncidentStore(_Table):
         except (ResourceModifiedError, ResourceNotFoundError):
             return None
 
-    def release(self, claim: Claim) -> None:
+    def release_claim(self, claim: Claim) -> None:
         from azure.core.exceptions import ResourceModifiedError
 
-        delete = partial(self._client.delete_entity, _claim_keys(claim.topic), **_if_unmodified(claim.etag))
+        delete = partial(self._client.delete_entity, _claim_keys(claim.topic), **_if_unmodified(claim.version))
         try:
             _call_with_retry(delete)
         except ResourceModifiedError:

@@ -113,7 +113,7 @@ def _mark_reported(
 
 def _release(incidents: IncidentStore, claim: Claim) -> None:
     try:
-        incidents.release(claim)
+        incidents.release_claim(claim)
     except StoreUnavailable as error:
         log.warning("No other call can report %s until its claim expires: %s", claim.topic, error)
 

@@ -1,6 +1,6 @@
 """Where feedback and incidents are kept, as protocols, and how expired feedback is purged.
 
-A store on another database is one module in `cloud/` that implements these two protocols.
+A store on another database is one module in `cloud/` that implements these two protocols; `cloud/stores.py` chooses.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ class PredictionKey(Protocol):
 
 
 class PurgedBatch(NamedTuple):
-    period: datetime  # when the store's period began that the rows belong to, UTC
+    complete_before: datetime  # all feedback on predictions made before this is deleted
     rows: int
 
 
@@ -67,7 +67,7 @@ class Claim(NamedTuple):
     """The exclusive right to report on a topic."""
 
     topic: str
-    etag: str  # of the stored claim
+    version: str  # of the stored claim: it changes when another call takes the claim over
 
 
 class IncidentStore(Protocol):
@@ -77,7 +77,7 @@ class IncidentStore(Protocol):
         """Claim a topic for a limited time. Raises IncidentInProgress if another call holds the claim."""
         ...
 
-    def release(self, claim: Claim) -> None:
+    def release_claim(self, claim: Claim) -> None:
         """Release a claim, so that the next call can take it at once."""
         ...
 
@@ -100,19 +100,19 @@ class IncidentStore(Protocol):
 
 class PurgeResult(NamedTuple):
     rows: int
-    periods: int  # periods of the store that had rows
-    reached: datetime | None  # the period that may be unfinished, if time ran out
+    hours: int  # hours of predictions in which there were rows
+    reached: datetime | None  # if time ran out: feedback on predictions made since then may be left
 
 
 def purge_feedback(store: FeedbackStore, before: datetime, time_is_up: Callable[[], bool]) -> PurgeResult:
     """Delete the feedback on predictions made before the hour of `before`, as far as time allows."""
-    rows, periods = 0, set()
+    rows, hours = 0, set()
     for batch in store.purge(start_of_hour(before)):
         rows += batch.rows
-        periods.add(batch.period)
+        hours.add(start_of_hour(batch.complete_before))
         if time_is_up():
-            return PurgeResult(rows, len(periods), batch.period)
-    return PurgeResult(rows, len(periods), None)
+            return PurgeResult(rows, len(hours), batch.complete_before)
+    return PurgeResult(rows, len(hours), None)
 
 
 def start_of_hour(moment: datetime) -> datetime:

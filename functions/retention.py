@@ -31,7 +31,7 @@ async def _run_purge(service: Service) -> None:
     except Exception:
         log.exception("Expired feedback was not purged; the next night tries again.")
         raise
-    telemetry.event("feedback_purged", rows=purged.rows, partitions=purged.periods)
+    telemetry.event("feedback_purged", rows=purged.rows, partitions=purged.hours)
     if purged.reached is not None:
         reached = f"{purged.reached:%Y-%m-%dT%H}"
         log.warning("Time ran out: feedback on predictions since %s is left to the next night.", reached)

@@ -62,7 +62,7 @@ def main() -> None:
         if not write_snapshots:
             sys.exit("\n".join(find_problems(folder)) or None)
         for deployment in DEPLOYMENTS:
-            (SNAPSHOTS / f"{deployment}.json").write_text(predict(deployment, folder))
+            (SNAPSHOTS / f"{deployment}.json").write_text(predict_resources(deployment, folder))
 
 
 def find_compiler() -> str | None:
@@ -92,7 +92,7 @@ def find_problems(folder: Path) -> list[str]:
     return sorted(set(problems))
 
 
-def predict(deployment: str, folder: Path, environment: Mapping[str, str] = {}) -> str:
+def predict_resources(deployment: str, folder: Path, environment: Mapping[str, str] = {}) -> str:
     """Return the snapshot of a deployment as JSON: each resource, as far as it is known before it is deployed.
 
     `environment` adds to the variables that the parameter files need. Raises SystemExit with the compiler's errors if

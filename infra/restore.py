@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloud.blob_storage import BlobFeedbackExport
 from cloud.settings import Settings, read_settings
-from cloud.table_storage import TableFeedbackStore
+from cloud.stores import create_feedback_store
 from feedback.errors import StoreUnavailable
 from feedback.export import RestoreOutcome, restore_feedback
 from sentiment.errors import BuzzguardError
@@ -30,7 +30,7 @@ def main() -> None:
     logging.getLogger("azure").setLevel(logging.ERROR)  # its warnings repeat the error that it raises
     try:
         settings = read_settings(os.environ | {"RECEIPT_KEY": UNUSED_KEY, "EXPORT_CONTAINER_URL": sys.argv[1]})
-        store, archive = TableFeedbackStore(settings, _azure_cli), BlobFeedbackExport(settings, _azure_cli)
+        store, archive = create_feedback_store(settings, _azure_cli), BlobFeedbackExport(settings, _azure_cli)
         since = datetime.now(UTC) - timedelta(days=settings.feedback_retention_days)
         print(summarize(restore_feedback(store, archive, since)))
     except StoreUnavailable as error:

@@ -17,7 +17,7 @@ from tests.browser.conftest import Visit
 from tests.browser.server import serving
 from tests.browser.states import FEEDBACK, HOLD, PREDICT
 from tests.browser.visitor import LOCALES, Language, Visitor
-from tests.infra.option_policies import NEED_NO_SIGN_IN
+from tests.infra.option_policies import ANONYMOUS_PATHS
 from tests.support.app import App
 
 type Refusal = Literal["RedirectToLoginPage", "Return401"]
@@ -59,7 +59,7 @@ class SignIn:
         return HTMLResponse('<!doctype html><link rel="icon" href="data:,"><h1>You have successfully signed in</h1>')
 
     async def _guard(self, request: Request) -> Response:
-        if request.url.path not in NEED_NO_SIGN_IN:
+        if request.url.path not in ANONYMOUS_PATHS:
             if request.cookies.get(COOKIE) not in self.sessions:
                 return self._refuse(request)
             if request.method == "POST" and not all(name in request.headers for name in ("origin", "referer")):

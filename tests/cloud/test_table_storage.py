@@ -172,18 +172,18 @@ def test_claim_is_exclusive_until_released(tables: Settings) -> None:
         claim = store.claim("a", NOW)
         with pytest.raises(IncidentInProgress):
             store.claim("a", NOW + timedelta(seconds=59))
-        store.release(store.claim("b", NOW))
-        store.release(claim)
+        store.release_claim(store.claim("b", NOW))
+        store.release_claim(claim)
 
 
 def test_expired_claim_is_taken_over_and_its_old_holder_cannot_release_it(tables: Settings) -> None:
     store = TableIncidentStore(tables)
     dead, later = store.claim("a", NOW), NOW + timedelta(minutes=1)
     alive = store.claim("a", later)
-    store.release(dead)
+    store.release_claim(dead)
     with pytest.raises(IncidentInProgress):
         store.claim("a", later)
-    store.release(alive)
+    store.release_claim(alive)
     store.claim("a", later)
 
 
@@ -223,7 +223,7 @@ def test_claim_survives_a_lost_reply(
     store = TableIncidentStore(tables)
     store.claim("a" if lost == "update_entity" else "b", NOW - timedelta(minutes=1))
     monkeypatch.setattr(TableClient, lost, losing_the_first_reply(getattr(TableClient, lost)))
-    store.release(store.claim("a", NOW))
+    store.release_claim(store.claim("a", NOW))
     store.claim("a", NOW)
 
 
@@ -237,7 +237,7 @@ def test_reported_predictions_are_found_by_the_hour(tables: Settings) -> None:
         store.mark_reported([*subjects, Subject("alert", None)], NOW)
     assert set(store.reported_predictions(since, until)) == {"13", "14", "15"}
     assert set(store.reported_alerts()) == {"alert"}
-    store.release(claim)
+    store.release_claim(claim)
 
 
 def test_marks_a_flood_once_although_a_reply_is_lost(tables: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,7 +167,7 @@ def test_claim_of_a_dead_instance_expires(
     incidents = TableIncidentStore(settings)
     dead = incidents.claim(BAD_PREDICTION_BURST, datetime.now(UTC))
     assert (post(ops, build_alert(*window, "dead")).status_code, mailbox.mails) == (503, [])
-    incidents.release(dead)
+    incidents.release_claim(dead)
     incidents.claim(BAD_PREDICTION_BURST, datetime.now(UTC) - MINUTE)
     assert post(ops, build_alert(*window, "dead")).json() == {"status": "sent", "reports": 1}
 

@@ -60,7 +60,7 @@ class Fakes:
 
     def claim(self, topic: str, now: datetime) -> Claim:
         self._record("claim", topic)
-        return Claim(topic, "etag")
+        return Claim(topic, "version")
 
     def reported_predictions(self, since: datetime, until: datetime) -> Iterator[str]:
         self._record("reported_predictions", since, until)
@@ -82,7 +82,7 @@ class Fakes:
         self._record("mark_reported")
         self.subjects += subjects
 
-    def release(self, claim: Claim) -> None:
+    def release_claim(self, claim: Claim) -> None:
         self._record("release", claim.topic)
 
     def report(self, incident: Incident) -> ReportOutcome:

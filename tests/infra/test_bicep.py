@@ -83,14 +83,14 @@ def test_fails_if_the_compiler_is_killed(tmp_path: Path, monkeypatch: pytest.Mon
     program.chmod(0o755)
     monkeypatch.setenv("BICEP", str(program))
     with bicep.copy_of_templates() as folder, pytest.raises(SystemExit, match=f"^bicep {killed} ended with -9$"):
-        bicep.predict("dev", folder) if killed == "snapshot" else bicep.find_problems(folder)
+        bicep.predict_resources("dev", folder) if killed == "snapshot" else bicep.find_problems(folder)
 
 
 @needs_compiler
 @pytest.mark.parametrize("deployment", bicep.DEPLOYMENTS)
 def test_snapshot_is_up_to_date(templates: Path, deployment: str) -> None:
     """If it fails, run `make snapshots` and read the difference."""
-    assert bicep.predict(deployment, templates) == (bicep.SNAPSHOTS / f"{deployment}.json").read_text()
+    assert bicep.predict_resources(deployment, templates) == (bicep.SNAPSHOTS / f"{deployment}.json").read_text()
 
 
 @needs_compiler
@@ -148,7 +148,7 @@ def test_azd_environment_sets_the_parameters(templates: Path) -> None:
         "OPS_PHONE": "5550100",
         "SMTP_USER": "sender",
     }
-    snapshot: Snapshot = json.loads(bicep.predict("main", templates, environment))
+    snapshot: Snapshot = json.loads(bicep.predict_resources("main", templates, environment))
     (site,) = resources(snapshot, policies.SITE)
     assert site["properties"]["siteConfig"]["cors"]["allowedOrigins"] == environment["CORS_ORIGINS"].split(",")
     assert site["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"] == 2048
@@ -164,12 +164,12 @@ def test_azd_environment_sets_the_parameters(templates: Path) -> None:
 @needs_compiler
 def test_rejects_parameters_that_azure_would_reject(templates: Path) -> None:
     with pytest.raises(SystemExit) as error:
-        bicep.predict(
+        bicep.predict_resources(
             "main", templates, {"INSTANCE_MEMORY_MB": "513", "AUTH_LEVEL": "nobody", "MONTHLY_BUDGET": "much"}
         )
     assert all(value in str(error.value) for value in ('"513"', '"nobody"', "'much'"))
     with pytest.raises(SystemExit) as error:
-        bicep.predict("main", templates, {"SIGN_IN_CLIENT_ID": "buzzguard", "PRIVATE_NETWORK": "perhaps"})
+        bicep.predict_resources("main", templates, {"SIGN_IN_CLIENT_ID": "buzzguard", "PRIVATE_NETWORK": "perhaps"})
     assert all(value in str(error.value) for value in ("BCP333", '"options"'))
 
 
@@ -186,11 +186,11 @@ def test_rejects_parameters_that_the_app_would_not_start_with(
     templates: Path, environment: dict[str, str], fault: str
 ) -> None:
     with pytest.raises(SystemExit, match=re.escape(fault)):
-        bicep.predict("main", templates, environment)
+        bicep.predict_resources("main", templates, environment)
 
 
 @needs_compiler
 def test_rejects_auth_level_together_with_sign_in(templates: Path) -> None:
     environment = {"AUTH_LEVEL": "function", "SIGN_IN_CLIENT_ID": bicep.OPTIONS["SIGN_IN_CLIENT_ID"]}
     with pytest.raises(SystemExit, match=r"SIGN_IN_CLIENT_ID says who may call: AUTH_LEVEL must not be set"):
-        bicep.predict("main", templates, environment)
+        bicep.predict_resources("main", templates, environment)

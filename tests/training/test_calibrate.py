@@ -51,7 +51,7 @@ def test_calibrated_model_is_better_on_further_texts(data: Path, tmp_path: Path)
     further = mostly_negative(600, seed=1)
     texts, labels = further.text.tolist(), further.label.to_numpy()
     scores = [predict(Model.load(folder), texts) for folder in (LITE, tmp_path / "yours")]
-    before, after = (metrics.evaluate(metrics.predictions(labels, each.probability)) for each in scores)
+    before, after = (metrics.compute_metrics(metrics.predictions(labels, each.probability)) for each in scores)
     assert before["ece"] > 0.2 and after["ece"] < 0.1 and after["brier"] < before["brier"] - 0.1
     assert (np.diff(scores[1].logit[np.argsort(scores[0].logit)]) >= -1e-6).all()  # the same graph
 
@@ -102,8 +102,8 @@ def calibrated(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         folder=tmp_path / "yours",
         printed=capsys.readouterr().out,
         positive=f"{labels.mean():.0%}",
-        before=metrics.evaluate(before),
-        after=metrics.evaluate(calibration.cross_fit(labels, scores.logit)),
+        before=metrics.compute_metrics(before),
+        after=metrics.compute_metrics(calibration.cross_fit(labels, scores.logit)),
     )
 
 

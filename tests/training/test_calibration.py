@@ -44,7 +44,7 @@ def test_useless_model_decides_nothing() -> None:
     labels, probability = np.array([0, 1] * 100, np.int8), np.full(200, 0.9)
     chosen = choose_thresholds(labels, probability)
     assert chosen == metrics.REVIEW_ALL == Thresholds(publish=1.0001, hold=-0.0001)
-    values = metrics.evaluate(metrics.predictions(labels, probability, chosen))
+    values = metrics.compute_metrics(metrics.predictions(labels, probability, chosen))
     assert values["publish_recall"] == values["hold_recall"] == 0
     assert not {"publish_precision", "hold_precision"} & set(values)
 
@@ -93,7 +93,7 @@ def test_platt_scaling_of_constant_logits_is_the_mean_of_platts_targets() -> Non
 
 
 def brier(labels: Labels, probability: Floats) -> float:
-    return metrics.evaluate(metrics.predictions(labels, probability))["brier"]
+    return metrics.compute_metrics(metrics.predictions(labels, probability))["brier"]
 
 
 def test_cross_fitted_metrics_of_useless_logits_are_worse_than_fitted_ones() -> None:
@@ -114,8 +114,8 @@ def test_cross_fitted_decisions_are_those_of_calibrated_probabilities() -> None:
     labels = (random.uniform(size=4000) < true_probability).astype(np.int8)
     fitted = cross_fit(labels, 2 * logit - 1)
     true_predictions = metrics.predictions(labels, true_probability, choose_thresholds(labels, true_probability))
-    expected = metrics.evaluate(true_predictions, ["decision"])
-    assert metrics.evaluate(fitted, ["decision"]) == pytest.approx(expected, abs=0.02)
+    expected = metrics.compute_metrics(true_predictions, ["decision"])
+    assert metrics.compute_metrics(fitted, ["decision"]) == pytest.approx(expected, abs=0.02)
     assert np.abs(fitted.probability - true_probability).max() < 0.05
 
 

@@ -102,14 +102,14 @@ def test_calibration_error_weighs_the_gap_of_each_bin() -> None:
 def test_metrics_are_between_0_and_1(rows: list[tuple[bool, float]]) -> None:
     labels = np.array([True, False] + [label for label, _ in rows]).astype(np.int8)
     probability = np.array([0.6, 0.4] + [p for _, p in rows])
-    values = metrics.evaluate(metrics.predictions(labels, probability, THRESHOLDS))
+    values = metrics.compute_metrics(metrics.predictions(labels, probability, THRESHOLDS))
     assert all(0 <= value <= 1 for value in values.values())
     assert values["accuracy"] == pytest.approx(((probability >= 0.5) == (labels == 1)).mean(), abs=1e-4)
 
 
 def evaluate(labels: list[int], probability: list[float]) -> dict[str, float]:
     found: Labels = np.array(labels, np.int8)
-    return metrics.evaluate(
+    return metrics.compute_metrics(
         metrics.predictions(found, np.array(probability), THRESHOLDS), get_args(metrics.Group.__value__)
     )
 
@@ -128,7 +128,7 @@ def test_auc_and_recall_are_left_out_if_a_class_is_missing() -> None:
 
 
 def test_recall_of_decision_that_is_never_made_is_0() -> None:
-    values = metrics.evaluate(metrics.predictions(np.array([0, 1], np.int8), np.array([0.1, 0.9])))
+    values = metrics.compute_metrics(metrics.predictions(np.array([0, 1], np.int8), np.array([0.1, 0.9])))
     assert values["publish_recall"] == values["hold_recall"] == 0
     assert not {"publish_precision", "hold_precision"} & values.keys()
 

@@ -252,7 +252,7 @@ def test_refuses_unknown_runs_names_and_versions(training: Training) -> None:
 @pytest.mark.parametrize(
     ("setting", "line"),
     [
-        ("D=1", "Object contains unknown field `D`"),
+        ("D=1", "D=1: there is no setting D; --set help lists them"),
         ("C", "C: must be KEY=VALUE"),
         ("C=x", "Expected `float`"),
         ("C=0", "Expected `float` > 0"),

@@ -418,7 +418,7 @@ def test_refuses_an_unknown_family(tuned: Tune, capsys: pytest.CaptureFixture[st
         ("--trials 1 --texts 0", "--texts 0: must be at least 1"),
         ("--trials 1 --study ../x", "--study ../x: must be letters"),
         ("--trials 1 --set strength=strong", "--set: Expected `float`"),
-        ("--trials 1 --set weakness=1", "--set: Object contains unknown field `weakness`"),
+        ("--trials 1 --set weakness=1", "--set weakness=1: there is no setting weakness; --set help lists them"),
         ("--trials 1 --data nowhere", "nowhere/train.parquet is missing"),
         ("--trials 1 --storage nonsense://u:secret@host/x", "--storage: Can't load plugin"),
         ("--trials 1 --storage postgresql://u:secret@host/x", "--storage: .*No module named .psycopg"),

@@ -22,7 +22,7 @@ class Estimates(msgspec.Struct, frozen=True):
     @classmethod
     def without_intervals(cls, predictions: Predictions) -> Self:
         labels = predictions.labels
-        return cls(len(labels), float(labels.mean()), metrics.evaluate(predictions), {})
+        return cls(len(labels), float(labels.mean()), metrics.compute_metrics(predictions), {})
 
 
 class MetricEstimate(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ def estimate(predictions: Predictions) -> Estimates:
 def estimate_compared(labels: Labels, probability: Floats) -> dict[str, MetricEstimate]:
     """Return the metrics that `compare` shows of a model, with their intervals, by title."""
     predictions = metrics.predictions(labels, probability)
-    values = metrics.evaluate(predictions, metrics.COMPARED, metrics.COMPARED_DIGITS)
+    values = metrics.compute_metrics(predictions, metrics.COMPARED, metrics.COMPARED_DIGITS)
     intervals = bootstrap.intervals(values, predictions)
     return {METRICS[name].title: MetricEstimate(value, _rounded(intervals[name])) for name, value in values.items()}
 

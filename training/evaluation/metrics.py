@@ -141,7 +141,7 @@ def names(groups: Iterable[Group]) -> list[str]:
     return [name for name, metric in METRICS.items() if metric.group in groups]
 
 
-def evaluate(p: Predictions, groups: Iterable[Group] = EVALUATED, digits: int = DIGITS) -> dict[str, float]:
+def compute_metrics(p: Predictions, groups: Iterable[Group] = EVALUATED, digits: int = DIGITS) -> dict[str, float]:
     """Return the metrics of these groups that the texts define, rounded. At least one text."""
     weights = np.ones(len(p.labels))
     values = {name: float(METRICS[name].compute(p, weights)) for name in names(groups)}
@@ -150,7 +150,7 @@ def evaluate(p: Predictions, groups: Iterable[Group] = EVALUATED, digits: int = 
 
 def manifest_metrics(rows: pd.DataFrame, probability: Floats, thresholds: Thresholds) -> Metrics:
     """Return what a manifest records of labelled texts: their number, their digest and the metrics."""
-    values = evaluate(predictions(rows.label.to_numpy(), probability, thresholds))
+    values = compute_metrics(predictions(rows.label.to_numpy(), probability, thresholds))
     return Metrics(len(rows), dataset_sha256(rows), values)
 
 

@@ -26,6 +26,8 @@ def configure[T: msgspec.Struct](configuration: type[T], settings: Sequence[str]
             parent = parent.setdefault(part, {}) if isinstance(parent, dict) else parent
         if not equals or not isinstance(parent, dict):
             raise SystemExit(f"--set {setting}: must be KEY=VALUE")
+        if name not in parent:
+            raise SystemExit(f"--set {setting}: there is no setting {key}; --set help lists them")
         parsed = _parse_value(value)
         parent[name] = [parsed] if isinstance(parent.get(name), tuple) and not isinstance(parsed, list) else parsed
     try:

@@ -125,7 +125,7 @@ def evaluate_on_test(
         about=run.about,
         reference=reference,
         shipped=shipped,
-        trained_metrics=metrics.evaluate(
+        trained_metrics=metrics.compute_metrics(
             metrics.predictions(labels, expected.probability[: len(test)], run.trained.thresholds)
         ),
         evaluation=evaluation,

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from scipy.special import expit
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 
 from training.evaluation import metrics
+from training.evaluation.metrics import METRICS
 from training.families.base import RunContext
 
 from . import checkpoint
@@ -197,9 +198,10 @@ def predict_logits(model: keras.Model, texts: EncodedTexts, batch_size: int = 25
 
 def evaluate_logits(labels: NDArray[np.int8], logit: NDArray[np.float64]) -> dict[str, float]:
     """Return the metrics of logits that are not calibrated yet."""
+    predictions, weights = metrics.predictions(labels, expit(logit)), np.ones(len(labels))
     return {
-        "loss": float(log_loss(labels, expit(logit))),
-        "accuracy": float(((logit >= 0) == labels).mean()),
-        "auc": float(roc_auc_score(labels, logit)),
+        "loss": float(log_loss(labels, predictions.probability)),
+        "accuracy": float(METRICS["accuracy"].compute(predictions, weights)),
+        "auc": float(METRICS["auc"].compute(predictions, weights)),
         "precision": metrics.break_even(labels, logit),
     }
