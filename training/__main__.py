@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m training", description=__doc__, epilog=summaries, formatter_class=plain)
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest = parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest.required = False  # else the error for a missing COMMAND names it
     chosen = parser.parse_args(arguments)
     module = import_module(f"training.commands.{chosen.command}")  # imported here: MLflow takes seconds to load
     program = f"{parser.prog} {chosen.command}"

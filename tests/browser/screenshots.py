@@ -21,9 +21,9 @@ FOLDER = ROOT / "build" / "screenshots"
 IMAGES = ROOT / "docs" / "images"
 WIDTHS: dict[str, ViewportSize] = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 360, "height": 740}}
 
-# Make screenshots reproducible: no caret, and a new font size, because Chromium may place lines a pixel off in a size
+# No caret, and a new font size, because Chromium may place lines a pixel off in a size
 # that it opened before it knew the screen's resolution.
-SETTLE = """() => {
+MAKE_REPRODUCIBLE = """() => {
   document.activeElement.blur();
   document.documentElement.style.fontSize = "100.02%";
 }"""
@@ -57,6 +57,6 @@ def test_draw_for_the_readme(
     look = {"color_scheme": scheme, "viewport": {"width": width, "height": 700}, "device_scale_factor": 2}
     with Visitor(browser, str(champion.http.base_url), language, **look) as visitor:
         next(one for one in STATES if one.name == state).reach(visitor)
-        visitor.page.evaluate(SETTLE)
+        visitor.page.evaluate(MAKE_REPRODUCIBLE)
         shot = Image.open(io.BytesIO(visitor.page.screenshot(full_page=True)))
     shot.convert("RGB").save(IMAGES / f"{name}.webp", lossless=True, method=6)  # a third of a PNG

@@ -11,7 +11,7 @@ from tests.browser.states import PREDICT, PUBLISH, VERDICTS
 from tests.browser.visitor import WEB
 from tests.support.app import App
 
-LIMIT = 60_000  # bytes
+MAX_PAGE_BYTES = 60_000
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)> &lt;b&gt; <b>our crew is lovely</b> {text} $& 🙂"
 
@@ -24,7 +24,7 @@ def test_page_weight_is_within_the_budget(visit: Visit) -> None:
     network.send("Network.enable")
     visitor.page.goto("/", wait_until="networkidle")
     assert visitor.calls == ["GET /api/models"]
-    assert 10_000 < sum(sizes) < LIMIT
+    assert 10_000 < sum(sizes) < MAX_PAGE_BYTES
 
 
 def test_every_module_is_preloaded(visit: Visit) -> None:

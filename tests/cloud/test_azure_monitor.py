@@ -7,9 +7,8 @@ import pytest
 
 from cloud.azure_monitor import Alert, to_incident
 from feedback.incident import Incident
-from tests.support.alerts import LINK, build_alert
-
-SINCE, UNTIL = datetime(2026, 11, 22, 14, 5, tzinfo=UTC), datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
+from tests.support.alerts import build_alert
+from tests.support.incidents import BURST, SINCE, UNTIL
 
 
 def decode(body: dict[str, Any]) -> Incident:
@@ -17,17 +16,7 @@ def decode(body: dict[str, Any]) -> Incident:
 
 
 def test_alert_becomes_an_incident() -> None:
-    assert decode(build_alert(SINCE, UNTIL)) == Incident(
-        alert_id="/subscriptions/0/providers/Microsoft.AlertsManagement/alerts/a",
-        rule="bad-prediction-burst",
-        is_fired=True,
-        is_bad_prediction_burst=True,
-        severity="Sev2",
-        fired_at="2026-11-22T14:20:00.9964513Z",
-        description="Three predictions were reported as wrong within five minutes.",
-        window=(SINCE, UNTIL),
-        link=LINK,
-    )
+    assert decode(build_alert(SINCE, UNTIL)) == BURST
 
 
 def test_resolved_alert_is_not_fired() -> None:

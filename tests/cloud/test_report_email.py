@@ -1,7 +1,7 @@
 """The text of the e-mail report, and that nothing a person or Azure writes can break it."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email import message_from_bytes, policy
 from typing import Any
 
@@ -13,25 +13,11 @@ from msgspec.structs import replace
 from cloud import report_email
 from cloud.report_email import EmailReporter, ReportEmail, render_report
 from cloud.smtp import compose
-from feedback.incident import BAD_PREDICTION_BURST, Incident
 from feedback.receipt import Receipt
 from feedback.record import Feedback, build_feedback
+from tests.support.alerts import LINK
+from tests.support.incidents import BURST, LATENCY, SINCE
 from tests.support.mailbox import part
-
-SINCE, UNTIL = datetime(2026, 11, 22, 14, 5, tzinfo=UTC), datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
-LINK = "https://portal.example/?q=a&timespan=b"
-BURST = Incident(
-    alert_id="/subscriptions/0/alerts/a",
-    rule=BAD_PREDICTION_BURST,
-    is_fired=True,
-    is_bad_prediction_burst=True,
-    severity="Sev2",
-    fired_at="2026-11-22T14:20:00.9964513Z",
-    description="Three predictions were reported as wrong within five minutes.",
-    window=(SINCE, UNTIL),
-    link=LINK,
-)
-LATENCY = BURST._replace(rule="latency", is_bad_prediction_burst=False)
 
 
 def build_row(number: int, **changes: Any) -> Feedback:
@@ -76,7 +62,7 @@ def test_attachment_has_the_alert_and_the_predictions() -> None:
             "rule": "bad-prediction-burst",
             "severity": "Sev2",
             "fired": "2026-11-22T14:20:00.9964513Z",
-            "alert": "/subscriptions/0/alerts/a",
+            "alert": "/subscriptions/0/providers/Microsoft.AlertsManagement/alerts/a",
         },
         "window": ["2026-11-22T14:05:00Z", "2026-11-22T14:20:00Z"],
         "reports": 2,

@@ -4,12 +4,14 @@ import json
 import re
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import get_args
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
 import pytest
 
 from infra import bicep
+from sentiment.verdict import WarningCode
 from tests.support.app import App
 from tests.support.documents import DOCUMENTS, anchors, bold, examples, files, folders, links, spans, tables
 from tests.support.paths import ROOT
@@ -113,6 +115,11 @@ def test_api_guide_explains_every_status(served: App) -> None:
     assert explained == statuses | {404, 405, 429, 500}  # any request may get these four
     paths = {re.sub(r"^\w+ ", "", span) for span in spans("docs/api.md")}
     assert set(document["paths"]) <= paths
+
+
+def test_api_guide_lists_every_warning() -> None:
+    (row,) = [row for rows in tables("docs/api.md") for row in rows if row[0] == "`warnings`"]
+    assert set(re.findall(r"`(\w+_\w+)`", row[1])) == set(get_args(WarningCode.__value__))
 
 
 def test_architecture_names_every_folder_and_module() -> None:

@@ -3,11 +3,12 @@
 import gzip
 import json
 import re
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
+from sentiment.verdict import WarningCode
 from tests.support.app import App
 from tests.support.paths import ROOT
 
@@ -183,6 +184,11 @@ def test_languages_have_the_same_strings_and_placeholders() -> None:
                 assert set(language) == {"one", "other"} and "{n}" in language["one"] + language["other"], key
         if key not in {"many.count", "many.tweet", "verdict.announced"}:
             assert other != text, key
+
+
+@pytest.mark.parametrize("code", get_args(WarningCode.__value__))
+def test_every_warning_has_its_words_in_each_language(code: str) -> None:
+    assert f"warning.{code}" in ENGLISH.keys() & FRENCH.keys()
 
 
 def all_forms(strings: dict[str, Any]) -> list[str]:

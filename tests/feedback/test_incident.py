@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,28 +10,15 @@ from msgspec.structs import replace
 
 from feedback import incident
 from feedback.errors import MailUnavailable, StoreUnavailable
-from feedback.incident import BAD_PREDICTION_BURST, Incident, ReportOutcome, report_id, report_incident
+from feedback.incident import Incident, ReportOutcome, report_id, report_incident
 from feedback.receipt import Receipt
 from feedback.record import Feedback, build_feedback
 from feedback.stores import Claim, Subject
+from tests.support.incidents import BURST, LATENCY, SINCE, UNTIL
 
-SINCE, UNTIL = datetime(2026, 11, 22, 14, 5, tzinfo=UTC), datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
 NOW = UNTIL + timedelta(minutes=2)
 MINUTE = timedelta(minutes=1)
 RECEIPT_AGE = timedelta(days=30)
-
-BURST = Incident(
-    alert_id="a",
-    rule=BAD_PREDICTION_BURST,
-    is_fired=True,
-    is_bad_prediction_burst=True,
-    severity="Sev2",
-    fired_at=None,
-    description=None,
-    window=(SINCE, UNTIL),
-    link=None,
-)
-LATENCY = BURST._replace(rule="latency", is_bad_prediction_burst=False)
 
 
 def build_row(number: int) -> Feedback:

@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from tests.infra.oracle import MODEL, Record, bad_prediction, good_prediction, operation, prediction, request, trace
 
-MINUTE = 60
+MINUTE_SECONDS = 60
 TICK = 1e-6  # seconds: the resolution of DuckDB. Kusto's is ten times finer.
 
 type Case = tuple[str, bool, list[Record]]
@@ -22,7 +22,7 @@ def reports(*seconds: float) -> list[Record]:
     return [bad_prediction(receipt, second) for receipt, second in enumerate(seconds)]
 
 
-def requests(number: int, slow: int = 0, seconds: float = MINUTE, **columns: float | str) -> list[Record]:
+def requests(number: int, slow: int = 0, seconds: float = MINUTE_SECONDS, **columns: float | str) -> list[Record]:
     """Return requests to predict on a warm instance. `slow` of them are just above the limit."""
     columns = {"instance": "one"} | columns
     started = request("page", instance=str(columns["instance"]))
@@ -141,7 +141,7 @@ LATENCIES: list[Case] = [
     ("one in twenty of more", False, requests(40, slow=2)),
     ("too few", False, requests(19, slow=19)),
     ("the minimum number", True, requests(20, slow=20)),
-    ("a cold start", False, requests(30, slow=30, seconds=MINUTE - TICK) + requests(20)),
+    ("a cold start", False, requests(30, slow=30, seconds=MINUTE_SECONDS - TICK) + requests(20)),
     ("a cold start while others are warm", False, requests(30, slow=30, seconds=20, instance="new") + requests(20)),
     ("a cold start, then slow", True, requests(30, slow=30, seconds=20) + requests(20, slow=2)),
     ("an instance that gets only predictions", False, [request(ms=9000)] * 30 + [request(seconds=90)] * 20),

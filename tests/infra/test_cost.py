@@ -34,9 +34,9 @@ def test_always_ready_charges_a_baseline_and_less_per_second() -> None:
 
 
 def test_logs_subtract_the_free_amount() -> None:
-    free = int(cost.FREE_LOG_GB * 1e6 / cost.LOG_KB)
+    free = int(cost.FREE_LOG_GB * 1e6 / cost.LOG_KB_PER_CALL)
     assert cost.logs(free) == 0
-    assert cost.logs(free + MILLION) == pytest.approx(cost.LOG_KB * cost.LOG_GB, rel=0.01)
+    assert cost.logs(free + MILLION) == pytest.approx(cost.LOG_KB_PER_CALL * cost.USD_PER_LOG_GB, rel=0.01)
 
 
 @pytest.mark.parametrize(("duration", "expected"), [("PT5M", 5), ("PT30M", 30), ("PT6H", 360), ("P1D", 1440)])
@@ -72,16 +72,16 @@ def test_rounds_the_cost_of_an_option(dollars: float, expected: str) -> None:
 def test_counts_are_those_of_the_deployment_with_every_option(triggers: list[dict[str, Any]]) -> None:
     deployed = OPTIONS["predictedResources"]
     types = [resource["type"] for resource in deployed]
-    assert types.count("Microsoft.Network/privateEndpoints") == cost.PRIVATE_ENDPOINTS
-    assert types.count("Microsoft.Network/privateDnsZones") == cost.DNS_ZONES
+    assert types.count("Microsoft.Network/privateEndpoints") == cost.PRIVATE_ENDPOINT_COUNT
+    assert types.count("Microsoft.Network/privateDnsZones") == cost.DNS_ZONE_COUNT
     frequencies = [
         cost.minutes(resource["properties"]["evaluationFrequency"])
         for resource in deployed
         if resource["type"] == policies.LOG_RULE
     ]
-    assert cost.alert_rules() == sum(cost.ALERT_RULES[min(frequency, 15)] for frequency in frequencies)
+    assert cost.alert_rules() == sum(cost.USD_PER_ALERT_RULE_MONTH[min(frequency, 15)] for frequency in frequencies)
     timers = [trigger for trigger in triggers if trigger["type"] == "timerTrigger"]
-    assert 1 + len(timers) == cost.SCALE_GROUPS
+    assert 1 + len(timers) == cost.SCALE_GROUP_COUNT
 
 
 @pytest.mark.parametrize("calls", ["many", "-5", "1.5", "1e6"])

@@ -194,8 +194,8 @@ def test_reports_an_unsuitable_model_before_unsuitable_texts(tmp_path: Path) -> 
     [
         ("Yours!", "--out 'Yours!': must be small letters, digits"),
         ("y" * 42, "must be small letters, digits"),
-        (".", "is there already; nothing is overwritten"),
-        ("link", "is there already; nothing is overwritten"),
+        (".", "already exists; nothing is overwritten"),
+        ("link", "already exists; nothing is overwritten"),
         ("yours.parquet/model", "yours.parquet"),
     ],
 )

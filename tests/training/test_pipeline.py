@@ -323,6 +323,12 @@ def test_help_does_not_import_tensorflow() -> None:
     assert "prepare" in done.stdout and done.stdout.split()[-1] == "False"
 
 
+def test_missing_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().err.endswith("error: the following arguments are required: COMMAND\n")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, training: Training) -> None:
     assert COMMANDS[command] and "--help" in training(command, "--help").stdout

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     out = arguments.out
     if os.path.lexists(out):
-        raise SystemExit(f"--out {out}: is there already; nothing is overwritten")
+        raise SystemExit(f"--out {out} already exists; nothing is overwritten")
     check_name("--out", out.name)
     try:
         source = load_source(arguments.model)

@@ -20,10 +20,10 @@ class ExportCheck(msgspec.Struct, frozen=True):
 
 
 class ExportSummary(NamedTuple):
-    manifest: Manifest  # of what ships, with its metrics
+    manifest: Manifest  # of the shipped model, with its metrics
     about: str  # the data
     reference: ExportCheck
     shipped: ExportCheck
     trained_metrics: dict[str, float]  # on test, in the framework of the family
-    evaluation: Evaluation  # of what ships, on test
-    predictions: pd.DataFrame  # of what ships, on test: label and probability
+    evaluation: Evaluation  # of the shipped model, on test
+    predictions: pd.DataFrame  # of the shipped model, on test: label and probability

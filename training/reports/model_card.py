@@ -42,8 +42,8 @@ meant to judge people, to moderate what others write, or to decide anything alon
 
 {metrics}
 
-What its decisions are worth: of what it would publish, how much is positive, and how much of all that is positive it
-would publish; the same for hold and negative.
+Precision and recall of its decisions: of what it would publish, how much is positive, and how much of all that is
+positive it would publish; the same for hold and negative.
 
 {decisions}
 
@@ -64,7 +64,7 @@ with sentiment must move the probability in its direction. Minimum: simple sente
 ## Limits
 
 - It knows the words of its data. A text of mostly unknown words gets a warning and is never *publish*.
-- Sarcasm, quotation, and who is spoken of are beyond it. See above for what negation does to it.
+- It does not understand sarcasm, quotations, or whom a text is about. See above for what negation does to it.
 - Run {run_id} in MLflow; made {created} by `python -m training export`.
 """
 
