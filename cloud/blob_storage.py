@@ -7,7 +7,7 @@ exports.
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +18,20 @@ from feedback.export import Erasure, Erasures
 from feedback.record import Feedback
 from feedback.stores import PredictionKey
 
-from .azure_storage import REQUEST_TIMEOUT_SECONDS, CredentialFactory, managed_identity
+from .azure_storage import (
+    MAX_ATTEMPTS,
+    REQUEST_TIMEOUT_SECONDS,
+    RETRY_AFTER_SECONDS,
+    CredentialFactory,
+    format_hour,
+    managed_identity,
+    parse_hour,
+)
 from .settings import Settings
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient
 
-# The retry policy. A person waits until an erasure is noted: for at most MAX_ATTEMPTS attempts, each of which may take
-# REQUEST_TIMEOUT_SECONDS to connect and as long again to read.
-MAX_ATTEMPTS = 2
-RETRY_AFTER_SECONDS = 5  # what the caller is asked to wait
 DAY_TIMEOUT_SECONDS = 6  # to read or write a part of a day, or to list blobs
 
 _DAY = re.compile(r"feedback/(\d{4}-\d\d-\d\d)\.jsonl")
@@ -78,7 +82,7 @@ class BlobFeedbackExport:
 
     def erasures(self) -> Erasures:
         return {
-            digest: Erasure(digest, datetime.fromisoformat(hour).replace(tzinfo=UTC), _erased_at(blob))
+            digest: Erasure(digest, parse_hour(hour), _erased_at(blob))
             for (hour, digest), blob in self._list("erasures/", _ERASURE)
         }
 
@@ -115,11 +119,7 @@ class BlobFeedbackExport:
 
 def _to_json(row: Feedback) -> dict[str, Any]:
     """Return a line of the file: the hour of the prediction, then the fields of the row."""
-    return {"hour": _hour(row.predicted_at), **msgspec.structs.asdict(row)}
-
-
-def _hour(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H}"
+    return {"hour": format_hour(row.predicted_at), **msgspec.structs.asdict(row)}
 
 
 def _day_name(day: date) -> str:
@@ -127,7 +127,7 @@ def _day_name(day: date) -> str:
 
 
 def _erasure_name(prediction: PredictionKey) -> str:
-    return f"erasures/{_hour(prediction.predicted_at)}/{prediction.digest}"
+    return f"erasures/{format_hour(prediction.predicted_at)}/{prediction.digest}"
 
 
 def _erased_at(blob: "BlobProperties") -> datetime:

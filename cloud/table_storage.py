@@ -6,7 +6,7 @@ during a cold start.
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from itertools import batched, groupby
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,17 +15,20 @@ from feedback.errors import FeedbackConflict, IncidentInProgress, StoreUnavailab
 from feedback.record import Feedback
 from feedback.stores import Claim, PredictionKey, PurgedBatch, Subject
 
-from .azure_storage import REQUEST_TIMEOUT_SECONDS, CredentialFactory, managed_identity
+from .azure_storage import (
+    MAX_ATTEMPTS,
+    REQUEST_TIMEOUT_SECONDS,
+    RETRY_AFTER_SECONDS,
+    CredentialFactory,
+    format_hour,
+    managed_identity,
+    parse_hour,
+)
 from .settings import Settings
 
 if TYPE_CHECKING:
     from azure.data.tables import TableClient, TableEntity
 
-# The retry policy; `_call_with_retry` applies it to every request. A person waits for most of them: for at most
-# MAX_ATTEMPTS attempts, each of which may take REQUEST_TIMEOUT_SECONDS to connect and as long again to read. The SDK's
-# own retries are off: they would go on for minutes, and as long as the server's Retry-After asks.
-MAX_ATTEMPTS = 2
-RETRY_AFTER_SECONDS = 5  # what the caller is asked to wait
 SCAN_TIMEOUT_SECONDS = 6  # to read a page or to write a batch; the service itself gives up after 5
 
 MAX_TRANSACTION_ROWS = 100  # a limit of the service
@@ -39,6 +42,7 @@ CLAIMS_PARTITION = "claims"
 def _call_with_retry[T](call: Callable[[], T]) -> T:
     """Return the result of a call of the SDK, repeated if no reply came. Every write here is safe to repeat.
 
+    The SDK's own retries are off: they would go on for minutes, and as long as the server's Retry-After asks.
     Raises the SDK's error for a reply that means something (exists, not found, modified, transaction refused), and
     StoreUnavailable for every other failure.
     """
@@ -155,7 +159,7 @@ class TableFeedbackStore(_Table):
         raise StoreUnavailable("The feedback table is being deleted and created again.", RETRY_AFTER_SECONDS)
 
     def erase(self, prediction: PredictionKey) -> None:
-        partition = _partition_key(prediction.predicted_at)
+        partition = format_hour(prediction.predicted_at)
         _call_with_retry(lambda: self._client.delete_entity(partition, prediction.digest))  # no error if there is none
 
     def reported_wrong(
@@ -166,8 +170,8 @@ class TableFeedbackStore(_Table):
             " and received_at ge @since and received_at le @until"
         )
         parameters = {
-            "first": _partition_key(predicted_since),
-            "last": _partition_key(received_until),  # feedback comes after its prediction
+            "first": format_hour(predicted_since),
+            "last": format_hour(received_until),  # feedback comes after its prediction
             "since": received_since,
             "until": received_until,
         }
@@ -181,8 +185,8 @@ class TableFeedbackStore(_Table):
 
     def purge(self, before: datetime) -> Iterator[PurgedBatch]:
         """As in `FeedbackStore`; if `before` is not the start of an hour, the rows of that hour stay."""
-        for partition, rows in self._purge("PartitionKey lt @before", {"before": _partition_key(before)}):
-            yield PurgedBatch(datetime.fromisoformat(partition).replace(tzinfo=UTC), rows)
+        for partition, rows in self._purge("PartitionKey lt @before", {"before": format_hour(before)}):
+            yield PurgedBatch(parse_hour(partition), rows)
 
 
 class TableIncidentStore(_Table):
@@ -241,7 +245,7 @@ class TableIncidentStore(_Table):
             pass  # another call has taken the claim over
 
     def reported_predictions(self, since: datetime, until: datetime) -> Iterator[str]:
-        return self._digests(_partition_key(since), _partition_key(until))
+        return self._digests(format_hour(since), format_hour(until))
 
     def reported_alerts(self) -> Iterator[str]:
         return self._digests(ALERTS_PARTITION, ALERTS_PARTITION)
@@ -264,13 +268,8 @@ class TableIncidentStore(_Table):
             yield rows
 
 
-def _partition_key(moment: datetime) -> str:
-    """Return the partition of `moment` (UTC), its hour: 2026-11-22T05."""
-    return f"{moment:%Y-%m-%dT%H}"
-
-
 def _subject_partition(subject: Subject) -> str:
-    return ALERTS_PARTITION if subject.received_at is None else _partition_key(subject.received_at)
+    return ALERTS_PARTITION if subject.received_at is None else format_hour(subject.received_at)
 
 
 def _claim_keys(topic: str) -> dict[str, str]:
@@ -286,7 +285,7 @@ def _if_unmodified(etag: str) -> dict[str, Any]:
 
 def _to_row(feedback: Feedback) -> dict[str, Any]:
     columns = {name: getattr(feedback, name) for name in feedback.__struct_fields__}
-    row = {"PartitionKey": _partition_key(feedback.predicted_at), "RowKey": columns.pop("digest")}
+    row = {"PartitionKey": format_hour(feedback.predicted_at), "RowKey": columns.pop("digest")}
     return row | {name: value for name, value in columns.items() if value is not None}
 
 
