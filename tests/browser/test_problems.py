@@ -13,10 +13,8 @@ from feedback.receipt import Receipts
 from tests.browser.conftest import Visit
 from tests.browser.states import FEEDBACK, HOLD, PREDICT, PUBLISH, REVIEW
 from tests.browser.visitor import Visitor
-from tests.support.app import FUNCTION_KEY, App, StartApp
+from tests.support.app import FUNCTION_KEY, RECEIPT_KEY, App, StartApp
 from tests.support.paths import ROOT
-
-RECEIPT_KEY = "development-" + "k" * 32  # the key of every app under test
 
 
 @pytest.fixture(scope="module")

@@ -1,28 +1,18 @@
 """The text of the e-mail report, and that nothing a person or Azure writes can break it."""
 
 import json
-from datetime import timedelta
 from email import message_from_bytes, policy
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from cloud import report_email
 from cloud.report_email import EmailReporter, ReportEmail, render_report
 from cloud.smtp import compose
-from feedback.receipt import Receipt
-from feedback.record import Feedback, build_feedback
 from tests.support.alerts import LINK
-from tests.support.incidents import BURST, LATENCY, SINCE
+from tests.support.incidents import BURST, LATENCY, build_row
 from tests.support.mailbox import part
-
-
-def build_row(number: int, **changes: Any) -> Feedback:
-    receipt = Receipt("champion@20261122-d8e142c9", 0.93, "positive", "0" * 32, SINCE, f"{number}.signature")
-    return replace(build_feedback(receipt, correct=False, received_at=SINCE + timedelta(seconds=number)), **changes)
 
 
 def test_reporter_sends_the_rendered_report() -> None:

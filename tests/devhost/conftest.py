@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,12 +17,20 @@ from devhost.host.invoker import Observer
 from devhost.host.keys import Keys
 from devhost.host.runtime import Runtime
 from devhost.host.settings_files import NO_CORS, Cors, HostJson
+from devhost.monitoring.local_monitoring import LocalMonitoring
 
 type Ask = Callable[..., httpx.Response]
 type MakeAsk = Callable[[Starlette], Ask]
 
 FUNCTION_KEY, MASTER_KEY = "function-key", "master-key"
 DEFAULT_LIMITS, NO_KEYS = HostJson(), Keys()
+
+
+@pytest.fixture
+def monitoring() -> Iterator[LocalMonitoring]:
+    """Yield a monitoring of its own, which listens but evaluates no rules."""
+    with LocalMonitoring() as monitoring:
+        yield monitoring
 
 
 def build_app(

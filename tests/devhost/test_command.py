@@ -149,7 +149,7 @@ def test_monitors_the_app_unless_disabled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("speed", ["0", "nan", "fast"])
-def test_rejects_invalid_speed(tmp_path: Path, speed: str) -> None:
+def test_rejects_invalid_speed(speed: str) -> None:
     ended = subprocess.run(command("--speed", speed), env=environment(), text=True, capture_output=True, timeout=60)
     assert (ended.returncode, "--speed: invalid" in ended.stderr) == (2, True)
 

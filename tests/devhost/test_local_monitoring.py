@@ -1,17 +1,7 @@
 """The settings and rules of the local monitoring."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from devhost.monitoring.alert_rules import read_rules
 from devhost.monitoring.local_monitoring import INFRA, LocalMonitoring
-
-
-@pytest.fixture
-def monitoring() -> Iterator[LocalMonitoring]:
-    with LocalMonitoring() as monitoring:
-        yield monitoring
 
 
 def test_adds_its_settings_to_an_environment(monitoring: LocalMonitoring) -> None:

@@ -19,12 +19,6 @@ HOSTILE_HTML = '<p>Hello</p><script>alert(1)</script><img src="http://tracker.ex
 
 
 @pytest.fixture
-def monitoring() -> Iterator[LocalMonitoring]:
-    with LocalMonitoring() as monitoring:
-        yield monitoring
-
-
-@pytest.fixture
 def mailbox(monitoring: LocalMonitoring) -> Mailbox:
     return monitoring.mailbox
 

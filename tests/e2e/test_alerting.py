@@ -7,7 +7,6 @@ for every simulated minute.
 import json
 import os
 import queue
-import re
 import subprocess
 import sys
 import time
@@ -29,7 +28,7 @@ from devhost.monitoring.alert_rules import Alert, Monitor
 from devhost.monitoring.local_monitoring import LocalMonitoring
 from devhost.monitoring.log_analytics import Row, Workspace
 from devhost.monitoring.mailbox import Mail
-from tests.support.app import App, StartApp
+from tests.support.app import App, StartApp, run_devhost
 from tests.support.paths import ROOT
 
 MINUTE = timedelta(minutes=1)
@@ -314,25 +313,13 @@ def _entities(service: TableServiceClient, table: str) -> Iterator[Any]:
 
 @contextmanager
 def serving(folder: Path, environment: dict[str, str], *arguments: str) -> Iterator[httpx.Client]:
-    """Run `python -m devhost` on a free port and yield a client."""
-    command = [sys.executable, "-m", "devhost", "--no-tables", "--app", str(folder), *arguments]
+    """Run `python -m devhost` on a free port and yield a client. It must end without an error."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SMTP_", "MAIL_", "APPLICATION"))}
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(
-            command, cwd=ROOT, env=kept | environment, stdout=subprocess.PIPE, stderr=log, text=True
-        ) as process,
-    ):
-        try:
-            assert process.stdout
-            address = re.search(r"http://\S+", process.stdout.readline())
-            assert address, (folder / "log").read_text()
-            with httpx.Client(base_url=address[0], timeout=20) as client:
-                yield client
-        finally:
-            process.terminate()
-    assert process.returncode == 0
-    assert "Traceback" not in (folder / "log").read_text()
+    log = folder / "log"
+    with run_devhost(folder, log, kept | environment, *arguments) as app:
+        yield app.http
+    assert app.process.returncode == 0
+    assert "Traceback" not in log.read_text()
 
 
 @pytest.fixture
@@ -357,7 +344,7 @@ def wait_for_mails(http: httpx.Client, *senders: str) -> list[dict[str, str]]:
     raise AssertionError(mails)
 
 
-def test_burst_is_mailed_by_make_serve(start_app: StartApp, azurite: Azurite, folder: Path) -> None:
+def test_burst_is_mailed_by_make_serve(azurite: Azurite, folder: Path) -> None:
     """Rules are evaluated a thousand times as often."""
     environment = {"PORT": "0", "MODEL": "lite", "TABLES_CONNECTION_STRING": azurite.connection_string}
     tables = {"FEEDBACK_TABLE": "burstfeedback", "INCIDENTS_TABLE": "burstincidents"}

@@ -1,6 +1,5 @@
 """The nightly export, and restoring a lost table from it without what was erased."""
 
-import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from feedback.record import Feedback, build_feedback
 from functions import export
 from tests.support.app import MASTER_KEY, App, StartApp
 from tests.support.paths import ROOT
-from tests.support.timers import timer_function
+from tests.support.timers import log_records, timer_function
 
 TABLE = "exported"
 DAY = timedelta(days=1)
@@ -215,10 +214,7 @@ def test_export_without_enough_time_continues_the_next_night(
 
     def short_night(seconds: float) -> list[tuple[str, str, str]]:
         monkeypatch.setattr(export, "TIME_LIMIT_SECONDS", seconds)
-        caplog.clear()
-        with caplog.at_level(logging.INFO, "buzzguard.watch"):
-            function()
-        return [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+        return log_records(function, caplog)
 
     exported = ("buzzguard.watch", "INFO", "feedback_exported")
     warning = "Time ran out: 7 days of feedback are left to the next night."

@@ -11,7 +11,7 @@ from azure.data.tables import TableServiceClient
 
 from devhost.azurite import Azurite
 from feedback.receipt import Receipts
-from tests.support.app import App, StartApp
+from tests.support.app import RECEIPT_KEY, App, StartApp
 
 TEXT = "the crew was great @bob http://example.org"
 
@@ -70,7 +70,7 @@ def test_rejects_foreign_receipt_and_other_text(app: App, azurite: Azurite, chan
 
 
 def test_expired_receipt_accepts_erasure_but_no_feedback(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    receipts = Receipts(["development-" + "k" * 32], timedelta(days=30))
+    receipts = Receipts([RECEIPT_KEY], timedelta(days=30))
     now = time.time()
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now - 31 * 86400)
     old = receipts.sign("tiny@1", 0.9, "positive", TEXT)
@@ -118,7 +118,7 @@ def test_accepts_receipts_of_the_previous_key_and_rejects_those_of_another(
 ) -> None:
     receipt = predict(app)
     keys = {"RECEIPT_KEY": "n" * 32, "TABLES_CONNECTION_STRING": azurite.connection_string}
-    rotated = start_app(RECEIPT_KEY_PREVIOUS="development-" + "k" * 32, **keys)
+    rotated = start_app(RECEIPT_KEY_PREVIOUS=RECEIPT_KEY, **keys)
     assert rotated.http.post("/api/feedback", json={"prediction_id": receipt, "correct": True}).status_code == 201
     foreign = start_app(**keys)
     assert foreign.http.post("/api/feedback", json={"prediction_id": receipt, "correct": True}).status_code == 422

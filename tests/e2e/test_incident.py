@@ -220,7 +220,7 @@ def test_incident_is_reported_once_the_mail_server_is_back(
 
 
 def test_flood_is_reported_completely(
-    ops: App, mailbox: Mailbox, store: TableFeedbackStore, azurite: Azurite, window: tuple[datetime, datetime]
+    ops: App, mailbox: Mailbox, azurite: Azurite, window: tuple[datetime, datetime]
 ) -> None:
     since, until = window
     with TableServiceClient.from_connection_string(azurite.connection_string) as service:

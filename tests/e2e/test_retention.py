@@ -1,6 +1,5 @@
 """The nightly purge deletes what has expired, and nothing else."""
 
-import logging
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,13 +9,13 @@ import pytest
 
 from cloud.settings import Settings, read_settings
 from cloud.table_storage import TableFeedbackStore, TableIncidentStore
-from devhost.azurite import Azurite
+from devhost.azurite import Azurite, connection_string
 from feedback.receipt import Receipt
 from feedback.record import build_feedback
 from feedback.stores import Subject
 from functions import retention
 from tests.support.app import MASTER_KEY, App, StartApp
-from tests.support.timers import timer_function
+from tests.support.timers import log_records, timer_function
 
 DAY = timedelta(days=1)
 
@@ -70,8 +69,7 @@ def test_purges_old_feedback_and_old_incidents(start_app: StartApp, azurite: Azu
 
 
 def test_failed_purge_is_logged(start_app: StartApp, closed_port: int) -> None:
-    account = f"AccountName=a;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:{closed_port}/a;"
-    app = start_app(TABLES_CONNECTION_STRING=f"DefaultEndpointsProtocol=http;{account}")
+    app = start_app(TABLES_CONNECTION_STRING=connection_string(closed_port))
     assert run(app).status_code == 500
     assert "ERROR buzzguard.retention: Expired feedback was not purged" in app.log.read_text()
 
@@ -88,10 +86,7 @@ def test_purge_without_enough_time_continues_the_next_night(
 
     def night(seconds: float) -> list[tuple[str, str, str]]:
         monkeypatch.setattr(retention, "TIME_LIMIT_SECONDS", seconds)
-        caplog.clear()
-        with caplog.at_level(logging.INFO, "buzzguard.watch"):
-            function()
-        return [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+        return log_records(function, caplog)
 
     purged = ("buzzguard.watch", "INFO", "feedback_purged")
     reached = f"{now - 30 * DAY:%Y-%m-%dT%H}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from devhost.azurite import connection_string
 from tests.support.app import App, StartApp
 
 
@@ -166,14 +167,13 @@ def test_model_with_a_changed_byte_makes_no_prediction(start_app: StartApp, mode
     assert f"{graph}: sha256 is" in app.log.read_text()
 
 
-def test_store_that_is_down_fails_feedback_without_a_queue_and_no_prediction(start_app: StartApp) -> None:
+def test_store_that_is_down_fails_feedback_without_a_queue_and_no_prediction(
+    start_app: StartApp, closed_port: int
+) -> None:
     """One store refuses connections, the other accepts them and never replies."""
-    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as closing:
-        refusing = closing.getsockname()[1]
-        closing.close()
-        for port in (refusing, silent.getsockname()[1]):
-            account = f"AccountName=a;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:{port}/a;"
-            app = start_app(TABLES_CONNECTION_STRING=f"DefaultEndpointsProtocol=http;{account}")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for port in (closed_port, silent.getsockname()[1]):
+            app = start_app(TABLES_CONNECTION_STRING=connection_string(port))
             receipt = app.http.post("/api/predict", json={"text": "a"}).json()["predictions"][0]["prediction_id"]
             for method, path, body in (
                 ("POST", "/api/feedback", {"prediction_id": receipt, "correct": True}),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from devhost.azurite import Azurite
+from devhost.azurite import Azurite, connection_string
 from feedback.receipt import Receipts
 from tests.support.app import RECEIPT_KEY, App, StartApp
 from tests.support.ingestion import DEADLINE_SECONDS, Ingestion, operation_id, properties
@@ -74,24 +73,23 @@ BODIES = [
 ]
 
 
-def test_telemetry_and_log_hold_nothing_a_person_wrote(start_app: StartApp, ingestion: Ingestion) -> None:
+def test_telemetry_and_log_hold_nothing_a_person_wrote(
+    start_app: StartApp, ingestion: Ingestion, closed_port: int
+) -> None:
     """Not for good requests, not for bad input, not while the tables are down."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        endpoint = f"TableEndpoint=http://127.0.0.1:{unused.getsockname()[1]}/a;"
-        app = start_app(
-            TABLES_CONNECTION_STRING=f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;{endpoint}",
-            APPLICATIONINSIGHTS_CONNECTION_STRING=ingestion.connection_string,
-        )
-        statuses = [send(app, "POST", "/api/predict", body).response.status_code for body in BODIES]
-        assert statuses == [200, 200, 400, 400, 400]
-        broken = json.dumps(BODIES[0])[:-1].encode() + b"\xff"
-        assert app.http.post("/api/predict", content=broken, headers={"content-type": "application/json"}).is_error
-        text = " ".join(WRITTEN)
-        receipt = Receipts([RECEIPT_KEY], timedelta(days=30)).sign("tiny@1", 0.9, "positive", text)
-        feedback = {"prediction_id": receipt, "correct": False, "text": text, "share_text": True, "comment": text}
-        failed = send(app, "POST", "/api/feedback", feedback)
-        assert failed.response.status_code == 503
+    app = start_app(
+        TABLES_CONNECTION_STRING=connection_string(closed_port),
+        APPLICATIONINSIGHTS_CONNECTION_STRING=ingestion.connection_string,
+    )
+    statuses = [send(app, "POST", "/api/predict", body).response.status_code for body in BODIES]
+    assert statuses == [200, 200, 400, 400, 400]
+    broken = json.dumps(BODIES[0])[:-1].encode() + b"\xff"
+    assert app.http.post("/api/predict", content=broken, headers={"content-type": "application/json"}).is_error
+    text = " ".join(WRITTEN)
+    receipt = Receipts([RECEIPT_KEY], timedelta(days=30)).sign("tiny@1", 0.9, "positive", text)
+    feedback = {"prediction_id": receipt, "correct": False, "text": text, "share_text": True, "comment": text}
+    failed = send(app, "POST", "/api/feedback", feedback)
+    assert failed.response.status_code == 503
     ingestion.wait_for(lambda: bool(ingestion.envelopes_of("Exception")))
     (exception,) = ingestion.envelopes_of("Exception")
     assert operation_id(exception) == failed.trace

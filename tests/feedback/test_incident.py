@@ -11,19 +11,13 @@ from msgspec.structs import replace
 from feedback import incident
 from feedback.errors import MailUnavailable, StoreUnavailable
 from feedback.incident import Incident, ReportOutcome, report_id, report_incident
-from feedback.receipt import Receipt
-from feedback.record import Feedback, build_feedback
+from feedback.record import Feedback
 from feedback.stores import Claim, Subject
-from tests.support.incidents import BURST, LATENCY, SINCE, UNTIL
+from tests.support.incidents import BURST, LATENCY, SINCE, UNTIL, build_row
 
 NOW = UNTIL + timedelta(minutes=2)
 MINUTE = timedelta(minutes=1)
 RECEIPT_AGE = timedelta(days=30)
-
-
-def build_row(number: int) -> Feedback:
-    receipt = Receipt("champion@20261122-d8e142c9", 0.93, "positive", "0" * 32, SINCE, f"{number}.signature")
-    return build_feedback(receipt, correct=False, received_at=SINCE + timedelta(seconds=number))
 
 
 def digests(*numbers: int) -> list[str]:

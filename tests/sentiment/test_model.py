@@ -111,7 +111,7 @@ def test_rejects_manifest_with_invalid_values(model_folder: Path, change: dict[s
         Model.load(model_folder)
 
 
-def test_extreme_calibration_gives_probabilities(model: Model, model_folder: Path, edit_manifest) -> None:
+def test_extreme_calibration_gives_probabilities(model_folder: Path, edit_manifest) -> None:
     edit_manifest(lambda m: replace(m, calibration=manifest.Calibration(1e6)))
     assert set(Model.load(model_folder).score(["was great", "was awful"]).probability.round(6)) == {0.0, 1.0}
 

@@ -37,12 +37,20 @@ type StartApp = Callable[..., App]
 
 @contextmanager
 def running(folder: Path, log: Path, environment: dict[str, str]) -> Iterator[App]:
-    """Run the function app in `folder` on a free port and yield a client. Its standard error goes to `log`."""
-    command = [sys.executable, "-m", "devhost", "--no-tables", "--no-monitoring", "--app", str(folder)]
-    settings = os.environ | _DEFAULTS | environment
+    """Run the function app in `folder` on a free port, without monitoring, and yield a client."""
+    with run_devhost(folder, log, os.environ | _DEFAULTS | environment, "--no-monitoring") as app:
+        yield app
+
+
+@contextmanager
+def run_devhost(folder: Path, log: Path, environment: dict[str, str], *arguments: str) -> Iterator[App]:
+    """Run `python -m devhost` in exactly this environment and yield a client. Its standard error goes to `log`."""
+    command = [sys.executable, "-m", "devhost", "--no-tables", "--app", str(folder), *arguments]
     with (
         log.open("a") as errors,
-        subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
     ):
         try:
             assert process.stdout

@@ -1,8 +1,13 @@
 """Incidents: predictions were reported as wrong, and an alert of another rule."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
 
 from feedback.incident import Incident
+from feedback.receipt import Receipt
+from feedback.record import Feedback, build_feedback
 from tests.support.alerts import LINK
 
 SINCE, UNTIL = datetime(2026, 11, 22, 14, 5, tzinfo=UTC), datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
@@ -18,3 +23,9 @@ BURST = Incident(
     link=LINK,
 )
 LATENCY = BURST._replace(rule="latency", is_bad_prediction_burst=False)
+
+
+def build_row(number: int, **changes: Any) -> Feedback:
+    """Return feedback that a prediction was wrong, received `number` seconds after SINCE."""
+    receipt = Receipt("champion@20261122-d8e142c9", 0.93, "positive", "0" * 32, SINCE, f"{number}.signature")
+    return replace(build_feedback(receipt, correct=False, received_at=SINCE + timedelta(seconds=number)), **changes)

@@ -1,15 +1,14 @@
 import numpy as np
 import pytest
 
+from tests.training.calibrated import calibrated
 from training.evaluation import metrics
 from training.evaluation.bootstrap import intervals, paired_differences
 from training.evaluation.metrics import Predictions
 
 
 def calibrated_predictions(n: int, seed: int = 0) -> Predictions:
-    random = np.random.default_rng(seed)
-    probability = random.uniform(size=n)
-    return metrics.predictions((random.uniform(size=n) < probability).astype(np.int8), probability)
+    return metrics.predictions(*calibrated(n, seed))
 
 
 def test_interval_of_accuracy_is_the_binomial_one() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sentiment.manifest import Calibration, Thresholds
+from tests.training.calibrated import calibrated
 from training.evaluation import metrics
 from training.evaluation.calibration import (
     MIN_PRECISION,
@@ -14,14 +15,6 @@ from training.evaluation.calibration import (
     unreachable_decisions,
 )
 from training.evaluation.metrics import Floats, Labels, Predictions
-
-
-def calibrated(n: int) -> tuple[Labels, Floats]:
-    """Return labels, and probabilities that are calibrated for them."""
-    random = np.random.default_rng(0)
-    probability = random.uniform(size=n)
-    return (random.uniform(size=n) < probability).astype(np.int8), probability
-
 
 # --- thresholds ------------------------------------------------------------------------------------------------------
 

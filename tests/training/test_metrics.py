@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, precision_score, recall_score, roc_auc_score
 
 from sentiment.manifest import Thresholds
+from tests.training.calibrated import calibrated
 from training.evaluation import metrics
 from training.evaluation.metrics import METRICS, Floats, Labels, Predictions
 
@@ -19,9 +20,7 @@ RESAMPLES = 20
 
 def calibrated_predictions(n: int, digits: int = 8) -> Predictions:
     """Return labels and calibrated probabilities of them; few digits make many ties."""
-    random = np.random.default_rng(0)
-    probability = random.uniform(size=n)
-    labels = (random.uniform(size=n) < probability).astype(np.int8)
+    labels, probability = calibrated(n)
     return metrics.predictions(labels, probability.round(digits), THRESHOLDS)
 
 
