@@ -58,7 +58,7 @@ def _simulation() -> Iterator[Simulation]:
         }
         app = App(settings)
         try:
-            yield Simulation(app, monitoring, settings, clock)
+            yield Simulation(app, monitoring, clock)
         finally:
             app.kill()
 

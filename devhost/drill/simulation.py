@@ -81,14 +81,14 @@ class App:
 class Simulation:
     """A running app, its users and its monitoring, whose clock `advance` moves forward."""
 
-    def __init__(self, app: App, monitoring: LocalMonitoring, settings: dict[str, str], clock: Clock) -> None:
-        """`settings` are those of the app. Raises DrillFailure if there is already an alert."""
+    def __init__(self, app: App, monitoring: LocalMonitoring, clock: Clock) -> None:
+        """Raises DrillFailure if there is already an alert."""
         self.app = app
         self._monitoring = monitoring
         self._clock = clock
         self._prober = Prober(monitoring.web_test, app.address, monitoring.workspace.add)
         self._monitor = Monitor(monitoring.rules, monitoring.workspace, self._notify)
-        self._action_group = monitoring.action_group(app.address, settings, sleep=lambda seconds: None)
+        self._action_group = monitoring.action_group(app.address, monitoring.settings, sleep=lambda seconds: None)
         self._alerts: list[Alert] = []
         check(self._evaluate(), [])
 

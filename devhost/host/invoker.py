@@ -1,7 +1,7 @@
 """Call functions and record every call, as the Functions platform does in its own telemetry."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -33,45 +33,34 @@ class Invoker:
 
     async def call_http(self, function: str, request: HttpRequest) -> HttpResponse:
         """Call an HTTP function. Raises InvocationError if it fails."""
-        started, start = datetime.now(UTC), time.perf_counter()
-        response: HttpResponse | None = None
-        try:
-            response = await self._runtime.call_http(function, request)
-            return response
-        finally:
-            self._observe(
-                Invocation(
-                    function=function,
-                    url=request.url.partition("?")[0],
-                    traceparent=request.traceparent,
-                    started=started,
-                    seconds=time.perf_counter() - start,
-                    status=response.status if response else 500,
-                    succeeded=response is not None,
-                )
-            )
+        url = request.url.partition("?")[0]
+        return await self._record(self._runtime.call_http(function, request), function, url, request.traceparent)
 
     async def call_timer(self, function: str) -> None:
         """Run a timer function. Raises InvocationError if it fails."""
-        started, start = datetime.now(UTC), time.perf_counter()
         traceparent = new_traceparent()
-        succeeded = False
-        try:
-            await self._runtime.call_timer(function, traceparent)
-            succeeded = True
-        finally:
-            self._observe(
-                Invocation(
-                    function=function,
-                    url="",
-                    traceparent=traceparent,
-                    started=started,
-                    seconds=time.perf_counter() - start,
-                    status=0,
-                    succeeded=succeeded,
-                )
-            )
+        await self._record(self._runtime.call_timer(function, traceparent), function, "", traceparent)
 
-    def _observe(self, invocation: Invocation) -> None:
-        if self._observer:
-            self._observer(invocation)
+    async def _record[T: HttpResponse | None](self, call: Awaitable[T], function: str, url: str, traceparent: str) -> T:
+        """Await a call and tell the observer about it, also if it fails. `url` is empty for a timer."""
+        started, start = datetime.now(UTC), time.perf_counter()
+        status, succeeded = 500 if url else 0, False
+        try:
+            response = await call
+            succeeded = True
+            if isinstance(response, HttpResponse):
+                status = response.status
+            return response
+        finally:
+            if self._observer:
+                self._observer(
+                    Invocation(
+                        function=function,
+                        url=url,
+                        traceparent=traceparent,
+                        started=started,
+                        seconds=time.perf_counter() - start,
+                        status=status,
+                        succeeded=succeeded,
+                    )
+                )

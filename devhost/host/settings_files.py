@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from devhost import azurite
 from devhost.errors import HostError
+from devhost.ports import MAX_PORT
 
 DEVELOPMENT_PORT = 7071  # the default of Core Tools
 
@@ -87,8 +88,8 @@ class LocalSettings(Struct, frozen=True, kw_only=True):
 
 def _port(path: Path, host: dict[str, Any]) -> int:
     port = host.get("LocalHttpPort", DEVELOPMENT_PORT)
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
-        raise HostError(f"{path.name}: Host.LocalHttpPort must be a port from 1 to 65535")
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port <= MAX_PORT:
+        raise HostError(f"{path.name}: Host.LocalHttpPort must be a port from 1 to {MAX_PORT}")
     return port
 
 
