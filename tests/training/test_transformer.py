@@ -23,7 +23,7 @@ from training.families.fit import Trained
 from training.families.neural import bert, transformer
 from training.families.neural.transformer import Transformer
 from training.families.settings import configure
-from training.onnx_export.bert import BertConfig
+from training.onnx_export.bert import POSITION_EMBEDDINGS, WORD_EMBEDDINGS, BertConfig
 from training.registry import mlflow_tracking
 from training.registry.model_folder import write_model_folder
 
@@ -212,10 +212,10 @@ def test_drops_rare_pieces_and_their_embeddings(pretrained: Path, fitted: Transf
     pieces = reduced.vocabulary.decode().split()
     assert {"the", "crew"} <= set(pieces) and "lovely" not in pieces and "##y" in pieces
     published = (pretrained / "vocab.txt").read_text().split()
-    embeddings = reduced.weights[bert.WORD_EMBEDDINGS]
+    embeddings = reduced.weights[WORD_EMBEDDINGS]
     table = _weights(msgspec.structs.replace(CONFIG, vocab_size=len(published)))["embeddings.word_embeddings.weight"]
     np.testing.assert_array_equal(embeddings[pieces.index("crew")], table[published.index("crew")])
-    assert len(embeddings) == len(pieces) and len(reduced.weights[bert.POSITION_EMBEDDINGS]) == MAX_LENGTH
+    assert len(embeddings) == len(pieces) and len(reduced.weights[POSITION_EMBEDDINGS]) == MAX_LENGTH
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own
@@ -257,4 +257,4 @@ def test_refuses_an_encoder_that_is_no_bert(pretrained: Path, tmp_path: Path) ->
 def test_default_encoder_is_installed() -> None:
     checkpoint = bert.load_pretrained(transformer.PRETRAINED)
     n_pieces = len(checkpoint.vocabulary.splitlines())
-    assert checkpoint.weights[bert.WORD_EMBEDDINGS].shape == (n_pieces, checkpoint.config.hidden_size)
+    assert checkpoint.weights[WORD_EMBEDDINGS].shape == (n_pieces, checkpoint.config.hidden_size)

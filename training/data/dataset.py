@@ -55,6 +55,12 @@ def about(folder: Path) -> str:
         raise SystemExit(f"{folder / REPORT}: {error}; run `prepare` again") from error
 
 
+def file_sha256(path: Path) -> str:
+    """Return the digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def dataset_sha256(rows: pd.DataFrame) -> str:
     """Return the digest of texts and labels, in order."""
     digest = hashlib.sha256()

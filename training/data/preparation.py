@@ -1,6 +1,5 @@
 """Prepare a data set: read labelled texts, clean them, split them, and report what was done with every row."""
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from rich.progress import track
 from sentiment.text import TextSpec
 
 from . import cleaning, readers, sentiment140
-from .dataset import CLASSES, REPORT, SPLITS, Split, dataset_sha256
+from .dataset import CLASSES, REPORT, SPLITS, Split, dataset_sha256, file_sha256
 from .profile import Profile, profile_texts, save_plots
 
 console = Console(stderr=True)
@@ -62,7 +61,7 @@ def prepare(source: Path, out: Path, options: Options) -> Report:
     report = Report(
         about=options.about or default_about,
         source=str(source),
-        sha256=_file_sha256(source),
+        sha256=file_sha256(source),
         rows=len(labelled) + unusable.total(),
         skipped=dict(unusable + skipped),
         splits={split: len(part) for split, part in parts.items()},
@@ -107,8 +106,3 @@ def _require_both_classes(rows: pd.DataFrame, options: Options) -> None:
                 f"{split} would have {(labels == 0).sum()} negative and {(labels == 1).sum()} positive texts, but "
                 f"needs both: give {more}" + (" or a larger --holdout" if split != "train" else "")
             )
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,6 +17,7 @@ from sentiment.manifest import Metrics, read_manifest
 from sentiment.model import Model
 from training.data.dataset import Split
 from training.evaluation import calibration, metrics
+from training.evaluation.estimates import Estimates
 from training.evaluation.evaluation import evaluate
 from training.evaluation.latency import median_latency_ms
 from training.evaluation.metrics import Floats
@@ -125,7 +126,7 @@ def evaluate_on_test(
         about=run.about,
         reference=reference,
         shipped=shipped,
-        trained_metrics=metrics.compute_metrics(
+        trained=Estimates.without_intervals(
             metrics.predictions(labels, expected.probability[: len(test)], run.trained.thresholds)
         ),
         evaluation=evaluation,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sentiment.manifest import BUCKETS, MANIFEST_FILE, Baseline, Calibration, Manifest
 from sentiment.model import Scores
+from training.data.dataset import file_sha256
 from training.evaluation import calibration, metrics
 from training.families import GRAPH_FILE
 from training.families.fit import Trained
@@ -38,7 +39,7 @@ def write_model_folder(trained: Trained, name: str, run_id: str, folder: Path, *
         input=input_contract,
         graph=GRAPH_FILE,
         opset=graph_builder.OPSET,
-        files={file: _sha256(folder / file) for file in (GRAPH_FILE, *input_contract.files)},
+        files={file: file_sha256(folder / file) for file in (GRAPH_FILE, *input_contract.files)},
         calibration=trained.calibration,
         thresholds=trained.thresholds,
         metrics={},
@@ -88,7 +89,3 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def folder_bytes(folder: Path) -> int:
     """Return the size of a model folder on disk."""
     return sum(path.stat().st_size for path in folder.iterdir())
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -23,7 +23,7 @@ from . import mlflow_tracking
 
 
 class Training(NamedTuple):
-    """One training. Two with equal fields are the same and share a folder."""
+    """One training. Two with equal fields are the same and have the same digest."""
 
     family: str
     configuration: msgspec.Struct

@@ -6,6 +6,7 @@ import msgspec
 import pandas as pd
 
 from sentiment.manifest import Manifest
+from training.evaluation.estimates import Estimates
 from training.evaluation.evaluation import Evaluation
 
 
@@ -24,6 +25,6 @@ class ExportSummary(NamedTuple):
     about: str  # the data
     reference: ExportCheck
     shipped: ExportCheck
-    trained_metrics: dict[str, float]  # on test, in the framework of the family
+    trained: Estimates  # on test, in the framework of the family
     evaluation: Evaluation  # of the shipped model, on test
     predictions: pd.DataFrame  # of the shipped model, on test: label and probability

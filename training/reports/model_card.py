@@ -9,7 +9,6 @@ from pathlib import Path
 from sentiment.manifest import IdsCounts, Manifest, Thresholds, TokenIds, WordPieces
 from training.evaluation import calibration, metrics
 from training.evaluation.calibration import CalibrationGain
-from training.evaluation.estimates import Estimates
 from training.families import FAMILIES
 
 from . import tables
@@ -99,7 +98,7 @@ def render(summary: ExportSummary) -> str:
     """Return the card of an exported model, as Markdown."""
     manifest, evaluation = summary.manifest, summary.evaluation
     overall = evaluation.overall
-    rows = {"as trained": Estimates(overall.n, overall.positive, summary.trained_metrics, {}), "as shipped": overall}
+    rows = {"as trained": summary.trained, "as shipped": overall}
     return _CARD.format(
         name=manifest.name,
         version=manifest.version,

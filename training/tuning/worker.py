@@ -9,22 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import mlflow
-import msgspec
-import numpy as np
 import optuna
 from mlflow.exceptions import MlflowException
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 from rich.console import Console
 
+from training.data.teacher import load_targets
 from training.evaluation import metrics
 from training.families import RunContext, load_family
 from training.families.fit import fit
-from training.families.settings import configure, flatten
+from training.families.settings import configure
 from training.registry import mlflow_tracking
+from training.registry.training_run import Training
 
 from . import summary, trial_queue
 from .search_space import suggest_settings
@@ -108,13 +107,12 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, config: StudyConfig, dat
     settings = suggest_settings(module.space, trial, config.fixed, configure(module.Configuration, list(config.fixed)))
     configuration = configure(module.Configuration, settings)
     trial.set_user_attr("settings", settings)
-    mlflow.log_params(
-        {"family": config.family, "texts": len(data["train"])} | flatten(msgspec.to_builtins(configuration))
-    )
+    training = Training(config.family, configuration, data, load_targets(data["train"], teacher=None))
+    mlflow.log_params(training.settings() | {"texts": len(training.target)})
     folder = _trial_folder(study, trial)
     context = RunContext(folder, _reporter(trial), mlflow_tracking.load_model)
     try:
-        outcome = _tell_outcome(study, trial, partial(objective, config.family, configuration, data, context))
+        outcome = _tell_outcome(study, trial, partial(objective, training, context))
     except UpdateFinishedTrialError:
         outcome = "was taken for dead and given to another process"
     mlflow.set_tag("outcome", outcome)
@@ -143,14 +141,14 @@ def _tell_outcome(study: optuna.Study, trial: optuna.Trial, train: Callable[[], 
     return f"{value:.4f}"
 
 
-def objective(name: str, configuration: Any, data: Data, context: RunContext) -> float:
+def objective(training: Training, context: RunContext) -> float:
     """Train, log the metrics on validation and return the one to maximize: the break-even precision.
 
     Precision at 0.5 could be raised by calling few texts positive, and the share of texts that can be published depends
     on a few of the highest scores. The break-even point measures the ranking around the decision.
     """
-    trained, logit = fit(name, configuration, data, data["train"].label.to_numpy(np.float32), context)
-    value = metrics.break_even(data["validation"].label.to_numpy(), logit)
+    trained, logit = fit(training.family, training.configuration, training.data, training.target, context)
+    value = metrics.break_even(training.data["validation"].label.to_numpy(), logit)
     values = trained.validation.values | {"break_even": value}
     mlflow.log_metrics({f"validation_{metric}": value for metric, value in values.items()})
     return value

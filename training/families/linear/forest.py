@@ -25,13 +25,14 @@ from training.families.ngram_counts import NgramCounts
 from training.onnx_export import graph_builder
 from training.onnx_export.forest import forest_graph
 
+from . import linear_model
 from .linear_model import VOCABULARY_FILE, hard_labels
 
 EPSILON = 1e-6  # probabilities are clipped to EPSILON … 1 - EPSILON: a forest may be certain, log-odds may not
 
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    RENAMED: ClassVar[Mapping[str, str]] = {"longest": "max_ngram", "keep": "max_ngrams"}
+    RENAMED: ClassVar[Mapping[str, str]] = linear_model.Configuration.RENAMED
 
     text: TextSpec = TextSpec()
     max_ngram: Annotated[int, Meta(ge=1, le=9)] = 2  # n-grams have 1 … max_ngram tokens

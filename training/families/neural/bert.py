@@ -15,11 +15,9 @@ from keras import layers, ops
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from training.onnx_export.bert import BertConfig
+from training.onnx_export.bert import POSITION_EMBEDDINGS, WORD_EMBEDDINGS, BertConfig
 
 type Array = NDArray[Any]
-
-WORD_EMBEDDINGS, POSITION_EMBEDDINGS = "embedding/word/embeddings", "embedding/place/embeddings"  # names of weights
 
 
 class BertEmbedding(layers.Layer):  # type: ignore[misc]

