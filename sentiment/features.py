@@ -27,6 +27,10 @@ class Encoder(Protocol):
 
     def __call__(self, batch: Sequence[Tokens]) -> Encoded: ...
 
+    def longest(self, excess: int = 0) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays of one text, as long as any, whose ids are all the last one plus `excess`."""
+        ...
+
 
 def make_encoder(spec: Input, files: Mapping[str, bytes]) -> Encoder:
     """Return the encoder for a manifest's `input`. `files` maps the names in `spec.files` to their content.
@@ -131,6 +135,10 @@ class IdsCountsEncoder:
         arrays["counts"][document, column] = counts
         return Encoded(arrays, unknown_share)
 
+    def longest(self, excess: int = 0) -> dict[str, NDArray[Any]]:
+        """Return `ids` and `counts` of one text. The number of n-grams has no limit, so one is enough."""
+        return {"ids": np.full((1, 1), len(self.hashes) + excess, np.int32), "counts": np.zeros((1, 1), np.float32)}
+
     def lookup(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the id of each hash, and whether it is in the vocabulary. If it is not, ignore the id."""
         keys = (hashes >> self._shift).astype(self.hashes.dtype)
@@ -157,6 +165,10 @@ class TokenIdsEncoder:
         unknown_share = _share_by_document(arrays["token_ids"][inside] == spec.unknown, document, len(batch))
         return Encoded(arrays, unknown_share)
 
+    def longest(self, excess: int = 0) -> dict[str, NDArray[np.int32]]:
+        """Return `token_ids` and `lengths` of a text of `max_length`."""
+        return _pad([[len(self.ids) - 1 + excess] * self.spec.max_length], self.spec.padding)
+
 
 _BERT_WORD = re.compile(r"[^\W_]+|[^\w\s]|_")  # BERT splits off punctuation
 _MAX_WORD_LENGTH = 100  # characters; a longer word is unknown
@@ -182,6 +194,10 @@ class WordPiecesEncoder:
             _pad([self.text(tokens) for tokens in batch], self.spec.padding),
             _share_by_document(~known, hashed.document, len(batch)),
         )
+
+    def longest(self, excess: int = 0) -> dict[str, NDArray[np.int32]]:
+        """Return `token_ids` and `lengths` of a text of `max_length`."""
+        return _pad([[len(self.ids) - 1 + excess] * self.spec.max_length], self.spec.padding)
 
     def text(self, tokens: Tokens) -> list[int]:
         """Return the ids of one text, with `start` and `end`: at most `max_length`."""
@@ -216,14 +232,22 @@ class WordPiecesEncoder:
 
 
 def _parse_vocabulary(file: str, vocabulary: bytes, *special_ids: int) -> dict[str, int]:
-    """Map each line to its number, from 0. Raises ModelError if the file is not UTF-8 or a special id has no line."""
+    """Map each line to its number, from 0.
+
+    Raises ModelError if the file is not UTF-8 or has a line twice, or if special ids have no line, or the same.
+    """
     try:
         lines = vocabulary.decode().removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise ModelError(f"{file}: {error}") from error
-    if not 0 <= max(special_ids) < len(lines):
+    if not 0 <= min(special_ids) <= max(special_ids) < len(lines):
         raise ModelError(f"{file}: has {len(lines)} lines, too few for the special ids {special_ids}")
-    return {token: i for i, token in enumerate(lines)}
+    if len(set(special_ids)) < len(special_ids):
+        raise ModelError(f"{file}: the special ids {special_ids} must differ")
+    ids = {token: i for i, token in enumerate(lines)}
+    if len(ids) < len(lines):
+        raise ModelError(f"{file}: {len(lines) - len(ids)} lines are there twice")
+    return ids
 
 
 def _pad(texts: Sequence[Sequence[int]], padding: int) -> dict[str, NDArray[np.int32]]:

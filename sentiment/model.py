@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from .errors import ModelError
 from .features import Encoder, Tokens, make_encoder
-from .manifest import IdsCounts, Manifest, load_verified_manifest
+from .manifest import IdsCounts, Manifest, read_verified_folder
+from .released import ModelDigests
+
+OUTPUT = ("logit", "tensor(float)", 1)  # name, type and rank
+NOWHERE = "/dev/null/nowhere"  # no file can be below one that is no folder
 
 
 class Scores(NamedTuple):
@@ -24,29 +28,62 @@ class Scores(NamedTuple):
 class Model:
     """Scores texts with the ONNX graph of a model folder. Safe to call from several threads."""
 
-    def __init__(self, manifest: Manifest, encode: Encoder, session: ort.InferenceSession) -> None:
+    def __init__(
+        self, manifest: Manifest, encode: Encoder, session: ort.InferenceSession, released: ModelDigests | None = None
+    ) -> None:
         self.manifest = manifest
+        self.released = released  # the models of the package, of which this is one; None outside a package
         self._encode = encode
         self._session = session
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Load and verify a model folder, and run its graph once. Raises ModelError, which names the invalid file."""
-        manifest = load_verified_manifest(folder)
-        graph = folder / manifest.graph
+    def load(cls, folder: Path, released: ModelDigests | None = None) -> Self:
+        """Load and verify a model folder, and run its graph. Raises ModelError, which names the invalid file.
+
+        In a package, `released` lists the models that it was built with, and no other is loaded.
+        """
+        manifest, graph, vocabularies = read_verified_folder(folder, released)
+        encode = make_encoder(manifest.input, vocabularies)
         try:  # Pass the path, not the bytes: bytes are slower, and stay in memory beside the session.
             session = ort.InferenceSession(graph, session_options(), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions have no common base class
             raise ModelError(f"{graph}: {error}") from error
-        if [output.name for output in session.get_outputs()] != ["logit"]:
-            raise ModelError(f"{graph}: must have one output, named logit")
-        files = {name: (folder / name).read_bytes() for name in manifest.input.files}
-        model = cls(manifest, make_encoder(manifest.input, files), session)
+        if [(output.name, output.type, len(output.shape)) for output in session.get_outputs()] != [OUTPUT]:
+            raise ModelError(f"{graph}: must have one output, named logit: float32 [batch]")
+        model = cls(manifest, encode, session, released)
+        model._check_graph(graph)
+        return model
+
+    def _check_graph(self, graph: Path) -> None:
+        """Raise ModelError unless the graph takes what the manifest describes: all of it, and nothing more.
+
+        The full check costs a sequence model the time of its longest text. A released model has passed it when the
+        package was built, so a cold start does without it.
+        """
         try:
-            model.score_tokens([[]])
+            logit = self.score_tokens([[]]).logit
+            if self.released is None:
+                self._session.run(["logit"], self._encode.longest())
         except Exception as error:
             raise ModelError(f"{graph}: does not take the input that the manifest describes: {error}") from error
-        return model
+        if logit.shape != (1,) or not np.isfinite(logit).all():
+            raise ModelError(f"{graph}: its logit of a text is {logit}")
+        if self.released is None and self._takes(self._encode.longest(excess=1)):
+            raise ModelError(f"{graph}: takes ids that {self.manifest.input.vocabulary} does not have")
+
+    def _takes(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
+        options = ort.RunOptions()
+        options.log_severity_level = 4  # a refusal is what is expected
+        try:
+            self._session.run(["logit"], arrays, options)
+        except Exception:  # as above
+            return False
+        return True
+
+    @property
+    def trusted(self) -> bool:
+        """Whether a list outside the model's folder says that this is the released model."""
+        return self.released is not None
 
     @property
     def is_sequence_model(self) -> bool:
@@ -84,11 +121,13 @@ def session_options() -> ort.SessionOptions:
     """Return options for serving: one thread, no spinning, no optimisation of the graph.
 
     A call takes less than a millisecond, so more threads would not help, and spinning would keep a core busy between
-    calls. The export has already optimised the graph; doing it again would lengthen a cold start.
+    calls. The export has already optimised the graph; doing it again would lengthen a cold start. A graph cannot load
+    weights from other files, which no digest would cover: onnxruntime looks for them NOWHERE.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
     options.log_severity_level = 3
     return options

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from devhost.azurite import Azurite
 from infra.package import PACKAGES
-from sentiment.manifest import MANIFEST_FILE, Manifest, read_manifest
+from sentiment.manifest import MANIFEST_FILE, Manifest, read_manifest, stamp_version
 from sentiment.model import Model
 from tests.support import blobs, ports
 from tests.support.app import App, StartApp, running
@@ -40,10 +40,11 @@ def model(model_folder: Path) -> Model:
 
 @pytest.fixture
 def edit_manifest(model_folder: Path) -> EditManifest:
-    """Return a function that rewrites the manifest of `model_folder`."""
+    """Return a function that rewrites the manifest of `model_folder`, with the version that it then has."""
 
     def edit(change: Edit) -> None:
-        (model_folder / MANIFEST_FILE).write_bytes(msgspec.json.encode(change(read_manifest(model_folder))))
+        edited = stamp_version(change(read_manifest(model_folder)))
+        (model_folder / MANIFEST_FILE).write_bytes(msgspec.json.encode(edited))
 
     return edit
 

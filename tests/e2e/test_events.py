@@ -12,7 +12,7 @@ import pytest
 
 from devhost.azurite import Azurite
 from feedback.receipt import Receipts
-from sentiment.manifest import MANIFEST_FILE, Baseline, Calibration, read_manifest
+from sentiment.manifest import MANIFEST_FILE, Baseline, Calibration, read_manifest, stamp_version
 from tests.support.app import RECEIPT_KEY, StartApp
 from tests.support.ingestion import Ingestion, operation_id, properties
 from tests.support.paths import TINY_MODEL
@@ -52,7 +52,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sure = msgspec.structs.replace(
         read_manifest(folder), calibration=Calibration(slope=1000.0), baseline=Baseline((0.4, *[0.0] * 8, 0.6), 0.05)
     )
-    (folder / MANIFEST_FILE).write_bytes(msgspec.json.encode(sure))
+    (folder / MANIFEST_FILE).write_bytes(msgspec.json.encode(stamp_version(sure)))
     return folder
 
 

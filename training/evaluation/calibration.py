@@ -7,7 +7,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
-from sentiment.manifest import Calibration, Thresholds
+from sentiment.manifest import PUBLISH_NOTHING, Calibration, Thresholds
 from sentiment.model import Scores
 
 from . import bootstrap, metrics
@@ -125,4 +125,4 @@ def _lowest_precise_threshold(right: Mask, confidence: Floats) -> float:
     confidence = confidence[order]
     separable = np.append(confidence[1:] < confidence[:-1], True)  # a threshold cannot separate ties
     precise = confidence[separable & (lower_bound >= MIN_PRECISION)]
-    return float(np.ceil(precise[-1] * 1e4) / 1e4) if len(precise) else 1.0001
+    return float(np.ceil(precise[-1] * 1e4) / 1e4) if len(precise) else PUBLISH_NOTHING

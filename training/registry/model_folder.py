@@ -1,15 +1,23 @@
 """Write model folders: the graph, its files and the manifest that describes them."""
 
-import hashlib
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from sentiment.manifest import BUCKETS, MANIFEST_FILE, Baseline, Calibration, Manifest
+from sentiment.errors import ModelError
+from sentiment.manifest import (
+    BUCKETS,
+    MANIFEST_FILE,
+    MODEL_NAME,
+    Baseline,
+    Calibration,
+    Manifest,
+    read_manifest,
+    stamp_version,
+)
 from sentiment.model import Scores
 from training.data.dataset import file_sha256
 from training.evaluation import calibration, metrics
@@ -19,8 +27,8 @@ from training.onnx_export import graph_builder
 
 
 def check_name(option: str, name: str) -> None:
-    """Raise SystemExit unless a model can have this name: it appears in settings, receipts and telemetry."""
-    if not re.fullmatch("[a-z0-9][a-z0-9_-]{0,40}", name):
+    """Raise SystemExit unless a model can have this name."""
+    if not re.fullmatch(MODEL_NAME, name):
         raise SystemExit(f"{option} {name!r}: must be small letters, digits, - and _")
 
 
@@ -73,17 +81,13 @@ def calibrate_manifest(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -
     return stamp_version(calibrated)
 
 
-def stamp_version(manifest: Manifest) -> Manifest:
-    """Return the manifest with its version: the day, and a digest of everything that determines its predictions."""
-    content = msgspec.structs.replace(manifest, version="", created="", metrics={}, baseline=None)
-    now, digest = datetime.now(UTC), hashlib.sha256(msgspec.json.encode(content)).hexdigest()
-    version = f"{now:%Y%m%d}-{digest[:8]}"
-    return msgspec.structs.replace(manifest, version=version, created=now.isoformat(timespec="seconds"))
-
-
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest where `sentiment.manifest.read_manifest` reads it."""
+    """Write the manifest where `sentiment.manifest.read_manifest` reads it. Raises SystemExit if that refuses it."""
     (folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    try:
+        read_manifest(folder)
+    except ModelError as error:  # a calibration that turns the scores around, for example
+        raise SystemExit(f"not a model that can be served: {error}") from error
 
 
 def folder_bytes(folder: Path) -> int:

@@ -18,7 +18,7 @@ from scipy.special import logit
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import chi2
 
-from sentiment.manifest import IdsCounts
+from sentiment.manifest import MAX_NGRAM, IdsCounts
 from sentiment.text import TextSpec
 from training.families.base import GRAPH_FILE, Examples, RunContext, text_space
 from training.families.ngram_counts import NgramCounts
@@ -35,7 +35,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     RENAMED: ClassVar[Mapping[str, str]] = linear_model.Configuration.RENAMED
 
     text: TextSpec = TextSpec()
-    max_ngram: Annotated[int, Meta(ge=1, le=9)] = 2  # n-grams have 1 … max_ngram tokens
+    max_ngram: Annotated[int, Meta(ge=1, le=MAX_NGRAM)] = 2  # n-grams have 1 … max_ngram tokens
     min_df: Annotated[int, Meta(ge=1)] = 5  # an n-gram in fewer texts is no feature
     max_ngrams: Annotated[int, Meta(ge=1)] = 2_000  # those that depend most on the label, by χ²
     n_estimators: Annotated[int, Meta(ge=1)] = 200  # trees

@@ -20,7 +20,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
-from sentiment.manifest import IdsCounts
+from sentiment.manifest import MAX_NGRAM, IdsCounts
 from sentiment.text import TextSpec
 from training.evaluation import metrics
 from training.families.base import GRAPH_FILE, Examples, RunContext, text_space
@@ -43,7 +43,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     RENAMED: ClassVar[Mapping[str, str]] = {"longest": "max_ngram", "keep": "max_ngrams"}
 
     text: TextSpec = TextSpec()
-    max_ngram: Annotated[int, Meta(ge=1, le=9)] = 3  # n-grams have 1 … max_ngram tokens
+    max_ngram: Annotated[int, Meta(ge=1, le=MAX_NGRAM)] = 3  # n-grams have 1 … max_ngram tokens
     min_df: Annotated[int, Meta(ge=1)] = 3  # an n-gram in fewer texts is no feature
     max_ngrams: Annotated[int, Meta(ge=1)] = 450_000  # n-grams that remain for the second training
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from sentiment.manifest import TokenIds
+from sentiment.manifest import TextLength, TokenIds
 from sentiment.text import TextSpec
 from training.families.base import GRAPH_FILE, Examples, RunContext, text_space
 from training.onnx_export import keras_converter
@@ -39,7 +39,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: TextSpec = TextSpec()
     vocab_size: Annotated[int, Meta(ge=3)] = 30_000  # the most frequent words
     min_count: Annotated[int, Meta(ge=1)] = 2  # a rarer word is unknown, so that the model learns what unknown means
-    max_length: Annotated[int, Meta(ge=1)] = 128  # words of a text; the rest is cut off
+    max_length: TextLength = 128  # words of a text; the rest is cut off
     embedding: EmbeddingConfig = EmbeddingConfig()
     schedule: trainer.Schedule = trainer.Schedule(epochs=3, batch_size=256, learning_rate=2e-3, dtype="float32")
 
