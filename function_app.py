@@ -25,6 +25,7 @@ from functions.triggers import register_triggers
 from sentiment.errors import ModelError
 from sentiment.manifest import read_champion
 from sentiment.model import Model
+from sentiment.released import read_model_digests
 
 if TYPE_CHECKING:
     from feedback.export import FeedbackExport
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(functions.__file__).parents[1]  # of the checkout or the package; this file may run from a copy elsewhere
 MODELS_FOLDER = ROOT / "models"
+PACKAGED_LIBRARIES = ROOT / ".python_packages"  # only a package has them, and without them it cannot run
 MAX_CONCURRENT_REQUESTS = 32  # host.json's maxConcurrentRequests
 
 log = logging.getLogger("buzzguard")
@@ -67,12 +69,17 @@ def _create_service(settings: Settings) -> Service:
 
 
 def _load_model(name: str | None) -> Model | ModelError:
-    """Load the model folder `name`, by default the champion.
+    """Load the model folder `name`, by default the champion. A package serves only the models that it was built with.
 
     Return the error if that fails: feedback and erasure must work without a model.
     """
     try:
-        return Model.load(MODELS_FOLDER / (name or read_champion(MODELS_FOLDER)))
+        released = read_model_digests(ROOT) if PACKAGED_LIBRARIES.exists() else None
+        folder = MODELS_FOLDER / (name or read_champion(MODELS_FOLDER))
+        model = Model.load(folder, released)
+        if folder.parent == MODELS_FOLDER and folder.name != model.manifest.name:
+            raise ModelError(f"{folder}: holds the model {model.manifest.name}")
+        return model
     except ModelError as error:
         log.error("No model is served: %s", error)
         return error

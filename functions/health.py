@@ -20,6 +20,7 @@ class Live(Struct, frozen=True):
 class Ready(Struct, frozen=True):
     model: ModelName
     build: str | None  # of the package that answers
+    trusted: bool  # whether the package was built with this model; false in a checkout, which nothing vouches for
     status: Literal["ready"] = "ready"
 
 
@@ -52,5 +53,6 @@ async def live(_: func.HttpRequest, __: None) -> ApiResponse:
 
 
 async def ready(service: Service, _: func.HttpRequest, __: None) -> ApiResponse:
-    about = service.model.manifest
-    return ApiResponse(200, Ready(ModelName(about.name, about.version), service.build))
+    model = service.model
+    name = ModelName(model.manifest.name, model.manifest.version)
+    return ApiResponse(200, Ready(name, service.build, model.trusted))

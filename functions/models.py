@@ -43,9 +43,11 @@ def register(api: Api, service: Service) -> None:
 
 
 async def models(service: Service, _: func.HttpRequest, __: None) -> ApiResponse:
-    shipped = [read_manifest(path.parent) for path in sorted(service.models_folder.glob("*/manifest.json"))]
+    served = service.model
+    folders = sorted(path.parent for path in service.models_folder.glob("*/manifest.json"))
+    shipped = [read_manifest(folder, served.released) for folder in folders]
     descriptions = [
         Description(m.name, m.version, m.family, m.created, m.thresholds, m.metrics)
-        for m in [service.model.manifest, *shipped]
+        for m in [served.manifest, *shipped]
     ]
     return ApiResponse(200, ModelsResponse(descriptions[0], descriptions[1:], service.build))

@@ -1,8 +1,8 @@
 """`python -m infra.package ZIP`: build the package that is deployed, for linux x86-64 and CPython 3.13.
 
 `make package` runs this. The zip holds the app, every model, the locked dependencies without the parts that the app
-never loads, and bytecode, so that a cold start compiles nothing. The same input gives the same bytes. build.json holds
-their digest, which /api/health/ready reports.
+never loads, and bytecode, so that a cold start compiles nothing. model_digests.json lists the models; the app serves no
+other. The same input gives the same bytes. build.json holds their digest, which /api/health/ready reports.
 """
 
 import hashlib
@@ -17,6 +17,10 @@ import zipfile
 from pathlib import Path
 
 from functions.openapi import viewer
+from sentiment.errors import ModelError
+from sentiment.manifest import MANIFEST_FILE
+from sentiment.model import Model
+from sentiment.released import write_model_digests
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVED = [
@@ -92,7 +96,26 @@ def build(folder: Path) -> None:
     install(folder / PACKAGES)
     prune(folder / PACKAGES)
     compile_all(folder)
+    write_model_digests(folder, compute_model_digests(folder / "models"))
     (folder / "build.json").write_text(json.dumps({"build": build_id(folder)}))
+
+
+def compute_model_digests(models: Path) -> dict[str, str]:
+    """Return the SHA-256 of each model's manifest, which covers its other files, by name.
+
+    Raises SystemExit if a model cannot be loaded, or lies in a folder of another name.
+    """
+    digests = {}
+    for manifest in sorted(models.glob(f"*/{MANIFEST_FILE}")):
+        folder = manifest.parent
+        try:
+            name = Model.load(folder).manifest.name
+        except ModelError as error:
+            raise SystemExit(str(error)) from error
+        if name != folder.name:
+            raise SystemExit(f"{folder}: holds the model {name}")
+        digests[name] = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    return digests
 
 
 def copy_viewer(folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-Release = dict[str, Any]  # the part of /api/health/ready that identifies a package: build, and model
+Release = dict[str, Any]  # the part of /api/health/ready that identifies a package: build, model, trusted
 
 
 def read_build_id(package: str) -> str | None:
@@ -26,7 +26,9 @@ def read_release(package: str, model: str = "") -> Release:
     with _opened(package) as archive:
         model = model or json.loads(archive.read("models/registry.json"))["champion"]
         manifest = json.loads(archive.read(f"models/{model}/manifest.json"))
-    return {"build": build, "model": {key: manifest[key] for key in ("name", "version")}}
+        lists_models = "model_digests.json" in archive.namelist()  # an older package, to roll back to, does not
+    release = {"build": build, "model": {key: manifest[key] for key in ("name", "version")}}
+    return release | {"trusted": True} if lists_models else release
 
 
 @contextmanager

@@ -136,7 +136,7 @@ class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     n: Annotated[int, Meta(ge=0)]  # texts
     dataset_sha256: Sha256
-    values: dict[Identifier, float]
+    values: dict[str, float]
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -152,7 +152,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     files: dict[FileName, Sha256]  # of the graph and the files of `input`
     calibration: Calibration
     thresholds: Thresholds
-    metrics: dict[Identifier, Metrics]
+    metrics: dict[str, Metrics]
     baseline: Baseline | None = None  # None until the model was evaluated on validation data
     run_id: Identifier  # of the MLflow run
     created: str  # ISO 8601, UTC

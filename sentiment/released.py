@@ -14,7 +14,7 @@ from .files import MAX_JSON_BYTES, parse_json, read_file
 
 MODEL_DIGESTS_FILE = "model_digests.json"
 
-type Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+type Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]  # the length forbids a last newline
 type ModelDigests = Mapping[str, str]  # name of a model -> SHA-256 of its manifest.json, which covers its other files
 
 

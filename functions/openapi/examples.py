@@ -193,8 +193,9 @@ LIVE_ENTRY = Entry(
 )
 READY_ENTRY = Entry(
     "Operations",
-    "Returns the served model and the build of the package. A checkout has no build.",
-    {200: Reply("They can be made.", {"Ready": Ready(MODEL, BUILD)})},
+    "Returns the served model, the build of the package, and whether the package was built with that model. "
+    "A checkout has no build, and no list of models to trust.",
+    {200: Reply("They can be made.", {"Ready": Ready(MODEL, BUILD, trusted=True)})},
 )
 DOCUMENT_ENTRY = Entry(
     "Operations",

@@ -120,7 +120,7 @@ def test_rejects_file_outside_the_folder(model_folder: Path) -> None:
     described = json.loads((model_folder / MANIFEST_FILE).read_bytes())
     described["files"]["../secret"] = "0" * 64
     (model_folder / MANIFEST_FILE).write_text(json.dumps(described))
-    with pytest.raises(ModelError, match="names within the folder"):
+    with pytest.raises(ModelError, match=r"in `\$.files`"):
         Model.load(model_folder)
 
 

@@ -19,9 +19,7 @@ from training.data.dataset import dataset_sha256
 DIGITS = 4  # of every metric in a manifest or an evaluation
 COMPARED_DIGITS = 5  # of every number in docs/models.json
 ECE_BINS = 15
-REVIEW_ALL = Thresholds(
-    publish=PUBLISH_NOTHING, hold=HOLD_NOTHING
-)  # no probability is high or low enough for a decision
+REVIEW_ALL = Thresholds(publish=PUBLISH_NOTHING, hold=HOLD_NOTHING)
 
 type Floats = NDArray[np.float64]
 type Labels = NDArray[np.int8]
