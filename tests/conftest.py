@@ -17,6 +17,7 @@ from sentiment.manifest import MANIFEST_FILE, Manifest, read_manifest, stamp_ver
 from sentiment.model import Model
 from tests.support import blobs, ports
 from tests.support.app import App, StartApp, running
+from tests.support.packages import package_with_model
 from tests.support.paths import ROOT, TINY_MODEL
 
 # The same examples in every run, and no limit on their time: machines differ.
@@ -72,19 +73,29 @@ def container(blob_service: str) -> Iterator[ContainerClient]:
 def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
     """Yield a function that starts the app with the tiny model; its arguments are settings.
 
-    BUZZGUARD_APP names the folder of an unpacked package to test instead of this checkout.
+    BUZZGUARD_APP names the folder of an unpacked package to test instead of this checkout. It gets the model of each
+    app into its list, as if it had been built with it.
     """
     folder = tmp_path_factory.mktemp("app")
     log = folder / "app.log"
     environment = {"MODEL": str(TINY_MODEL)}
-    if package := os.environ.get("BUZZGUARD_APP"):
-        folder = Path(package)
-        environment["PYTHONPATH"] = str(folder / PACKAGES)  # the package's libraries come before those of .venv
+    package = os.environ.get("BUZZGUARD_APP")
+    if package:
+        environment["PYTHONPATH"] = str(Path(package) / PACKAGES)  # its libraries come before those of .venv
     else:
         for name in ("function_app.py", "host.json"):
             shutil.copy(ROOT / name, folder)
+
     with ExitStack() as stack:
-        yield lambda **changes: stack.enter_context(running(folder, log, environment | changes))
+
+        def start(**changes: str) -> App:
+            settings = environment | changes
+            app = folder
+            if package:
+                app = package_with_model(Path(package), Path(settings["MODEL"]), tmp_path_factory.mktemp("package"))
+            return stack.enter_context(running(app, log, settings))
+
+        yield start
 
 
 @pytest.fixture(scope="session")

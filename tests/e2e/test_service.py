@@ -134,6 +134,7 @@ def test_health_and_models_name_model_and_build(app: App) -> None:
     assert models["served"]["name"] == "tiny"
     assert [model["name"] for model in models["shipped"]] == ["champion", "lite"]
     assert ready["build"] == models["build"] == build_id()
+    assert ready["trusted"] is (build_id() is not None)
 
 
 def build_id() -> str | None:

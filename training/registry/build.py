@@ -31,6 +31,7 @@ from .model_folder import calibrate_manifest, folder_bytes, write_manifest, writ
 MAX_CHECKED_TEXTS = 10_000  # on which an export is compared with the framework
 MAX_REFERENCE_DIFFERENCE = 1e-4  # between the probabilities of the reference and of the framework
 MIN_AGREEMENT = 0.995  # share of labels that the compact model and the framework have in common
+TOO_FAR = "the compact export is too far from the model that was trained (try --float32)"
 
 
 class ExportSource(NamedTuple):
@@ -82,10 +83,16 @@ def build_reference(run: ExportSource, expected: Expected, folder: Path) -> Expo
 
 
 def calibrate_on_validation(run: ExportSource, folder: Path) -> Model:
-    """Calibrate the model in `folder` on its own scores: rounded weights shift them a little to one side."""
+    """Calibrate the model in `folder` on its own scores: rounded weights shift them a little to one side.
+
+    Raises SystemExit if the scores fall where they should rise.
+    """
     validation = run.data["validation"]
     scores = predict(Model.load(folder), validation.text.tolist())
-    write_manifest(folder, calibrate_manifest(read_manifest(folder), validation, scores))
+    calibrated = calibrate_manifest(read_manifest(folder), validation, scores)
+    if calibrated.calibration.slope <= 0:
+        raise SystemExit(f"{TOO_FAR}: {calibrated.calibration}")
+    write_manifest(folder, calibrated)
     return Model.load(folder)
 
 
@@ -93,7 +100,7 @@ def check_shipped(model: Model, expected: Expected, folder: Path) -> ExportCheck
     """Check that the compact model, calibrated as it ships, agrees with the framework on nearly every label."""
     check = check_export(model, expected, folder)
     if check.label_changes > (1 - MIN_AGREEMENT) * check.texts:
-        raise SystemExit(f"the compact export is too far from the model that was trained (try --float32): {check}")
+        raise SystemExit(f"{TOO_FAR}: {check}")
     return check
 
 
