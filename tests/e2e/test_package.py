@@ -1,5 +1,6 @@
 """The zip that is deployed: complete, small, reproducible, and as good as the checkout."""
 
+import hashlib
 import json
 import os
 import re
@@ -16,10 +17,13 @@ from tempfile import mkdtemp
 import pytest
 
 from infra import package
+from sentiment.model import Model
+from sentiment.released import read_model_digests
 from tests.support import package_tests
 from tests.support.http_server import serve_http
 from tests.support.ingestion import DEADLINE_SECONDS, Ingestion
 from tests.support.paths import ROOT
+from tests.support.tampering import set_field
 
 MAX_PACKAGE_BYTES = 61_000_000  # 40 MB of code, 21 MB of models, which hardly compress
 
@@ -101,6 +105,26 @@ def test_build_id_identifies_the_content_of_the_package(unpacked: Path, tmp_path
     assert of({"a": "1", "b/c": "2"}) == of({"b/c": "2", "a": "1"})
     others = [{"a": "1", "b/c": "3"}, {"a": "1", "b/d": "2"}, {"a": "1"}, {"a": "1b/c2"}, {"a": "2", "b/c": "1"}]
     assert len({of(files) for files in [{"a": "1", "b/c": "2"}, *others]}) == 6
+
+
+def test_package_lists_the_models_that_it_was_built_with(unpacked: Path) -> None:
+    digests = {
+        name: hashlib.sha256((ROOT / "models" / name / "manifest.json").read_bytes()).hexdigest()
+        for name in ("champion", "lite")
+    }
+    assert read_model_digests(unpacked) == digests
+    for name in digests:
+        assert Model.load(unpacked / "models" / name, digests).trusted
+
+
+def test_refuses_to_build_with_a_model_that_was_changed_or_renamed(model_folder: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(model_folder, models / "renamed")
+    with pytest.raises(SystemExit, match="models/renamed: holds the model tiny"):
+        package.compute_model_digests(models)
+    set_field("thresholds.publish", 0.6)(models / "renamed")
+    with pytest.raises(SystemExit, match="was changed after it was written"):
+        package.compute_model_digests(models)
 
 
 def start_bare(unpacked: Path, code: str, **environment: str) -> "subprocess.Popen[str]":

@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 
 CHAMPION = {"name": "champion", "version": "1"}
 LITE = {"name": "lite", "version": "1"}
-RELEASE = {"build": "b1", "model": CHAMPION}
+RELEASE = {"build": "b1", "model": CHAMPION, "trusted": True}
 POSITIVE, NEGATIVE = {"label": "positive"}, {"label": "negative"}
 READY, PREDICT, INCIDENTS = "/api/health/ready", "/api/predict", "/api/incidents"
 
@@ -61,6 +61,8 @@ def test_passes_an_app_that_predicts(app: FakeApp, smoke_error: Smoke) -> None:
         (READY, (503, {"title": "Model unavailable"}), "is not ready with"),
         (READY, (200, RELEASE | {"model": CHAMPION | {"version": "0"}}), "is not ready with"),
         (READY, (200, RELEASE | {"build": "b0"}), "is not ready with {'build': 'b1'"),
+        (READY, (200, RELEASE | {"trusted": False}), "is not ready with"),
+        (READY, (200, {"build": "b1", "model": CHAMPION}), "is not ready with"),
         (READY, (200, {"model": CHAMPION}), "is not ready with"),
         (READY, (200, b"<html>Your app is up</html>"), "is not ready with"),
         (PREDICT, (500, b""), "does not predict as it should"),
@@ -113,6 +115,14 @@ def test_treats_an_incomplete_response_as_none(response: bytes, fault: str) -> N
 
 def test_rejects_a_package_without_a_build_id(app: FakeApp, tmp_path: Path, smoke_error: Smoke) -> None:
     assert "has no build.json" in smoke_error(app.url, write_package(tmp_path / "old.zip", None))
+
+
+def test_passes_an_older_package_that_does_not_list_its_models(
+    app: FakeApp, tmp_path: Path, smoke_error: Smoke
+) -> None:
+    """It is what a rollback returns to."""
+    app.ready = {"build": "b0", "model": CHAMPION}
+    assert smoke_error(app.url, write_package(tmp_path / "old.zip", "b0", lists_models=False)) == ""
 
 
 @pytest.mark.parametrize(

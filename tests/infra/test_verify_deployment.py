@@ -15,7 +15,7 @@ from infra.az import az as run_az
 from tests.infra.fakes import FakeApp, FakeAz, FakeTime, write_package
 from tests.support.paths import ROOT
 
-RELEASE = {"build": "b1", "model": {"name": "champion", "version": "1"}}
+RELEASE = {"build": "b1", "model": {"name": "champion", "version": "1"}, "trusted": True}
 STARTING = "ERROR: Operation returned an invalid status 'Bad Request': Encountered an error from host runtime."
 
 

@@ -348,7 +348,7 @@ def test_deploys_infrastructure_then_package_then_alerts(deploy: Deploy) -> None
     assert what_if.partition(" --name")[2] == create.partition(" --name")[2].partition(" --query")[0]
     assert "--resource-group rg-buzzguard-prod --parameters infra/prod.bicepparam" in create
     assert "--parameters infra/incidents.bicepparam" in result.calls[result.position(order[-1])]
-    assert result.release == {"build": "new", "model": {"name": "champion", "version": "1"}}
+    assert result.release == {"build": "new", "model": {"name": "champion", "version": "1"}, "trusted": True}
 
 
 @pytest.mark.parametrize("broken", ["predictions", "upload", "build"])
@@ -361,7 +361,7 @@ def test_rolls_back_package_and_model_if_verification_fails(deploy: Deploy, brok
     ]
     assert result.position(f"publish {NEW_PACKAGE}") < rollback[0] and rollback == sorted(rollback)
     assert not [call for call in result.calls if "--name incidents" in call]
-    assert result.release == {"build": "old", "model": {"name": "lite", "version": "1"}}
+    assert result.release == {"build": "old", "model": {"name": "lite", "version": "1"}, "trusted": True}
     assert "predicts with {'build': 'old'" in result.log
 
 
