@@ -16,6 +16,7 @@ from sentiment.manifest import HOLD_NOTHING
 from sentiment.released import MODEL_DIGESTS_FILE
 from tests.support.app import RECEIPT_KEY, App, StartApp, running
 from tests.support.packages import tiny_package
+from tests.support.paths import TINY_MODEL
 from tests.support.tampering import set_field, with_new_digests
 
 type Change = Callable[[Path], None]  # changes the folder of a package
@@ -78,6 +79,9 @@ def test_package_trusts_a_model_that_it_was_built_with(package: Path, azurite: A
     with start(package, azurite) as app:
         assert app.http.get("/api/health/ready").json()["trusted"] is True
         assert app.http.post("/api/predict", json={"text": "a"}).status_code == 200
+        assert app.http.get("/api/models").status_code == 200
+        rebuild(shutil.copytree(TINY_MODEL, package / "models" / "another"))
+        assert app.http.get("/api/models").status_code == 503  # it describes no model that does not belong there
 
 
 @pytest.mark.parametrize(

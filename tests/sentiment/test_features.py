@@ -142,3 +142,21 @@ def test_word_pieces_are_framed_truncated_and_padded() -> None:
 def test_rejects_vocabulary_without_special_ids() -> None:
     with pytest.raises(ModelError, match="p: has 2 lines"):
         make_encoder(WordPieces("p", "w", 9, 0, 1, 2, 3), {"p": b"[PAD]\n[UNK]", "w": b"1234"})
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        (TokenIds("v", 3, padding=-1), r"too few for the special ids \(-1, 1\)"),
+        (TokenIds("v", 3, unknown=0), r"the special ids \(0, 0\) must differ"),
+        (WordPieces("v", "w", 9, 0, 1, 2, 2), r"the special ids \(0, 1, 2, 2\) must differ"),
+    ],
+)
+def test_rejects_special_ids_that_are_no_lines_of_their_own(spec: TokenIds | WordPieces, fault: str) -> None:
+    with pytest.raises(ModelError, match=f"v: .*{fault}"):
+        make_encoder(spec, {"v": b"<pad>\n<unk>\nstart\nend\n", "w": b"1234"})
+
+
+def test_rejects_vocabulary_with_a_line_twice() -> None:
+    with pytest.raises(ModelError, match="v: 1 lines are there twice"):
+        make_encoder(TokenIds("v", 3), {"v": b"<pad>\n<unk>\ngood\ngood\n"})

@@ -83,7 +83,6 @@ DAMAGES = [
     move_out_and_link,
     replace_by_a_device,
     replace_by_a_pipe,
-    grow,
 ]
 
 
@@ -92,6 +91,13 @@ DAMAGES = [
 def test_refuses_a_damaged_file(model_folder: Path, name: str, damage: Tampering) -> None:
     damage(model_folder / name)
     with pytest.raises(ModelError, match=re.escape(name)):
+        Model.load(model_folder)
+
+
+@pytest.mark.parametrize("name", MAX_BYTES)
+def test_reads_no_file_that_is_too_large(model_folder: Path, name: str) -> None:
+    grow(model_folder / name)
+    with pytest.raises(ModelError, match=f"{re.escape(name)}: {MAX_BYTES[name] + 1} bytes; at most"):
         Model.load(model_folder)
 
 
