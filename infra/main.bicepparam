@@ -10,6 +10,7 @@ var smtpHost = readEnvironmentVariable('SMTP_HOST', defaults.mail.host)
 var mailFrom = readEnvironmentVariable('MAIL_FROM', defaults.mail.from)
 var opsEmail = readEnvironmentVariable('OPS_EMAIL')
 var accessKinds = { '': defaults.api.access.kind, function: 'functionKey', anonymous: 'anonymous' }
+var mailSecurities = { starttls: 'starttls', tls: 'tls', none: 'none' }
 var memorySizes = { '512': 512, '2048': 2048, '4096': 4096 }
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
@@ -42,6 +43,7 @@ param monitoring = {
 param mail = {
   host: smtpHost
   port: int(readEnvironmentVariable('SMTP_PORT', '${defaults.mail.port}'))
+  security: mailSecurities[readEnvironmentVariable('SMTP_SECURITY', defaults.mail.security)]
   user: readEnvironmentVariable('SMTP_USER', defaults.mail.user)
   from: empty(smtpHost) || contains(mailFrom, '@')
     ? mailFrom

@@ -356,7 +356,8 @@ def test_each_key_opens_what_it_is_for(locked: App, mailbox: Mailbox, window: tu
     }
     paths = locked.http.get("/api/openapi.json").json()["paths"]
     assert [path for path in paths if "incidentKey" in str(paths[path])] == ["/api/incidents"]
-    for path, method, operation in ((path, *item) for path in paths for item in paths[path].items()):
+    operations = [(path, *operation) for path, methods in paths.items() for operation in methods.items()]
+    for path, method, operation in operations:
         needed = [scheme for need in operation.get("security", []) for scheme in need]
         for scheme, options in keys.items():
             url = path.replace("{prediction_id}", "none")
