@@ -24,6 +24,8 @@ RULES = (  # the names in infra/alerts.json and infra/availability.json
     "probability-drift",
     "unknown-words-drift",
     "feedback-disagreement",
+    "purge-behind",
+    "no-purge",
     "daily-cap",
     "no-heartbeat",
     "availability",
