@@ -39,8 +39,14 @@ class Alert(Struct, frozen=True, rename="camel"):
     data: AlertData
 
 
+# Where Azure's public cloud, its US Government and its China have their portal.
+PORTALS = ("https://portal.azure.com", "https://portal.azure.us", "https://portal.azure.cn")
+MAX_LINK_CHARACTERS = 4_000
+
+
 def to_incident(alert: Alert) -> Incident:
     essentials, context = alert.data.essentials, alert.data.alert_context
+    link = _link(context)
     return Incident(
         alert_id=essentials.alert_id,
         rule=essentials.alert_rule,
@@ -51,7 +57,8 @@ def to_incident(alert: Alert) -> Incident:
         fired_at=essentials.fired_date_time,
         description=essentials.description,
         window=_window(context),
-        link=_link(context),
+        link=link if link and _leads_to_portal(link) else None,
+        has_foreign_link=link is not None and not _leads_to_portal(link),
     )
 
 
@@ -65,11 +72,18 @@ def _window(context: dict[str, Any] | None) -> tuple[datetime, datetime] | None:
 
 
 def _link(context: dict[str, Any] | None) -> str | None:
-    """Return the URL of the query's results in the portal, or None."""
+    """Return the URL of the query's results, or None. It is as the alert has it: anybody may have written it."""
     match context:
         case {"condition": {"allOf": [{"linkToFilteredSearchResultsUI": str(link)}, *_]}}:
-            return link if link.startswith("https://") else None
+            return link or None
     return None
+
+
+def _leads_to_portal(link: str) -> bool:
+    """Return whether every client reads `link` as a URL of Azure's portal. Azure's own has no "/" after the host."""
+    portal, rest = next(((portal, link[len(portal) :]) for portal in PORTALS if link.startswith(portal)), (None, ""))
+    is_plain = link.isascii() and link.isprintable() and not set(link) & set(' "<>\\^`{|}')
+    return portal is not None and rest[:1] in ("", "/", "?", "#") and is_plain and len(link) <= MAX_LINK_CHARACTERS
 
 
 def _parse_utc(text: str) -> datetime | None:

@@ -9,9 +9,11 @@ import msgspec
 from sentiment.errors import BuzzguardError
 
 type AuthLevel = Literal["anonymous", "function"]
+type MailSecurity = Literal["starttls", "tls", "none"]  # tls: from the first byte, without a greeting in clear text
 
 DEVELOPMENT_KEY_PREFIX = "development-"  # of every key that a laptop generates
 MIN_KEY_LENGTH = 32  # characters
+_STARTTLS_PORT, _TLS_PORT = 587, 465  # RFC 6409, RFC 8314
 
 
 class SettingsError(BuzzguardError):
@@ -23,10 +25,11 @@ class MailSettings(NamedTuple):
 
     host: str  # SMTP_HOST
     port: int  # SMTP_PORT
-    user: str | None  # SMTP_USER: if set, the session is encrypted before the login
+    user: str | None  # SMTP_USER
     password: str | None  # SMTP_PASSWORD
     sender: str  # MAIL_FROM
     to: tuple[str, ...]  # MAIL_TO, separated by commas
+    security: MailSecurity = "starttls"  # SMTP_SECURITY: how the session is encrypted
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,18 +127,24 @@ class _Environment:
 
 def _read_mail(values: _Environment) -> MailSettings | None:
     """Return the settings of the mail server, or None if no host is set."""
+    security: MailSecurity = values.get("SMTP_SECURITY", _parse_mail_security, "starttls")
     mail = MailSettings(
         host=values.get("SMTP_HOST", str, ""),
-        port=values.get("SMTP_PORT", _parse_port, 587),
+        port=values.get("SMTP_PORT", _parse_port, _TLS_PORT if security == "tls" else _STARTTLS_PORT),
         user=values.get("SMTP_USER", str, None),
         password=values.get("SMTP_PASSWORD", str, None),
         sender=values.get("MAIL_FROM", _parse_address, ""),
         to=values.get("MAIL_TO", _parse_addresses, ()),
+        security=security,
     )
     if mail.host and not (mail.sender and mail.to):
         values.faults.append("MAIL_FROM and MAIL_TO must be set where SMTP_HOST is")
     if (mail.user is None) != (mail.password is None):
         values.faults.append("SMTP_USER and SMTP_PASSWORD must be set together")
+    if mail.user and security == "none":
+        values.faults.append("SMTP_SECURITY must not be none where SMTP_USER is set: the password would be readable")
+    if mail.port == _TLS_PORT and security == "starttls":
+        values.faults.append(f"SMTP_SECURITY must be tls where SMTP_PORT is {_TLS_PORT}")
     return mail if mail.host else None
 
 
@@ -175,6 +184,12 @@ def _parse_port(value: str) -> int:
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
         raise ValueError(f"must be a port from 1 to 65535, not {value!r}")
     return int(value)
+
+
+def _parse_mail_security(value: str) -> MailSecurity:
+    if value not in get_args(MailSecurity.__value__):
+        raise ValueError(f"must be starttls, tls or none, not {value!r}")
+    return value  # type: ignore[return-value]
 
 
 def _parse_address(value: str) -> str:

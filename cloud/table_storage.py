@@ -4,8 +4,10 @@ The SDK takes 90 ms and 18 MB to import (azure.identity 75 ms more). So it is im
 during a cold start.
 """
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from itertools import batched, groupby
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from feedback.errors import FeedbackConflict, IncidentInProgress, StoreUnavailable
 from feedback.record import Feedback
-from feedback.stores import Claim, PredictionKey, PurgedBatch, Subject
+from feedback.stores import Claim, PredictionKey, Purged, Subject
 
 from .azure_storage import (
     MAX_ATTEMPTS,
@@ -32,11 +34,14 @@ if TYPE_CHECKING:
 SCAN_TIMEOUT_SECONDS = 6  # to read a page or to write a batch; the service itself gives up after 5
 
 MAX_TRANSACTION_ROWS = 100  # a limit of the service
+PURGE_THREADS = 8  # a transaction mostly waits for the service
 MAX_DIGESTS_PER_ROW = 900  # 33 characters each; a column holds 32,768
 CLAIM_TTL = timedelta(minutes=1)  # functionTimeout in host.json: after it the holder of a claim is dead
 
 ALERTS_PARTITION = "alerts"
 CLAIMS_PARTITION = "claims"
+
+log = logging.getLogger("buzzguard.tables")
 
 
 def _call_with_retry[T](call: Callable[[], T]) -> T:
@@ -96,13 +101,41 @@ class _Table:
         except ResourceNotFoundError:
             pass  # the table does not exist yet
 
-    def _purge(self, condition: str, parameters: dict[str, Any]) -> Iterator[tuple[str, int]]:
-        """Delete the rows that match a filter. Yields the partition and the number of rows of each batch."""
-        for page in self._pages(condition, parameters=parameters, select=["PartitionKey", "RowKey"]):
-            for partition, rows in groupby(page, lambda row: str(row["PartitionKey"])):
-                for batch in batched(rows, MAX_TRANSACTION_ROWS, strict=False):
-                    self._delete(batch)
-                    yield partition, len(batch)
+    def _purge(
+        self, condition: str, parameters: dict[str, Any], time_is_up: Callable[[], bool]
+    ) -> tuple[int, str | None]:
+        """Delete the rows that match a filter, PURGE_THREADS transactions at a time, until `time_is_up`.
+
+        Return how many are deleted and, if time ran out, the first partition in which some may be left. Rows that
+        cannot be deleted do not keep the others: the first error is raised at the end.
+        """
+        deleted, errors = 0, dict[str, Exception]()  # by partition
+
+        def delete(batch: "tuple[TableEntity, ...]") -> int:
+            if time_is_up():
+                return 0
+            try:
+                self._delete(batch)
+            except Exception as error:
+                errors.setdefault(batch[0]["PartitionKey"], error)
+                return 0
+            return len(batch)
+
+        left = None
+        with ThreadPoolExecutor(PURGE_THREADS, "purge") as threads:
+            for page in self._pages(condition, parameters=parameters, select=["PartitionKey", "RowKey"]):
+                batches = list(_transactions(page))
+                done = list(threads.map(delete, batches))
+                deleted += sum(done)
+                if time_is_up():
+                    unfinished = [batch for batch, rows in zip(batches, done, strict=True) if not rows] or batches[-1:]
+                    left = str(unfinished[0][0]["PartitionKey"])
+                    break
+        for partition, error in errors.items():  # here, where the log belongs to the trace of the caller
+            log.error("Rows of %s cannot be deleted: %s", partition, type(error).__name__)
+        if errors:
+            raise next(iter(errors.values()))
+        return deleted, left
 
     def _delete(self, rows: "tuple[TableEntity, ...]") -> None:
         """Delete rows of one partition in a transaction, or one by one if some are already gone."""
@@ -183,10 +216,10 @@ class TableFeedbackStore(_Table):
         for page in self._pages(condition, parameters={"first": f"{day}T00", "last": f"{day}T23"}):
             yield from map(_to_feedback, page)
 
-    def purge(self, before: datetime) -> Iterator[PurgedBatch]:
+    def purge(self, before: datetime, time_is_up: Callable[[], bool]) -> Purged:
         """As in `FeedbackStore`; if `before` is not the start of an hour, the rows of that hour stay."""
-        for partition, rows in self._purge("PartitionKey lt @before", {"before": format_hour(before)}):
-            yield PurgedBatch(parse_hour(partition), rows)
+        rows, left = self._purge("PartitionKey lt @before", {"before": format_hour(before)}, time_is_up)
+        return Purged(rows, None if left is None else parse_hour(left))
 
 
 class TableIncidentStore(_Table):
@@ -263,9 +296,15 @@ class TableIncidentStore(_Table):
                 row = {"PartitionKey": partition, "RowKey": uuid.uuid4().hex, "at": now, "digests": " ".join(batch)}
                 _call_with_retry(partial(self._client.upsert_entity, row))
 
-    def purge(self, before: datetime) -> Iterator[int]:
-        for _, rows in self._purge("at lt @before", {"before": before}):
-            yield rows
+    def purge(self, before: datetime, time_is_up: Callable[[], bool]) -> int:
+        rows, _ = self._purge("at lt @before", {"before": before}, time_is_up)
+        return rows
+
+
+def _transactions(page: "list[TableEntity]") -> "Iterator[tuple[TableEntity, ...]]":
+    """Yield the rows of a page as transactions take them: of one partition, and not too many."""
+    for _, rows in groupby(page, lambda row: row["PartitionKey"]):
+        yield from batched(rows, MAX_TRANSACTION_ROWS, strict=False)
 
 
 def _subject_partition(subject: Subject) -> str:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Literal, NamedTuple, Protocol
 
+import msgspec
+
 from .errors import StoreUnavailable
 from .record import Feedback
 from .stores import Claim, FeedbackStore, IncidentStore, Subject
@@ -14,6 +16,20 @@ from .stores import Claim, FeedbackStore, IncidentStore, Subject
 BAD_PREDICTION_BURST = "bad-prediction-burst"  # the alert rule in infra/alerts.json that has predictions behind it
 WINDOW_MARGIN = timedelta(minutes=1)  # telemetry lags the stored row by seconds, and Azure rounds the window to seconds
 MAX_PREDICTIONS = 10_000  # in a report
+MAX_TEXT_CHARACTERS = 1_000  # of a text or comment in a report: as many as a person can send
+RULES = (  # the names in infra/alerts.json and infra/availability.json
+    BAD_PREDICTION_BURST,
+    "error-rate",
+    "latency",
+    "probability-drift",
+    "unknown-words-drift",
+    "feedback-disagreement",
+    "purge-behind",
+    "no-purge",
+    "daily-cap",
+    "no-heartbeat",
+    "availability",
+)
 
 log = logging.getLogger("buzzguard.incident")
 
@@ -29,7 +45,13 @@ class Incident(NamedTuple):
     fired_at: str | None  # as the monitoring service writes it
     description: str | None
     window: tuple[datetime, datetime] | None  # what the rule evaluated, UTC; None if unknown
-    link: str | None  # to the results of the rule's query
+    link: str | None  # to the results of the rule's query, in the portal
+    has_foreign_link: bool = False  # the alert has a link that leads elsewhere
+
+    @property
+    def known_rule(self) -> str | None:
+        """Return the name of the rule if it is one of ours, with whatever prefix a deployment gives it."""
+        return next((name for name in RULES if self.rule.lower().endswith(name)), None)
 
     @property
     def digest(self) -> str:
@@ -97,8 +119,19 @@ def _find_unreported(
     since, until = incident.window[0] - WINDOW_MARGIN, incident.window[1] + WINDOW_MARGIN
     known = set(incidents.reported_predictions(since, until))
     wrong = feedback.reported_wrong(since - receipt_age, since, until)
-    found = islice((row for row in wrong if row.digest not in known), MAX_PREDICTIONS)
+    found = islice((_shorten(row) for row in wrong if row.digest not in known), MAX_PREDICTIONS)
     return sorted(found, key=lambda row: row.received_at) or None
+
+
+def _shorten(row: Feedback) -> Feedback:
+    """Cut text and comment. Masking can make eighteen characters of one, and all rows of a report are in memory."""
+    return msgspec.structs.replace(row, text=_cut(row.text), comment=_cut(row.comment))
+
+
+def _cut(text: str | None) -> str | None:
+    if text is None or len(text) <= MAX_TEXT_CHARACTERS:
+        return text
+    return text[: MAX_TEXT_CHARACTERS - 1] + "…"
 
 
 def _mark_reported(

@@ -1,4 +1,4 @@
-"""Where feedback and incidents are kept, as protocols, and how expired feedback is purged.
+"""Where feedback and incidents are kept, as protocols.
 
 A store on another database is one module in `cloud/` that implements these two protocols; `cloud/stores.py` chooses.
 """
@@ -19,9 +19,9 @@ class PredictionKey(Protocol):
     def predicted_at(self) -> datetime: ...
 
 
-class PurgedBatch(NamedTuple):
-    complete_before: datetime  # all feedback on predictions made before this is deleted
-    rows: int
+class Purged(NamedTuple):
+    rows: int  # that are deleted
+    left_since: datetime | None  # if time ran out: feedback on predictions made since then may be left
 
 
 class FeedbackStore(Protocol):
@@ -48,10 +48,11 @@ class FeedbackStore(Protocol):
         """Yield the feedback on the predictions of a UTC day, roughly in the order of the predictions."""
         ...
 
-    def purge(self, before: datetime) -> Iterator[PurgedBatch]:
-        """Delete the feedback on predictions made before `before`, oldest first, in batches.
+    def purge(self, before: datetime, time_is_up: Callable[[], bool]) -> Purged:
+        """Delete the feedback on predictions made before `before`, roughly oldest first, until `time_is_up`.
 
-        A batch is deleted before it is yielded. A caller that stops early continues there the next time.
+        The next call deletes what this one leaves. What cannot be deleted does not keep the rest: the error is raised
+        at the end. `time_is_up` is called in several threads.
         """
         ...
 
@@ -93,26 +94,9 @@ class IncidentStore(Protocol):
         """Mark subjects as reported. Marking them twice is harmless."""
         ...
 
-    def purge(self, before: datetime) -> Iterator[int]:
-        """Delete what was reported or claimed before `before`, in batches. Yields the size of each batch."""
+    def purge(self, before: datetime, time_is_up: Callable[[], bool]) -> int:
+        """Delete what was reported or claimed before `before`, until `time_is_up`. Return how many rows that was."""
         ...
-
-
-class PurgeResult(NamedTuple):
-    rows: int
-    hours: int  # hours of predictions in which there were rows
-    reached: datetime | None  # if time ran out: feedback on predictions made since then may be left
-
-
-def purge_feedback(store: FeedbackStore, before: datetime, time_is_up: Callable[[], bool]) -> PurgeResult:
-    """Delete the feedback on predictions made before the hour of `before`, as far as time allows."""
-    rows, hours = 0, set()
-    for batch in store.purge(start_of_hour(before)):
-        rows += batch.rows
-        hours.add(start_of_hour(batch.complete_before))
-        if time_is_up():
-            return PurgeResult(rows, len(hours), batch.complete_before)
-    return PurgeResult(rows, len(hours), None)
 
 
 def start_of_hour(moment: datetime) -> datetime:

@@ -21,7 +21,7 @@ def register(app: func.FunctionApp, store: FeedbackStore, archive: FeedbackExpor
         with telemetry.trace_context(context.trace_context.trace_parent):
             await _run_export(store, archive, retention)
 
-    app.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")(export)  # 03:30 UTC, after retention
+    app.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")(export)  # 03:30 UTC, in the hour of retention
 
 
 async def _run_export(store: FeedbackStore, archive: FeedbackExport, retention: timedelta) -> None:

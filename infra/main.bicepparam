@@ -7,9 +7,13 @@ var corsOrigins = readEnvironmentVariable('CORS_ORIGINS', '')
 var authLevel = readEnvironmentVariable('AUTH_LEVEL', '')
 var signInClientId = readEnvironmentVariable('SIGN_IN_CLIENT_ID', '')
 var smtpHost = readEnvironmentVariable('SMTP_HOST', defaults.mail.host)
+var smtpPort = int(readEnvironmentVariable('SMTP_PORT', '${defaults.mail.port}'))
+var smtpSecurity = readEnvironmentVariable('SMTP_SECURITY', defaults.mail.security)
+var smtpUser = readEnvironmentVariable('SMTP_USER', defaults.mail.user)
 var mailFrom = readEnvironmentVariable('MAIL_FROM', defaults.mail.from)
 var opsEmail = readEnvironmentVariable('OPS_EMAIL')
 var accessKinds = { '': defaults.api.access.kind, function: 'functionKey', anonymous: 'anonymous' }
+var mailSecurities = { starttls: 'starttls', tls: 'tls', none: 'none' }
 var memorySizes = { '512': 512, '2048': 2048, '4096': 4096 }
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
@@ -41,8 +45,13 @@ param monitoring = {
 }
 param mail = {
   host: smtpHost
-  port: int(readEnvironmentVariable('SMTP_PORT', '${defaults.mail.port}'))
-  user: readEnvironmentVariable('SMTP_USER', defaults.mail.user)
+  port: smtpPort
+  security: smtpPort == 465 && smtpSecurity == 'starttls'
+    ? fail('SMTP_SECURITY must be tls where SMTP_PORT is 465')
+    : mailSecurities[smtpSecurity]
+  user: empty(smtpUser) || smtpSecurity != 'none'
+    ? smtpUser
+    : fail('SMTP_SECURITY must not be none where SMTP_USER is set')
   from: empty(smtpHost) || contains(mailFrom, '@')
     ? mailFrom
     : fail('MAIL_FROM must be an e-mail address where SMTP_HOST is set, not \'${mailFrom}\'')

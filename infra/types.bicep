@@ -105,6 +105,9 @@ type mail = {
   @maxValue(65535)
   port: int
 
+  @description('How the session is encrypted: by STARTTLS, or from the first byte on, as on port 465. none: not at all.')
+  security: 'starttls' | 'tls' | 'none'
+
   @description('If set, the password is the secret smtp-password of the key vault.')
   user: string
 
@@ -181,6 +184,7 @@ var defaults = {
   mail: {
     host: ''
     port: 587
+    security: 'starttls'
     user: ''
     from: ''
   }

@@ -33,7 +33,7 @@ from .telemetry_items import INSTRUMENTATION_KEY
 log = logging.getLogger(__name__)
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
-_MAIL_SETTINGS = ("SMTP_PORT", "MAIL_FROM", "MAIL_TO")  # belong to SMTP_HOST
+_MAIL_SETTINGS = ("SMTP_PORT", "SMTP_SECURITY", "MAIL_FROM", "MAIL_TO")  # belong to SMTP_HOST
 _TICK_SECONDS = 1.0
 
 
@@ -85,6 +85,7 @@ class LocalMonitoring:
             "OTEL_SERVICE_NAME": "buzzguard",
             "SMTP_HOST": host,
             "SMTP_PORT": str(port),
+            "SMTP_SECURITY": "none",  # the mails do not leave this machine
             "MAIL_FROM": "buzzguard@laptop.example",
             "MAIL_TO": "ops@laptop.example",
             "INCIDENT_KEY": self._incident_key,

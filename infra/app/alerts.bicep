@@ -18,6 +18,8 @@ var queries = {
   'queries/error_rate.kql': loadTextContent('../queries/error_rate.kql')
   'queries/latency.kql': loadTextContent('../queries/latency.kql')
   'queries/no_heartbeat.kql': loadTextContent('../queries/no_heartbeat.kql')
+  'queries/no_purge.kql': loadTextContent('../queries/no_purge.kql')
+  'queries/purge_behind.kql': loadTextContent('../queries/purge_behind.kql')
   'queries/probability_drift.kql': loadTextContent('../queries/probability_drift.kql')
   'queries/unknown_words_drift.kql': loadTextContent('../queries/unknown_words_drift.kql')
   'queries/feedback_disagreement.kql': loadTextContent('../queries/feedback_disagreement.kql')

@@ -158,6 +158,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'INCIDENTS_TABLE', value: incidentsTable }
         { name: 'SMTP_HOST', value: mail.host }
         { name: 'SMTP_PORT', value: string(mail.port) }
+        { name: 'SMTP_SECURITY', value: mail.security }
         { name: 'SMTP_USER', value: mail.user }
         { name: 'SMTP_PASSWORD', value: empty(mail.user) ? '' : secret(vaultUri, 'smtp-password') }
         { name: 'MAIL_FROM', value: mail.from }

@@ -45,7 +45,7 @@ def test_recognizes_the_burst_rule_by_its_resource_id() -> None:
         {"condition": {"windowStartTime": "yesterday", "windowEndTime": "2026-11-22T14:20:00Z"}},
         {"condition": {"windowStartTime": "0001-01-01T00:00:00Z", "windowEndTime": "2026-11-22T14:20:00Z"}},
         {"condition": {"windowStartTime": "2026-11-22T14:20:00Z", "windowEndTime": "9999-12-31T23:59:59.9999999Z"}},
-        {"condition": {"allOf": [{"linkToFilteredSearchResultsUI": "javascript:alert(1)"}]}},
+        {"condition": {"allOf": [{"linkToFilteredSearchResultsUI": ""}]}},
     ],
 )
 def test_alert_of_another_shape_has_no_window_and_no_link(context: object) -> None:
@@ -53,6 +53,45 @@ def test_alert_of_another_shape_has_no_window_and_no_link(context: object) -> No
     body["data"]["alertContext"] = context
     incident = decode(body)
     assert incident.is_bad_prediction_burst and (incident.window, incident.link) == (None, None)
+    assert not incident.has_foreign_link
+
+
+def with_link(link: str) -> Incident:
+    body = build_alert(SINCE, UNTIL)
+    body["data"]["alertContext"]["condition"]["allOf"][0]["linkToFilteredSearchResultsUI"] = link
+    return decode(body)
+
+
+@pytest.mark.parametrize("portal", ["https://portal.azure.com", "https://portal.azure.us", "https://portal.azure.cn"])
+@pytest.mark.parametrize("rest", ["#@tenant/blade/Microsoft_Azure_Monitoring_Logs/LogsBlade", "/#view?q=a%20b&t=1", ""])
+def test_link_to_the_portal_is_kept(portal: str, rest: str) -> None:
+    incident = with_link(portal + rest)
+    assert (incident.link, incident.has_foreign_link) == (portal + rest, False)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example/",
+        "javascript:alert(1)",
+        "http://portal.azure.com/",
+        "HTTPS://PORTAL.AZURE.COM/",
+        "https://portal.azure.com.evil.example/",
+        "https://portal.azure.com@evil.example/",
+        "https://portal.azure.com:443@evil.example/",
+        r"https://portal.azure.com\@evil.example/",
+        "https://portal.azure.community/",
+        "https://evil.example/https://portal.azure.com/",
+        "https://portal.azure.com/ https://evil.example/",
+        "https://portal.azure.com/\nhttps://evil.example/",
+        'https://portal.azure.com/">',
+        "https://portal.azure.com/é",
+        "https://portal.azure.com/" + "a" * 4_000,
+    ],
+)
+def test_link_elsewhere_is_left_out(link: str) -> None:
+    incident = with_link(link)
+    assert (incident.link, incident.has_foreign_link) == (None, True)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def test_reads_every_setting() -> None:
             "FEEDBACK_RETENTION_DAYS": "7",
             "SMTP_HOST": "smtp.example",
             "SMTP_PORT": "25",
+            "SMTP_SECURITY": "none",
             "MAIL_FROM": "buzzguard@example.org",
             "MAIL_TO": "ops@example.org, boss@example.org",
             "INCIDENT_KEY": "i" * 32,
@@ -39,7 +40,7 @@ def test_reads_every_setting() -> None:
     assert settings.feedback_retention_days == 7
     assert settings.applicationinsights_connection_string == "InstrumentationKey=1"
     assert settings.mail == MailSettings(
-        "smtp.example", 25, None, None, "buzzguard@example.org", ("ops@example.org", "boss@example.org")
+        "smtp.example", 25, None, None, "buzzguard@example.org", ("ops@example.org", "boss@example.org"), "none"
     )
     assert settings.receipt_keys == ("n" * 40, "o" * 32)
     assert settings.incident_keys == ("i" * 32, "j" * 32)
@@ -73,6 +74,9 @@ def test_reads_every_setting() -> None:
         ({"INCIDENT_KEY": "@Microsoft.KeyVault(…)"}, "INCIDENT_KEY is a Key Vault reference"),
         ({"SMTP_PORT": "0"}, "SMTP_PORT must be a port"),
         ({"SMTP_USER": "u"}, "SMTP_USER and SMTP_PASSWORD must be set together"),
+        ({"SMTP_SECURITY": "ssl"}, "SMTP_SECURITY must be starttls, tls or none, not 'ssl'"),
+        ({"SMTP_SECURITY": "none", "SMTP_USER": "u"}, "SMTP_SECURITY must not be none where SMTP_USER is set"),
+        ({"SMTP_PORT": "465"}, "SMTP_SECURITY must be tls where SMTP_PORT is 465"),
         ({"MAIL_TO": "a@example.org,b"}, "MAIL_TO must be an e-mail address, not 'b'"),
         ({"MAIL_FROM": "a@b\nBcc: c@d"}, "MAIL_FROM must be an e-mail address"),
         ({"APPLICATIONINSIGHTS_CONNECTION_STRING": "https://x"}, "must be the connection string of Application"),
@@ -81,6 +85,13 @@ def test_reads_every_setting() -> None:
 def test_fault_is_named(change: dict[str, str], fault: str) -> None:
     with pytest.raises(SettingsError, match=fault):
         read_settings(GOOD | change)
+
+
+@pytest.mark.parametrize(("security", "port"), [("", 587), ("starttls", 587), ("tls", 465)])
+def test_mail_is_encrypted_unless_a_setting_says_otherwise(security: str, port: int) -> None:
+    mail = {"SMTP_HOST": "smtp.example", "MAIL_FROM": "a@b.example", "MAIL_TO": "c@d.example", "INCIDENT_KEY": "i" * 32}
+    settings = read_settings(GOOD | mail | {"SMTP_SECURITY": security})
+    assert settings.mail and (settings.mail.security, settings.mail.port) == (security or "starttls", port)
 
 
 @pytest.mark.parametrize(

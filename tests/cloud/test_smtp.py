@@ -1,12 +1,19 @@
 """Send e-mails to real SMTP servers: one accepts them, some refuse, one requires TLS and a login."""
 
 import ipaddress
+import json
 import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
 from typing import Any
 
 import pytest
@@ -16,10 +23,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cloud.report_email import ReportEmail
-from cloud.settings import MailSettings
+from cloud.report_email import EmailReporter, MailRefused, ReportEmail
+from cloud.settings import MailSecurity, MailSettings
 from cloud.smtp import SmtpMailer, compose
 from feedback.errors import MailUnavailable
+from tests.support.incidents import BURST, build_row
 from tests.support.mailbox import Mailbox, part
 from tests.support.paths import ROOT
 
@@ -27,8 +35,17 @@ EMAIL = ReportEmail("0" * 32, "2 predictions, « très » 🙂", "Größe 🙂\n
 SENDER, TO = "buzzguard@mail.example", ("ops@mail.example", "boss@mail.example")
 
 
-def mailer(port: int, host: str = "127.0.0.1", user: str | None = None, password: str | None = None) -> SmtpMailer:
-    return SmtpMailer(MailSettings(host, port, user, password, SENDER, TO))
+def mailer(port: int, host: str = "127.0.0.1") -> SmtpMailer:
+    """Return a mailer that does not encrypt: most of these tests are about something else."""
+    return SmtpMailer(MailSettings(host, port, None, None, SENDER, TO, "none"))
+
+
+def secure_mailer(port: int, host: str = "127.0.0.1", security: MailSecurity = "starttls") -> SmtpMailer:
+    return SmtpMailer(MailSettings(host, port, None, None, SENDER, TO, security))
+
+
+def login_mailer(port: int, host: str = "127.0.0.1", password: str = "secret") -> SmtpMailer:
+    return SmtpMailer(MailSettings(host, port, "user", password, SENDER, TO))
 
 
 def test_email_arrives_complete() -> None:
@@ -137,13 +154,23 @@ def relay(certificate: Path, logins: list[tuple[bytes, bytes]]) -> Mailbox:
     return Mailbox(tls_context=context, require_starttls=True, auth_required=True, authenticator=authenticate)
 
 
+@contextmanager
+def encrypting(certificate: Path, security: MailSecurity) -> Iterator[Mailbox]:
+    """Run a mailbox that requires STARTTLS, or TLS from the first byte, and no login."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    options = {"tls_context": context, "require_starttls": True} if security == "starttls" else {}
+    with Mailbox(ssl_context=context if security == "tls" else None, **options) as mailbox:
+        yield mailbox
+
+
 def test_logs_in_to_a_relay_over_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     logins: list[tuple[bytes, bytes]] = []
     with relay(certificate, logins) as mailbox:
-        mailer(mailbox.port, user="user", password="secret").send(EMAIL)
+        login_mailer(mailbox.port).send(EMAIL)
         with pytest.raises(MailUnavailable, match="SMTPAuthenticationError"):
-            mailer(mailbox.port, user="user", password="wrong").send(EMAIL)
+            login_mailer(mailbox.port, password="wrong").send(EMAIL)
     assert set(logins) == {(b"user", b"secret"), (b"user", b"wrong")} and len(mailbox.mails) == 1
 
 
@@ -157,14 +184,162 @@ def test_sends_no_password_to_a_server_with_an_invalid_certificate(
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     logins: list[tuple[bytes, bytes]] = []
     with relay(certificate, logins) as mailbox, pytest.raises(MailUnavailable, match="SSLCertVerificationError"):
-        mailer(mailbox.port, host, "user", "secret").send(EMAIL)
+        login_mailer(mailbox.port, host).send(EMAIL)
     assert not logins and not mailbox.mails
 
 
-def test_sends_no_password_without_tls() -> None:
-    with Mailbox() as mailbox, pytest.raises(MailUnavailable, match="SMTPNotSupportedError"):
-        mailer(mailbox.port, user="user", password="secret").send(EMAIL)
+class Eavesdropper(Mailbox):
+    """A mailbox that offers no STARTTLS, and records what it hears."""
+
+    heard: bytes = b""
+
+    async def handle_MAIL(self, *_: Any) -> str:  # noqa: N802
+        self.heard += b"MAIL"
+        return "550 you have told me enough"
+
+
+@pytest.mark.parametrize("send", [secure_mailer, login_mailer])
+def test_sends_nothing_to_a_server_that_offers_no_encryption(send: Callable[[int], SmtpMailer]) -> None:
+    with Eavesdropper() as mailbox, pytest.raises(MailUnavailable, match=r"offers no STARTTLS, and SMTP_SECURITY"):
+        send(mailbox.port).send(EMAIL)
+    assert not mailbox.mails and mailbox.heard == b""
+
+
+def test_sends_nothing_if_starttls_is_offered_and_then_refused() -> None:
+    """As a man in the middle may do, who cannot show the server's certificate."""
+    heard: list[bytes] = []
+
+    class Stripping(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(b"220 relay\r\n")
+            for line in self.request.makefile("rb"):
+                heard.append(line.split()[0].upper())
+                answer = b"454 not now" if heard[-1] == b"STARTTLS" else b"250-relay\r\n250 STARTTLS"
+                self.request.sendall(answer + b"\r\n")
+
+    with TCPServer(("127.0.0.1", 0), Stripping) as server, ThreadPoolExecutor(1) as pool:
+        pool.submit(server.handle_request)
+        with pytest.raises(MailUnavailable, match="SMTPResponseException 454"):
+            secure_mailer(server.server_address[1]).send(EMAIL)
+    assert set(heard) <= {b"EHLO", b"STARTTLS", b"QUIT"}
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_encrypts_without_a_login(certificate: Path, monkeypatch: pytest.MonkeyPatch, security: MailSecurity) -> None:
+    with encrypting(certificate, security) as mailbox:
+        with pytest.raises(MailUnavailable, match="SSLCertVerificationError"):
+            secure_mailer(mailbox.port, security=security).send(EMAIL)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        secure_mailer(mailbox.port, security=security).send(EMAIL)
+        with pytest.raises(MailUnavailable, match="SSLCertVerificationError"):
+            secure_mailer(mailbox.port, "localhost", security).send(EMAIL)
+    assert len(mailbox.mails) == 1
+
+
+def test_tls_from_the_first_byte_fails_where_the_server_speaks_clear_text() -> None:
+    with Mailbox() as mailbox, pytest.raises(MailUnavailable, match="SSLError"):
+        secure_mailer(mailbox.port, security="tls").send(EMAIL)
     assert not mailbox.mails
+
+
+LARGE = EMAIL._replace(attachment=b"x" * 100_000)
+
+
+def test_says_how_large_a_mail_may_be_if_the_server_announces_it() -> None:
+    with Mailbox(data_size_limit=50_000) as mailbox:
+        mailer(mailbox.port).send(EMAIL)
+        with pytest.raises(MailRefused, match="takes at most 50000 bytes") as caught:
+            mailer(mailbox.port).send(LARGE)
+    assert caught.value.max_bytes == 50_000 and len(mailbox.mails) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["552 too large", "552 5.3.4 message too big", "523 too long", "554 5.2.3 longer than allowed"],
+)
+def test_refusal_for_the_size_asks_for_a_smaller_mail(answer: str) -> None:
+    with Mailbox() as mailbox:
+        mailbox.answer = answer
+        with pytest.raises(MailRefused) as caught:
+            mailer(mailbox.port).send(LARGE)
+    assert 30_000 < caught.value.max_bytes < 40_000
+
+
+def test_refusal_of_the_size_by_a_recipient_asks_for_a_smaller_mail() -> None:
+    class Full(Mailbox):
+        async def handle_RCPT(self, *_: Any) -> str:  # noqa: N802
+            return "552 5.3.4 too big"
+
+    with Full() as mailbox, pytest.raises(MailRefused) as caught:
+        mailer(mailbox.port).send(LARGE)
+    assert caught.value.max_bytes > 0
+
+
+@pytest.mark.parametrize("answer", ["554 5.7.1 looks like spam", "550 no"])
+def test_refusal_of_the_content_asks_for_another_mail(answer: str) -> None:
+    with Mailbox() as mailbox:
+        mailbox.answer = answer
+        with pytest.raises(MailRefused) as caught:
+            mailer(mailbox.port).send(EMAIL)
+    assert caught.value.max_bytes == 0
+
+
+@pytest.mark.parametrize("answer", ["451 later", "421 closing", "452 4.3.1 full"])
+def test_passing_refusal_asks_for_the_same_mail_again(answer: str) -> None:
+    with Mailbox() as mailbox:
+        mailbox.answer = answer
+        with pytest.raises(MailUnavailable) as caught:
+            mailer(mailbox.port).send(EMAIL)
+    assert not isinstance(caught.value, MailRefused)
+
+
+class Picky(Mailbox):
+    """Refuses mails over `max_bytes`, which it does not announce, and mails with a word that a scanner knows."""
+
+    max_bytes = 10_000_000
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if len(envelope.content) > self.max_bytes:
+            return "552 5.3.4 too large"
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        if any("virus" in part.get_content() for part in mail.walk() if part.get_content_type() == "text/plain"):
+            return "554 5.7.1 refused"
+        return await super().handle_DATA(server, session, envelope)
+
+
+def report_through(mailbox: Mailbox, rows: int = 1_000, comment: str = "\ufdfa" * 1_000) -> EmailMessage:
+    predictions = [build_row(n, text="🙂" * 1_000, comment=comment) for n in range(rows)]
+    EmailReporter(mailer(mailbox.port)).send(BURST, predictions, truncated=False)
+    (mail,) = mailbox.mails
+    assert f"{rows:,} predictions reported wrong" in mail["Subject"]
+    return mail
+
+
+@pytest.mark.parametrize("max_bytes", [10_000_000, 3_000_000, 1_000_000])
+@pytest.mark.parametrize("announced", [True, False])
+def test_report_shrinks_to_what_the_server_takes(max_bytes: int, announced: bool) -> None:
+    with Mailbox(data_size_limit=max_bytes) if announced else Picky(data_size_limit=20_000_000) as mailbox:
+        if isinstance(mailbox, Picky):
+            mailbox.max_bytes = max_bytes
+        mail = report_through(mailbox)
+    assert len(mail.as_bytes()) <= max_bytes
+    if announced or max_bytes > 2_000_000:
+        assert (
+            "more do not fit into a mail" in part(mail, "plain") and json.loads(part(mail, "json"))["reports"] == 1_000
+        )
+
+
+@pytest.mark.parametrize("max_bytes", [5_000, 500_000])
+def test_notice_is_sent_where_no_report_fits(max_bytes: int) -> None:
+    with Mailbox(data_size_limit=max_bytes) as mailbox:
+        mail = report_through(mailbox)
+    assert "This notice replaces it." in mail.get_content() and "1,000 predictions" in mail.get_content()
+
+
+def test_notice_is_sent_where_a_scanner_refuses_what_somebody_wrote() -> None:
+    with Picky() as mailbox:
+        mail = report_through(mailbox, rows=3, comment="virus")
+    assert "This notice replaces it." in mail.get_content() and "3 predictions" in mail.get_content()
 
 
 def test_smtplib_is_imported_with_the_first_email() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
-from itertools import batched
+from itertools import batched, chain, repeat
+from threading import Barrier
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -23,7 +24,7 @@ from devhost.azurite import Azurite
 from feedback.errors import IncidentInProgress, StoreUnavailable
 from feedback.receipt import Receipt
 from feedback.record import Feedback, build_feedback
-from feedback.stores import Claim, PurgedBatch, PurgeResult, Subject, purge_feedback
+from feedback.stores import Claim, Purged, Subject
 from tests.support.http_server import serve_http
 from tests.support.paths import ROOT
 
@@ -94,54 +95,107 @@ def test_reads_and_purges_several_pages(tables: Settings) -> None:
     assert sorted(store.reported_wrong(NOW, NOW, NOW), key=lambda row: row.digest) == sorted(
         rows, key=lambda row: row.digest
     )
-    assert list(store.purge(NOW + HOUR)) == [PurgedBatch(NOW, 100)] * 11
+    assert store.purge(NOW + HOUR, never) == Purged(1_100, None)
     assert list(store.reported_wrong(NOW, NOW, NOW)) == []
 
 
-def test_purge_deletes_the_oldest_hours_first_and_continues_after_an_interruption(tables: Settings) -> None:
+def never() -> bool:
+    return False
+
+
+def after(calls: int) -> Callable[[], bool]:
+    """Return a clock that says that time is up after so many calls."""
+    clock = chain(repeat(False, calls), repeat(True))
+    return lambda: next(clock)
+
+
+def test_purge_deletes_what_is_older_and_nothing_else(tables: Settings) -> None:
     store = TableFeedbackStore(tables)
-    assert purge_feedback(store, NOW, lambda: False) == PurgeResult(0, 0, None)  # no table yet
+    assert store.purge(NOW, never) == Purged(0, None)  # no table yet
     kept = [row(1, NOW), row(2, NOW + HOUR)]
     fill(store, [row(number, NOW - 2 * HOUR) for number in range(250)])
     fill(store, [row(number, NOW - timedelta(seconds=1)) for number in range(3)])
     for feedback in kept:
         store.add(feedback)
-    assert next(store.purge(NOW)) == PurgedBatch(NOW - 2 * HOUR, 100)  # and then it is killed
-    assert list(store.purge(NOW)) == [
-        PurgedBatch(NOW - 2 * HOUR, 100),
-        PurgedBatch(NOW - 2 * HOUR, 50),
-        PurgedBatch(NOW - HOUR, 3),
-    ]
+    assert store.purge(NOW, never) == Purged(253, None)
     found = store.reported_wrong(NOW - 3 * HOUR, NOW - 3 * HOUR, NOW + HOUR)
     assert sorted(found, key=lambda row: row.predicted_at) == kept
 
 
-def test_purge_stops_when_time_is_up(tables: Settings) -> None:
+def test_purge_deletes_the_oldest_first_and_the_next_one_continues(
+    tables: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.table_storage.PURGE_THREADS", 1)  # so that the clock counts batches
     store = TableFeedbackStore(tables)
-    for number, days in enumerate((3, 2, 1)):
-        store.add(row(number, NOW - timedelta(days=days)))
-    clock = iter([False, True])
-    assert purge_feedback(store, NOW, lambda: next(clock)) == PurgeResult(2, 2, NOW - timedelta(days=2))
-    assert purge_feedback(store, NOW, lambda: False) == PurgeResult(1, 1, None)
+    for days in (3, 2, 1):
+        fill(store, [row(number, NOW - timedelta(days=days)) for number in range(150)])
+    assert store.purge(NOW, after(0)) == Purged(0, NOW - timedelta(days=3))
+    assert store.purge(NOW, after(3)) == Purged(250, NOW - timedelta(days=2))
+    assert store.purge(NOW, never) == Purged(200, None)
+
+
+def test_purge_says_what_may_be_left_if_time_is_up_after_a_page(tables: Settings) -> None:
+    store = TableFeedbackStore(tables)
+    for days in (2, 1):
+        store.add(row(days, NOW - timedelta(days=days)))
+    assert store.purge(NOW, after(2)) == Purged(2, NOW - timedelta(days=1))
 
 
 def test_purge_keeps_the_hour_that_has_not_passed_completely(tables: Settings) -> None:
     store = TableFeedbackStore(tables)
     store.add(row(1, NOW))
-    assert purge_feedback(store, NOW + HOUR - timedelta(seconds=1), lambda: False) == PurgeResult(0, 0, None)
-    assert purge_feedback(store, NOW + HOUR, lambda: False) == PurgeResult(1, 1, None)
+    assert store.purge(NOW + HOUR - timedelta(seconds=1), never) == Purged(0, None)
+    assert store.purge(NOW + HOUR, never) == Purged(1, None)
 
 
-def test_purge_continues_if_a_row_is_erased_meanwhile(tables: Settings) -> None:
+def before_a_transaction(monkeypatch: pytest.MonkeyPatch, act: Callable[[Any], None]) -> None:
+    """Call `act` with the operations of each transaction before it is sent."""
+    submit = TableClient.submit_transaction
+
+    def submit_later(client: TableClient, operations: Any, **options: Any) -> Any:
+        act(operations)
+        return submit(client, operations, **options)
+
+    monkeypatch.setattr(TableClient, "submit_transaction", submit_later)
+
+
+def test_purge_continues_if_a_row_is_erased_meanwhile(tables: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service refuses a transaction with a missing row as a whole."""
     store = TableFeedbackStore(tables)
-    rows = sorted((row(number) for number in range(150)), key=lambda row: row.digest)
+    rows = [row(number) for number in range(150)]
     fill(store, rows)
-    batches = store.purge(NOW + HOUR)
-    assert next(batches) == PurgedBatch(NOW, 100)
-    store.erase(rows[-1])
-    assert list(batches) == [PurgedBatch(NOW, 50)]
+    before_a_transaction(monkeypatch, lambda _: store.erase(rows[0]))
+    assert store.purge(NOW + HOUR, never) == Purged(150, None)
     assert list(store.reported_wrong(NOW, NOW, NOW)) == []
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("busy", 5), RuntimeError("a bug")])
+def test_rows_that_cannot_be_deleted_do_not_keep_the_others(
+    tables: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    store = TableFeedbackStore(tables)
+    for hours in (3, 2, 1):
+        fill(store, [row(number, NOW - hours * HOUR) for number in range(120)])
+    failing = f"{NOW - 2 * HOUR:%Y-%m-%dT%H}"
+
+    def fail(operations: Any) -> None:
+        if operations[0][1]["PartitionKey"] == failing:
+            raise error
+
+    with monkeypatch.context() as patch:
+        before_a_transaction(patch, fail)
+        with pytest.raises(type(error)):
+            store.purge(NOW, never)
+    assert f"Rows of {failing} cannot be deleted: {type(error).__name__}" in caplog.text
+    assert store.purge(NOW, never) == Purged(120, None)
+
+
+def test_purge_deletes_several_batches_at_a_time(tables: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, together = TableFeedbackStore(tables), Barrier(4, timeout=60)
+    for hours in (2, 1):
+        fill(store, [row(number, NOW - hours * HOUR) for number in range(200)])
+    before_a_transaction(monkeypatch, lambda _: together.wait() and None)
+    assert store.purge(NOW, never) == Purged(400, None)
 
 
 def losing_the_first_reply[**P, T](call: Callable[P, T]) -> Callable[P, T]:
@@ -162,7 +216,7 @@ def test_purge_continues_after_a_lost_reply(tables: Settings, monkeypatch: pytes
     store = TableFeedbackStore(tables)
     fill(store, [row(number) for number in range(3)])
     monkeypatch.setattr(TableClient, "submit_transaction", losing_the_first_reply(TableClient.submit_transaction))
-    assert list(store.purge(NOW + HOUR)) == [PurgedBatch(NOW, 3)]
+    assert store.purge(NOW + HOUR, never) == Purged(3, None)
     assert list(store.reported_wrong(NOW, NOW, NOW)) == []
 
 
@@ -252,11 +306,12 @@ def test_marks_a_flood_once_although_a_reply_is_lost(tables: Settings, monkeypat
 
 def test_purge_deletes_old_reports_and_claims(tables: Settings) -> None:
     store = TableIncidentStore(tables)
-    assert list(store.purge(NOW)) == []  # no table yet
+    assert store.purge(NOW, never) == 0  # no table yet
     for name, at in (("old", NOW - timedelta(milliseconds=1)), ("new", NOW)):
         store.claim(name, at)
         store.mark_reported([Subject(name, None), Subject(name, NOW)], at)
-    assert list(store.purge(NOW)) == [1, 1, 1]
+    assert store.purge(NOW, after(0)) == 0
+    assert store.purge(NOW, never) == 3
     assert list(store.reported_predictions(NOW, NOW)) == list(store.reported_alerts()) == ["new"]
     with pytest.raises(IncidentInProgress):
         store.claim("new", NOW)

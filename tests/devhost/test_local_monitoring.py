@@ -8,7 +8,7 @@ def test_adds_its_settings_to_an_environment(monitoring: LocalMonitoring) -> Non
     environment: dict[str, str] = {}
     monitoring.apply_settings(environment)
     assert environment == monitoring.settings
-    names = {"APPLICATIONINSIGHTS_CONNECTION_STRING", "SMTP_HOST", "SMTP_PORT", "MAIL_FROM", "MAIL_TO"}
+    names = {"APPLICATIONINSIGHTS_CONNECTION_STRING", "SMTP_HOST", "SMTP_PORT", "SMTP_SECURITY", "MAIL_FROM", "MAIL_TO"}
     assert names <= set(environment)
 
 
@@ -17,7 +17,7 @@ def test_keeps_existing_settings_and_mail_server(monitoring: LocalMonitoring) ->
     monitoring.apply_settings(environment)
     assert environment["SMTP_HOST"] == "relay.example.org"
     assert environment["APPLICATIONINSIGHTS_CONNECTION_STRING"] == ""
-    assert not {"SMTP_PORT", "MAIL_FROM", "MAIL_TO"} & set(environment)
+    assert not {"SMTP_PORT", "SMTP_SECURITY", "MAIL_FROM", "MAIL_TO"} & set(environment)
 
 
 def test_has_no_rules_that_expect_traffic(monitoring: LocalMonitoring) -> None:

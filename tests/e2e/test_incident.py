@@ -25,13 +25,18 @@ from tests.support.mailbox import Mailbox, part
 from tests.support.paths import ROOT
 
 TABLES = {"FEEDBACK_TABLE": "wrongfeedback", "INCIDENTS_TABLE": "incidents"}
-MAIL = {"SMTP_HOST": "127.0.0.1", "MAIL_FROM": "buzzguard@mail.example", "MAIL_TO": "ops@mail.example"}
+MAIL = {
+    "SMTP_HOST": "127.0.0.1",
+    "SMTP_SECURITY": "none",
+    "MAIL_FROM": "buzzguard@mail.example",
+    "MAIL_TO": "ops@mail.example",
+}
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Mailbox]:
-    with Mailbox() as mailbox:
+    with Mailbox(data_size_limit=10_000_000) as mailbox:  # as Azure Communication Services
         yield mailbox
 
 
@@ -240,6 +245,57 @@ def test_flood_is_reported_completely(
     }
 
 
+def test_comments_that_grow_when_they_are_masked_do_not_mute_the_report(
+    ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime]
+) -> None:
+    """One U+FDFA becomes eighteen characters."""
+    for number in range(30):
+        long = f"{number}{'\ufdfa' * 999}"
+        add_feedback(store, window[0] + number * SECOND, long[:1_000], text=long[:1_000])
+    assert post(ops, build_alert(*window, "long")).json() == {"status": "sent", "reports": 30}
+    assert [len(row["comment"]) for row in attached(mailbox)["predictions"]] == [1_000] * 30
+    assert "30 predictions" in mailbox.mails[0]["Subject"]
+    assert post(ops, build_alert(*window, "long, again")).json() == {"status": "replayed", "reports": 0}
+
+
+def test_report_that_the_server_refuses_is_replaced_by_a_notice_once(
+    ops: App, mailbox: Mailbox, store: TableFeedbackStore, window: tuple[datetime, datetime]
+) -> None:
+    """A scanner may refuse what somebody wrote."""
+    add_feedback(store, window[0], "a word that a scanner knows")
+    mailbox.refuse = b"incident.json"
+    try:
+        assert post(ops, build_alert(*window, "refused")).json() == {"status": "sent", "reports": 1}
+    finally:
+        mailbox.refuse = None
+    (notice,) = mailbox.mails
+    assert "1 prediction reported as wrong" in notice.get_content() and "scanner" not in notice.as_string()
+    assert post(ops, build_alert(*window, "refused, again")).json() == {"status": "replayed", "reports": 0}
+
+
+def test_link_of_an_alert_leads_to_the_portal_or_is_left_out(ops: App, mailbox: Mailbox) -> None:
+    since = datetime(2026, 2, 1, tzinfo=UTC)
+    body = build_alert(since, since + MINUTE, "link", rule="Your Azure password expires today")
+    body["data"]["essentials"]["description"] = "Sign in at www.evil.example or mailto:eve@evil.example"
+    body["data"]["alertContext"]["condition"]["allOf"][0]["linkToFilteredSearchResultsUI"] = "https://evil.example/"
+    assert post(ops, body).json() == {"status": "sent", "reports": 0}
+    (mail,) = mailbox.mails
+    assert mail["Subject"] == "[Buzzguard Sev2] An alert fired"
+    for kind in ("plain", "html"):
+        assert "evil.example" not in part(mail, kind) and "left out" in part(mail, kind)
+    assert "<a " not in part(mail, "html")
+
+
+def test_server_without_encryption_gets_no_report(
+    start_app: StartApp, azurite: Azurite, mailbox: Mailbox, window: tuple[datetime, datetime]
+) -> None:
+    connection = {"TABLES_CONNECTION_STRING": azurite.connection_string, "SMTP_PORT": str(mailbox.port)}
+    app = start_app(**connection, **TABLES, **(MAIL | {"SMTP_SECURITY": ""}))
+    refused = post(app, build_alert(*window, "clear text", rule="latency"))
+    assert (refused.status_code, refused.json()["title"], mailbox.mails) == (503, "Mail unavailable", [])
+    assert "offers no STARTTLS" in refused.json()["detail"]
+
+
 def test_without_a_mail_server_resolved_alerts_are_ignored_and_fired_ones_refused(
     app: App, window: tuple[datetime, datetime]
 ) -> None:
@@ -257,6 +313,13 @@ def test_accepts_the_largest_alert(ops: App, window: tuple[datetime, datetime]) 
     assert post(ops, body).json() == {"status": "sent", "reports": 0}
 
 
+@pytest.fixture(scope="module")
+def locked(start_app: StartApp, azurite: Azurite, server: Mailbox) -> App:
+    """The app as it is deployed: callers need a function key."""
+    connection = {"TABLES_CONNECTION_STRING": azurite.connection_string, "SMTP_PORT": str(server.port)}
+    return start_app(AUTH_LEVEL="function", **connection, **TABLES, **MAIL)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -265,21 +328,43 @@ def test_accepts_the_largest_alert(ops: App, window: tuple[datetime, datetime]) 
         {"headers": {"x-functions-key": MASTER_KEY}},
         {"params": {"code": MASTER_KEY}},
         {"params": {"code": INCIDENT_KEY}},
+        {"params": {"code": FUNCTION_KEY}},
+        {"params": {"key": FUNCTION_KEY}},
         {"params": {"key": MASTER_KEY}},
+        {"params": {"key": ""}},
         {"params": {"key": INCIDENT_KEY[:-1]}},
         {"params": {"key": "é"}},
         {"headers": {"x-functions-key": INCIDENT_KEY}},
     ],
 )
 def test_rejects_every_key_but_the_incident_key(
-    ops: App, mailbox: Mailbox, window: tuple[datetime, datetime], options: dict[str, dict[str, str]]
+    locked: App, mailbox: Mailbox, window: tuple[datetime, datetime], options: dict[str, dict[str, str]]
 ) -> None:
     """A host key opens every function, and callers of predict have one."""
     for body in (build_alert(*window, "no key", rule="latency"), "no alert"):
-        refused = ops.http.post("/api/incidents", json=body, **options)
+        refused = locked.http.post("/api/incidents", json=body, **options)
         assert (refused.status_code, refused.json()["title"]) == (401, "Key missing or wrong")
         assert refused.headers["content-type"] == "application/problem+json"
     assert not mailbox.mails
+
+
+def test_each_key_opens_what_it_is_for(locked: App, mailbox: Mailbox, window: tuple[datetime, datetime]) -> None:
+    """The document says which key an operation takes; no other opens it."""
+    keys = {
+        "functionKey": {"headers": {"x-functions-key": FUNCTION_KEY}},
+        "incidentKey": {"params": {"key": INCIDENT_KEY}},
+    }
+    paths = locked.http.get("/api/openapi.json").json()["paths"]
+    assert [path for path in paths if "incidentKey" in str(paths[path])] == ["/api/incidents"]
+    operations = [(path, *operation) for path, methods in paths.items() for operation in methods.items()]
+    for path, method, operation in operations:
+        needed = [scheme for need in operation.get("security", []) for scheme in need]
+        for scheme, options in keys.items():
+            url = path.replace("{prediction_id}", "none")
+            status = locked.http.request(method, url, json={}, **options).status_code
+            assert (status == 401) == (needed not in ([], [scheme])), (path, method, scheme, status)
+    assert post(locked, build_alert(*window, "with its key", rule="latency")).json()["status"] == "sent"
+    assert len(mailbox.mails) == 1
 
 
 def test_accepts_both_keys_during_a_rotation_and_logs_neither(start_app: StartApp, azurite: Azurite) -> None:

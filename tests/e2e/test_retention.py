@@ -1,19 +1,21 @@
-"""The nightly purge deletes what has expired, and nothing else."""
+"""The purge deletes what has expired, and nothing else."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import azure.functions as func
 import httpx
 import pytest
 
+from cloud.azure_storage import MAX_ATTEMPTS, REQUEST_TIMEOUT_SECONDS
 from cloud.settings import Settings, read_settings
-from cloud.table_storage import TableFeedbackStore, TableIncidentStore
+from cloud.table_storage import SCAN_TIMEOUT_SECONDS, TableFeedbackStore, TableIncidentStore
 from devhost.azurite import Azurite, connection_string
 from feedback.receipt import Receipt
 from feedback.record import build_feedback
 from feedback.stores import Subject
-from functions import retention
+from functions import export, retention
 from tests.support.app import MASTER_KEY, App, StartApp
 from tests.support.timers import log_records, timer_function
 
@@ -65,7 +67,7 @@ def test_purges_old_feedback_and_old_incidents(start_app: StartApp, azurite: Azu
     assert [run(app).status_code for _ in range(2)] == [202, 202]
     assert ages(store) == [6, 0]
     assert list(incidents.reported_alerts()) == ["new"]
-    assert list(incidents.purge(datetime.now(UTC))) == [1, 1]  # the mark, and a claim that was not released
+    assert incidents.purge(datetime.now(UTC), lambda: False) == 2  # the mark, and a claim that was not released
 
 
 def test_failed_purge_is_logged(start_app: StartApp, closed_port: int) -> None:
@@ -74,7 +76,7 @@ def test_failed_purge_is_logged(start_app: StartApp, closed_port: int) -> None:
     assert "ERROR buzzguard.retention: Expired feedback was not purged" in app.log.read_text()
 
 
-def test_purge_without_enough_time_continues_the_next_night(
+def test_purge_without_enough_time_is_continued_by_the_next_run(
     azurite: Azurite, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(settings_for(azurite, "short"))
@@ -84,22 +86,34 @@ def test_purge_without_enough_time_continues_the_next_night(
     now = fill(store, 30 * DAY, 8 * DAY, timedelta())
     incidents.claim("old", now - 8 * DAY)
 
-    def night(seconds: float) -> list[tuple[str, str, str]]:
+    def run_for(seconds: float) -> list[tuple[str, str, str]]:
         monkeypatch.setattr(retention, "TIME_LIMIT_SECONDS", seconds)
         return log_records(function, caplog)
 
     purged = ("buzzguard.watch", "INFO", "feedback_purged")
-    reached = f"{now - 30 * DAY:%Y-%m-%dT%H}"
-    warning = f"Time ran out: feedback on predictions since {reached} is left to the next night."
-    assert night(seconds=0) == [purged, ("buzzguard.retention", "WARNING", warning)]
-    assert rows_and_partitions(caplog) == (1, 1)
-    assert night(seconds=40) == [purged]
-    assert rows_and_partitions(caplog) == (1, 1)
+    warning = f"Time ran out: feedback on predictions since {now - 30 * DAY:%Y-%m-%dT%H} is left to the next run."
+    assert run_for(seconds=-1) == [purged, ("buzzguard.retention", "WARNING", warning)]
+    assert fields(caplog) == (0, 23 * 24)
+    assert run_for(seconds=40) == [purged]
+    assert fields(caplog) == (2, 0)
     assert ages(store) == [0]
-    assert list(incidents.purge(now)) == []
+    assert incidents.purge(now, lambda: False) == 0
 
 
-def rows_and_partitions(caplog: pytest.LogCaptureFixture) -> tuple[int, int]:
+def fields(caplog: pytest.LogCaptureFixture) -> tuple[int, int]:
     """Return the fields of the event."""
     event: Any = caplog.records[0]
-    return event.rows, event.partitions
+    return event.rows, event.hours_behind
+
+
+def test_runs_of_a_night_and_the_export_are_in_one_hour() -> None:
+    """In one hour they agree on what has expired. Each run ends before the host ends it."""
+    app, nobody = func.FunctionApp(), SimpleNamespace(store=None, incidents=None, retention=None)
+    retention.register(app, nobody)  # type: ignore[arg-type]
+    export.register(app, None, None, DAY)  # type: ignore[arg-type]
+    minutes, hours = zip(
+        *(function.get_trigger().schedule.split()[1:3] for function in app.get_functions()), strict=True
+    )
+    assert (minutes, set(hours)) == (("*/5", "30"), {"3"})
+    longest_request = MAX_ATTEMPTS * (REQUEST_TIMEOUT_SECONDS + SCAN_TIMEOUT_SECONDS)
+    assert retention.TIME_LIMIT_SECONDS + longest_request < 60

@@ -9,7 +9,17 @@ from itertools import chain
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.infra.oracle import MODEL, Record, bad_prediction, good_prediction, operation, prediction, request, trace
+from tests.infra.oracle import (
+    MODEL,
+    Record,
+    bad_prediction,
+    good_prediction,
+    operation,
+    prediction,
+    purge,
+    request,
+    trace,
+)
 
 MINUTE_SECONDS = 60
 TICK = 1e-6  # seconds: the resolution of DuckDB. Kusto's is ten times finer.
@@ -250,6 +260,41 @@ CAPS: list[Case] = [
     ("another limit", False, [operation("The data ingestion volume rate crossed the threshold in your workspace")]),
 ]
 
+BACKLOGS: list[Case] = [
+    ("nothing", False, []),
+    ("nothing is left", False, [purge()]),
+    ("a day is left", False, [purge(hours_behind=24)]),
+    ("more than a day is left", True, [purge(hours_behind=25)]),
+    ("the next run catches up", False, [purge(0, 300), purge(300, 0)]),
+    ("the next run catches up, and arrives first", False, [purge(300, 0), purge(0, 300)]),
+    ("the last run of a night does not keep up", True, [purge(0, 0), purge(300, 100), purge(600, 25)]),
+    ("other events", False, [*reports(0, 1), trace("feedback_exported", 9, hours_behind=300)]),
+]
+
+HOUR_SECONDS = 3600
+
+
+def purges(*hours: float, until: float, succeeded: bool = True) -> list[Record]:
+    """Return runs of the purge at these hours, between one request at 0 and one at `until`."""
+    runs = [request("retention", seconds=hour * HOUR_SECONDS) | {"Success": succeeded} for hour in hours]
+    return [request(), *runs, request(seconds=until * HOUR_SECONDS)]
+
+
+MISSING: list[Case] = [
+    ("nothing", False, []),
+    ("a new app", False, purges(until=26)),
+    ("an app that has never purged", True, purges(until=26.1)),
+    ("purged 26 hours ago", False, purges(2, until=28)),
+    ("purged more than 26 hours ago", True, purges(2, until=28.1)),
+    ("every night", False, purges(3, 27, until=48)),
+    ("only the first night", True, purges(3, until=48)),
+    ("every run fails", True, purges(3, 27, until=48, succeeded=False)),
+    ("one run of the night succeeds", False, [*purges(27, until=48, succeeded=False), *purges(27.1, until=48)]),
+    ("no other request", False, [request("retention", seconds=hour * HOUR_SECONDS) for hour in (0, 24, 47)]),
+    ("another function", True, [*purges(until=48), request("export", seconds=40 * HOUR_SECONDS)]),
+    ("newest first", True, purges(3, until=48)[::-1]),
+]
+
 SILENCES: list[Case] = [
     ("nothing", True, []),
     ("one request", False, [request()]),
@@ -265,6 +310,8 @@ CASES = {
     "probability_drift": DRIFTS,
     "unknown_words_drift": UNKNOWNS,
     "feedback_disagreement": DISAGREEMENTS,
+    "purge_behind": BACKLOGS,
+    "no_purge": MISSING,
     "daily_cap": CAPS,
     "no_heartbeat": SILENCES,
 }
@@ -389,6 +436,25 @@ MUTANTS = {
         ("Wrong * 2", "Wrong * 3"),
         ("> Judged", ">= Judged"),
     ],
+    "purge_behind": [
+        ('| where Message == "feedback_purged"\n', ""),
+        ('== "feedback_purged"', 'startswith "feedback"'),
+        ("arg_max(", "arg_min("),
+        ("Hours > 24", "Hours >= 24"),
+        ("Hours > 24", "Hours > 25"),
+    ],
+    "no_purge": [
+        ("First = min(", "First = max("),
+        ("Latest = max(TimeGenerated)", "Latest = min(TimeGenerated)"),
+        ("Purged = max(", "Purged = min("),
+        (" and Success", ""),
+        ('Name has "retention" and ', ""),
+        ("coalesce(Purged, First)", "First"),
+        ("coalesce(Purged, First)", "Purged"),
+        ("> 26h", ">= 26h"),
+        ("> 26h", "> 27h"),
+        ("> 26h", "> 25h"),
+    ],
     "daily_cap": [
         ('has "OverQuota"', 'has "Ingestion status"'),
         ('has "OverQuota"', 'contains "Quota"'),
@@ -461,6 +527,16 @@ RANDOM_TEXTS = _flat(
         ),
         max_size=5,
     )
+)
+
+RANDOM_PURGES = st.lists(
+    st.builds(
+        lambda name, hour, succeeded: request(name, seconds=hour * HOUR_SECONDS) | {"Success": succeeded},
+        st.sampled_from(["retention", "predict", "export"]),
+        st.integers(0, 47),
+        st.booleans(),
+    ),
+    max_size=12,
 )
 
 RANDOM_JUDGEMENTS = _flat(

@@ -149,6 +149,27 @@ def feedback_disagreement(records: Iterable[Record]) -> Rows:
     ]
 
 
+def purge(seconds: float = 0, hours_behind: int = 0) -> Record:
+    return trace("feedback_purged", seconds, rows=100, hours_behind=hours_behind)
+
+
+def purge_behind(records: Iterable[Record]) -> Rows:
+    runs = [record for record in records if record["Message"] == "feedback_purged"]
+    last = max(runs, key=lambda record: record["TimeGenerated"], default=None)
+    if last is None or int(last["Properties"]["hours_behind"]) <= 24:
+        return []
+    return [{"TimeGenerated": last["TimeGenerated"], "Hours": int(last["Properties"]["hours_behind"])}]
+
+
+def no_purge(records: Iterable[Record]) -> Rows:
+    times = sorted(record["TimeGenerated"] for record in records)
+    purged = [record["TimeGenerated"] for record in records if record["Name"] == "retention" and record["Success"]]
+    last = max(purged, default=None)
+    if not times or times[-1] - (last or times[0]) <= timedelta(hours=26):
+        return []
+    return [{"First": times[0], "Latest": times[-1], "Purged": last}]
+
+
 def daily_cap(records: Iterable[Record]) -> Rows:
     return [
         {"TimeGenerated": record["TimeGenerated"], "Detail": record["Detail"]}
@@ -170,6 +191,8 @@ ORACLES: dict[str, Callable[[Iterable[Record]], Rows]] = {
         probability_drift,
         unknown_words_drift,
         feedback_disagreement,
+        purge_behind,
+        no_purge,
         daily_cap,
         no_heartbeat,
     )

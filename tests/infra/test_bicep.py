@@ -146,6 +146,8 @@ def test_azd_environment_sets_the_parameters(templates: Path) -> None:
         "INSTANCE_MEMORY_MB": "2048",
         "MONTHLY_BUDGET": "0",
         "OPS_PHONE": "5550100",
+        "SMTP_PORT": "465",
+        "SMTP_SECURITY": "tls",
         "SMTP_USER": "sender",
     }
     snapshot: Snapshot = json.loads(bicep.predict_resources("main", templates, environment))
@@ -153,6 +155,7 @@ def test_azd_environment_sets_the_parameters(templates: Path) -> None:
     assert site["properties"]["siteConfig"]["cors"]["allowedOrigins"] == environment["CORS_ORIGINS"].split(",")
     assert site["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"] == 2048
     assert settings(snapshot)["AUTH_LEVEL"] == "anonymous"
+    assert (settings(snapshot)["SMTP_PORT"], settings(snapshot)["SMTP_SECURITY"]) == ("465", "tls")
     assert policies.KEY_VAULT_REFERENCE.match(settings(snapshot)["SMTP_PASSWORD"])
     assert resources(snapshot, "Microsoft.Consumption/budgets") == []
     assert len(resources(snapshot, policies.WEBTEST)) == 1
@@ -180,6 +183,8 @@ def test_rejects_parameters_that_azure_would_reject(templates: Path) -> None:
         ({"OPS_EMAIL": "nobody"}, "OPS_EMAIL must be an e-mail address, not 'nobody'"),
         ({"SMTP_HOST": "smtp.example.org"}, "MAIL_FROM must be an e-mail address where SMTP_HOST is set, not ''"),
         ({"SMTP_PORT": "99999"}, "'mail.port' is not valid"),
+        ({"SMTP_PORT": "465"}, "SMTP_SECURITY must be tls where SMTP_PORT is 465"),
+        ({"SMTP_SECURITY": "none", "SMTP_USER": "sender"}, "SMTP_SECURITY must not be none where SMTP_USER is set"),
     ],
 )
 def test_rejects_parameters_that_the_app_would_not_start_with(

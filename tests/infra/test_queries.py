@@ -20,6 +20,7 @@ from tests.infra.cases import (
     MUTANTS,
     RANDOM_JUDGEMENTS,
     RANDOM_PREDICTIONS,
+    RANDOM_PURGES,
     RANDOM_REPORTS,
     RANDOM_REQUESTS,
     RANDOM_TEXTS,
@@ -41,6 +42,8 @@ COLUMNS = {
         "Expected": "real",
     },
     "feedback_disagreement": {"Model": "string", "Judged": "long", "Wrong": "long"},
+    "purge_behind": {"TimeGenerated": "datetime", "Hours": "int"},
+    "no_purge": {"First": "datetime", "Latest": "datetime", "Purged": "datetime"},
     "daily_cap": {"TimeGenerated": "datetime", "Detail": "string"},
     "no_heartbeat": {"Requests": "long"},
 }
@@ -230,6 +233,12 @@ def test_probability_drift_agrees_with_oracle_on_random_predictions(
 @given(RANDOM_TEXTS)
 def test_unknown_words_drift_agrees_with_oracle_on_random_texts(workspace: Workspace, records: list[Record]) -> None:
     assert_agrees(workspace, "unknown_words_drift", records)
+
+
+@settings(max_examples=40)
+@given(RANDOM_PURGES)
+def test_no_purge_agrees_with_oracle_on_random_requests(workspace: Workspace, records: list[Record]) -> None:
+    assert_agrees(workspace, "no_purge", records)
 
 
 @settings(max_examples=40)

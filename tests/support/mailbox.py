@@ -4,6 +4,7 @@ import asyncio
 import email
 import email.policy
 from email.message import EmailMessage
+from ssl import SSLContext
 from threading import Event, Thread
 from typing import Any, Self
 
@@ -11,20 +12,27 @@ from aiosmtpd.smtp import SMTP
 
 
 class Mailbox:
-    """Accepts mails on 127.0.0.1. The first start chooses `port`, later ones use it again. `options` go to aiosmtpd."""
+    """Accepts mails on 127.0.0.1. The first start chooses `port`, later ones use it again. `options` go to aiosmtpd.
 
-    def __init__(self, **options: Any) -> None:
+    With `ssl_context` the connection is encrypted from its first byte.
+    """
+
+    def __init__(self, ssl_context: SSLContext | None = None, **options: Any) -> None:
         self.port = 0
         self.mails: list[EmailMessage] = []
         self.answer = "250 OK"  # the response to each mail
+        self.refuse: bytes | None = None  # refuses a mail that has this in it
         self.reached = Event()  # set when a mail arrives
         self.answering = Event()  # clear it to delay the responses
         self.answering.set()
+        self._ssl_context = ssl_context
         self._options = options
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         self.reached.set()
         await asyncio.to_thread(self.answering.wait)
+        if self.refuse and self.refuse in envelope.content:
+            return "554 5.7.1 refused"
         if self.answer.startswith("250"):
             mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
             assert isinstance(mail, EmailMessage)
@@ -48,7 +56,7 @@ class Mailbox:
         def session() -> SMTP:
             return SMTP(self, loop=self._loop, hostname="mailbox", **self._options)
 
-        return await self._loop.create_server(session, "127.0.0.1", self.port)
+        return await self._loop.create_server(session, "127.0.0.1", self.port, ssl=self._ssl_context)
 
     async def _close(self) -> None:
         self._server.close()
