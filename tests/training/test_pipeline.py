@@ -18,9 +18,10 @@ import pytest
 
 from sentiment import manifest
 from sentiment.model import Model
-from tests.support.dataframes import invented
+from tests.support.dataframes import invented, write_data_set
 from tests.support.paths import ROOT
 from training.__main__ import COMMANDS, main
+from training.data.dataset import TRAINING_SPLITS, load
 from training.families.linear.logreg import Configuration
 from training.families.settings import configure
 from training.registry import mlflow_tracking, promotion
@@ -180,11 +181,9 @@ def test_learns_the_probabilities_of_a_teacher(folder: Path, training: Training)
 
 
 def test_reports_a_wrong_option_of_train_in_one_line(folder: Path, training: Training) -> None:
-    for name in ("train", "validation"):
-        rows = pd.read_parquet(folder / ".local" / "data" / f"{name}.parquet").sort_values("label")
-        for place, part in (("sorted", rows), ("unseen", rows[: None if name == "train" else 0])):
-            (folder / place).mkdir(exist_ok=True)
-            part.to_parquet(folder / place / f"{name}.parquet")
+    train, validation = (load(split, folder / ".local" / "data") for split in TRAINING_SPLITS)
+    write_data_set(folder / "sorted", train=train.sort_values("label"), validation=validation)
+    write_data_set(folder / "unseen", train=train, validation=validation[:0])
     for words, line in (
         ("--data nowhere", "nowhere/train.parquet is missing: run "),
         ("--texts 0", "--texts 0: must be at least 1"),

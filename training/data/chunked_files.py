@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .errors import one_line
+
 ROWS_PER_CHUNK = 2**17
 
 type AddedColumns = Mapping[str, Sequence[Any]]  # column -> a value for each row of a chunk
@@ -34,19 +36,28 @@ class File[Chunk](Protocol):
         """Open `out` and return a function that writes a chunk with its added columns."""
 
 
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[None]:
+    """Raise SystemExit with one line if `path` cannot be read as parquet."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, MemoryError, OverflowError, UnicodeDecodeError) as error:
+        raise SystemExit(f"{path}: cannot be read as parquet: {one_line(error)}") from error
+
+
 class Parquet:
     """A chunk is a pyarrow.RecordBatch; types and metadata of every column are kept."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._one_line_errors():
+        with parquet_errors(path):
             self._file = pq.ParquetFile(path)
         self.columns: list[str] = self._file.schema_arrow.names
 
     def chunks(self) -> Iterator[pa.RecordBatch]:
         batches = self._file.iter_batches(ROWS_PER_CHUNK)
         while True:
-            with self._one_line_errors():  # the footer may be valid and the rows not
+            with parquet_errors(self._path):  # the footer may be valid and the rows not
                 chunk = next(batches, None)
             if chunk is None:
                 return
@@ -67,13 +78,6 @@ class Parquet:
 
         with pq.ParquetWriter(out, schema) as file:
             yield write
-
-    @contextmanager
-    def _one_line_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (pa.ArrowException, OSError) as error:
-            raise SystemExit(f"{self._path}: cannot be read as parquet: {str(error).splitlines()[0]}") from error
 
 
 class Csv:
