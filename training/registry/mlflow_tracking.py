@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from training.data.chunked_files import parquet_errors
 from training.data.dataset import dataset_sha256
-from training.data.errors import one_line
+from training.data.errors import one_line, refuse_damaged
 from training.data.replacement import replacing
 from training.families.fit import Trained
 
@@ -128,10 +128,8 @@ def load_model(run_id: str) -> Trained:
             path = mlflow.artifacts.download_artifacts(name, dst_path=folder)
         except (MlflowException, OSError) as error:
             raise SystemExit(f"{run_id}: there is no such run, or `train` did not finish ({error})") from error
-        try:
+        with refuse_damaged(name, "`train` again"):
             trained = joblib.load(path)
-        except Exception as error:  # whatever the bytes of a damaged pickle make Python do
-            raise SystemExit(f"{name}: cannot be loaded ({type(error).__name__}: {one_line(error)})") from error
     if not isinstance(trained, Trained):
         raise SystemExit(f"{name}: not a model that `train` wrote")
     return trained
