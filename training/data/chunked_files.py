@@ -32,8 +32,11 @@ class File[Chunk](Protocol):
 
     columns: list[str]
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows, ROWS_PER_CHUNK at a time or, if they are long, fewer. Can be called again."""
+    def chunks(self, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
+        """Yield the rows, ROWS_PER_CHUNK at a time or, if they are long, fewer. Can be called again.
+
+        With `columns`, only their values can be asked for.
+        """
 
     def values(self, chunk: Chunk, column: str) -> list[Any]:
         """Return the values of a column."""
@@ -67,18 +70,22 @@ class Parquet:
             self._rows_per_batch = _rows_per_batch(self._file.metadata)
         self.columns: list[str] = self._schema.names
 
-    def chunks(self) -> Iterator[pa.RecordBatch]:
-        batches = self._file.iter_batches(self._rows_per_batch)
+    def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        chunks = self._decoded_chunks(columns)
         while True:
             with parquet_errors(self._path):  # the footer may be valid and the rows not
-                batch = next(batches, None)
-            if batch is None:
+                chunk = next(chunks, None)
+            if chunk is None:
                 return
+            yield chunk
+
+    def _decoded_chunks(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        fields = [field for field in self._schema if columns is None or field.name in columns]
+        schema = pa.schema(fields, self._schema.metadata)
+        for batch in self._file.iter_batches(self._rows_per_batch, columns=columns):
             for chunk in _cut(batch):
-                with parquet_errors(self._path):
-                    columns = [column.cast(field.type) for column, field in zip(chunk, self._schema, strict=True)]
-                    decoded = pa.RecordBatch.from_arrays(columns, schema=self._schema)
-                yield decoded
+                decoded = [column.cast(field.type) for column, field in zip(chunk, fields, strict=True)]
+                yield pa.RecordBatch.from_arrays(decoded, schema=schema)
 
     def values(self, chunk: pa.RecordBatch, column: str) -> list[Any]:
         with parquet_errors(self._path):  # a text may not be UTF-8
@@ -104,11 +111,9 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _rows_per_batch(file: pq.FileMetaData) -> int:
     """Return how many rows of any part of the file have MAX_CHUNK_BYTES on average, and ROWS_PER_CHUNK at most."""
-    rows = ROWS_PER_CHUNK
-    for group in map(file.row_group, range(file.num_row_groups)):
-        values = sum(group.column(i).num_values for i in range(group.num_columns))  # those in lists, too
-        rows = min(rows, MAX_CHUNK_BYTES * group.num_rows // max(1, 8 * values, group.total_byte_size))
-    return max(1, rows)
+    parts = [file.row_group(i) for i in range(file.num_row_groups)]
+    rows = (MAX_CHUNK_BYTES * part.num_rows // max(1, part.total_byte_size) for part in parts)
+    return max(1, min([ROWS_PER_CHUNK, *rows]))
 
 
 def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -137,7 +142,7 @@ class Csv:
         self._path = path
         self.columns = next(self._lines(), [])
 
-    def chunks(self) -> Iterator[Sequence[list[str]]]:
+    def chunks(self, columns: Sequence[str] | None = None) -> Iterator[Sequence[list[str]]]:
         lines = self._lines()
         next(lines, None)
         chunk: list[list[str]] = []

@@ -87,7 +87,7 @@ def _read_columns(file: Parquet | Csv, path: Path) -> Labelled:
         raise SystemExit(f"{path}: must have one column text and one label; it has {', '.join(file.columns)}")
     rows = _UsableRows(path)
     skipped: Counter[str] = Counter()
-    for chunk in file.chunks():
+    for chunk in file.chunks(["text", "label"]):
         for text, label in zip(file.values(chunk, "text"), file.values(chunk, "label"), strict=True):
             if not isinstance(label, str | int | float) or label not in LABELS:
                 skipped["label neither 0, 1, negative nor positive"] += 1

@@ -24,9 +24,9 @@ def load_targets(rows: pd.DataFrame, teacher: Path | None) -> Targets:
     file, texts = Parquet(teacher), rows.text.tolist()
     if missing := [name for name in ("text", "probability") if file.columns.count(name) != 1]:
         raise SystemExit(f"{teacher}: not what `score` writes: it needs one column {' and one '.join(missing)}")
-    probability = np.full(len(texts), np.nan, np.float32)
+    probability = np.full(len(texts), np.nan)
     start = 0
-    for chunk in file.chunks():
+    for chunk in file.chunks(["text", "probability"]):
         part = slice(start, min(start + len(chunk), len(texts)))
         scored = chunk.slice(0, part.stop - start)
         if file.values(scored, "text") != texts[part]:
@@ -40,4 +40,4 @@ def load_targets(rows: pd.DataFrame, teacher: Path | None) -> Targets:
         raise SystemExit(f"{teacher}: not the texts that are trained on, in their order")
     if not ((probability >= 0) & (probability <= 1)).all():
         raise SystemExit(f"{teacher}: not every probability is between 0 and 1")
-    return probability
+    return probability.astype(np.float32)

@@ -64,7 +64,7 @@ def _count_valid_rows(file: File[Any], source: Path) -> int:
     if taken := [name for name in ADDED_COLUMNS.names if name in file.columns]:
         raise SystemExit(f"{source}: already has a column {', '.join(taken)}, which `score` would write: rename it")
     row = 0
-    for text in (text for chunk in file.chunks() for text in file.values(chunk, "text")):
+    for text in (text for chunk in file.chunks(["text"]) for text in file.values(chunk, "text")):
         row += 1
         if not isinstance(text, str):
             raise SystemExit(f"{source}: row {row}: text is {'missing' if text is None else 'not a string'}")
