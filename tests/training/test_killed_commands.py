@@ -1,10 +1,12 @@
 """`prepare` and `promote`, killed at every step in the file system: what is left is the old or the new."""
 
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pandas as pd
@@ -13,10 +15,11 @@ import pytest
 from sentiment import manifest
 from sentiment.model import Model
 from tests.support.dataframes import invented, write_data_set
-from tests.support.killed import Action, forkserver, killed_at_every_step
+from tests.support.killed import KILLED, Action, forkserver, killed_at_every_step
 from tests.support.paths import TINY_MODEL
 from training.data import replacement
 from training.data.dataset import REPORT, SPLITS, load_splits, split_files
+from training.data.preparation import Options, prepare
 from training.data.replacement import locked, replacing, replacing_together
 from training.registry import promotion
 
@@ -81,6 +84,37 @@ def test_killed_replacement_leaves_the_old_data_set_or_the_new(
         assert {p.name for p in folder.glob("[!.]*")} == {*NAMES, "notes.txt"}
         assert len(list(folder.glob(".*"))) == 2  # the link, and the folder it points to
     assert found == sorted(found) and found.count(False) > 5 and found.count(True) > 2
+
+
+def prepare_and_die(after: str, source: Path, out: Path) -> None:
+    """Prepare a data set and end when the file `after` is written. To be run in a process of its own."""
+    write = Path.write_bytes if after == REPORT else pd.DataFrame.to_parquet
+
+    def write_and_die(self: Any, path: Any, *arguments: Any) -> None:
+        write(self, path, *arguments)
+        if Path(self if after == REPORT else path).name == after:
+            os._exit(KILLED)
+
+    if after == REPORT:
+        Path.write_bytes = write_and_die  # type: ignore[method-assign,assignment]
+    else:
+        pd.DataFrame.to_parquet = write_and_die
+    prepare(source, out, Options(holdout=0.1))
+
+
+@pytest.mark.parametrize("after", NAMES)
+def test_killed_prepare_leaves_the_old_data_set(after: str, tmp_path: Path, processes: ForkServerContext) -> None:
+    source, out = tmp_path / "tweets.parquet", tmp_path / "data"
+    invented(300).to_parquet(source)
+    prepare(source, out, Options(holdout=0.3))
+    before = {name: (out / name).read_bytes() for name in NAMES}
+    process = processes.Process(target=prepare_and_die, args=(after, source, out))
+    process.start()
+    process.join()
+    assert process.exitcode == KILLED
+    assert {name: (out / name).read_bytes() for name in NAMES} == before and load_splits(out)
+    report = prepare(source, out, Options(holdout=0.1))
+    assert {split: len(rows) for split, rows in load_splits(out).items()} == report.splits
 
 
 def test_replacement_that_is_killed_again_and_again_loses_nothing(tmp_path: Path, processes: ForkServerContext) -> None:

@@ -84,7 +84,7 @@ def _first_line(path: Path) -> list[str]:
 
 def _read_columns(file: Parquet | Csv, path: Path) -> Labelled:
     if any(file.columns.count(name) != 1 for name in ("text", "label")):
-        raise SystemExit(f"{path}: must have one column text and one label; it has {', '.join(file.columns)}")
+        raise SystemExit(f"{path}: must have one column text and one label; it has {', '.join(file.columns)[:200]}")
     rows = _UsableRows(path)
     skipped: Counter[str] = Counter()
     for chunk in file.chunks(["text", "label"]):

@@ -59,6 +59,11 @@ def connected() -> Iterator[None]:
         raise SystemExit(_describe(error)) from error
 
 
+def _is_missing(error: MlflowException) -> bool:
+    """Return whether MLflow works, but does not have what was asked for."""
+    return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
+
+
 def _describe(error: Exception) -> str:
     """Return one line about a failure of MLflow. It names a file, but no other URI: that may contain a password."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
@@ -77,7 +82,9 @@ def resume_run(folder: Path, name: str) -> Iterator[str]:
     try:
         run = mlflow.start_run(run_id, run_name=name)
     except MlflowException as error:
-        raise SystemExit(f"{folder}: its run is not in this MLflow; remove it to start again ({error})") from error
+        if not _is_missing(error):
+            raise
+        raise SystemExit(f"{folder}: its run is not in this MLflow; remove it to start again") from error
     with run as active:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(note) as path:
@@ -127,7 +134,11 @@ def load_model(run_id: str) -> Trained:
         try:
             path = mlflow.artifacts.download_artifacts(name, dst_path=folder)
         except (MlflowException, OSError) as error:
-            raise SystemExit(f"{run_id}: there is no such run, or `train` did not finish ({error})") from error
+            if isinstance(error, MlflowException) and not _is_missing(error):
+                raise
+            raise SystemExit(
+                f"{run_id}: there is no such run, or `train` did not finish ({one_line(error)})"
+            ) from error
         with refuse_damaged(name, "`train` again"):
             trained = joblib.load(path)
     if not isinstance(trained, Trained):
@@ -181,7 +192,9 @@ def find_version(number: str | None) -> ModelVersion:
             return client.get_model_version_by_alias(REGISTERED_MODEL, CHALLENGER)
         return client.get_model_version(REGISTERED_MODEL, number)
     except MlflowException as error:
-        raise SystemExit(f"there is no such version: run `export` first ({error.message})") from error
+        if not _is_missing(error):
+            raise
+        raise SystemExit(f"there is no such version: run `export` first ({one_line(error)})") from error
 
 
 def set_alias(alias: str, version: str) -> None:
