@@ -35,7 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     program = f"{parser.prog} {chosen.command}"
     command_parser = argparse.ArgumentParser(program, description=module.__doc__, formatter_class=plain)
     module.add_arguments(command_parser)
-    module.run(command_parser.parse_args(chosen.arguments))
+    try:
+        module.run(command_parser.parse_args(chosen.arguments))
+    except OSError as error:  # a disk that is full, a folder that may not be written
+        raise SystemExit(f"{error.filename or program}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise SystemExit(f"{program}: there is not enough memory; `prepare --sample` takes fewer texts") from error
 
 
 if __name__ == "__main__":

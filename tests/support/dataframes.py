@@ -1,10 +1,25 @@
 """Synthetic tweets in a DataFrame. Needs pandas, so only tests of training can use it."""
 
+import json
+from pathlib import Path
+
 import pandas as pd
 
 from tests.support import tweets
+from training.data.dataset import REPORT, SPLITS, dataset_sha256
 
 
 def invented(n: int, seed: int = 0) -> pd.DataFrame:
     """Return n labelled tweets: columns text and label (int8)."""
     return pd.DataFrame(tweets.invented(n, seed), columns=["text", "label"]).astype({"label": "int8"})
+
+
+def write_data_set(folder: Path, **splits: pd.DataFrame) -> Path:
+    """Write splits as `prepare` writes them, with their digests; a split that is not given has the texts of train."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {split: splits.get(split, splits["train"]).reset_index(drop=True) for split in SPLITS}
+    for split, part in parts.items():
+        part.to_parquet(folder / f"{split}.parquet")
+    digests = {split: dataset_sha256(part) for split, part in parts.items()}
+    (folder / REPORT).write_text(json.dumps({"about": "Data: invented.", "dataset_sha256": digests}))
+    return folder

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -18,9 +19,11 @@ import pytest
 
 from sentiment import manifest
 from sentiment.model import Model
-from tests.support.dataframes import invented
+from tests.support.dataframes import invented, write_data_set
 from tests.support.paths import ROOT
 from training.__main__ import COMMANDS, main
+from training.data.dataset import TRAINING_SPLITS, load
+from training.data.replacement import locked
 from training.families.linear.logreg import Configuration
 from training.families.settings import configure
 from training.registry import mlflow_tracking, promotion
@@ -180,11 +183,9 @@ def test_learns_the_probabilities_of_a_teacher(folder: Path, training: Training)
 
 
 def test_reports_a_wrong_option_of_train_in_one_line(folder: Path, training: Training) -> None:
-    for name in ("train", "validation"):
-        rows = pd.read_parquet(folder / ".local" / "data" / f"{name}.parquet").sort_values("label")
-        for place, part in (("sorted", rows), ("unseen", rows[: None if name == "train" else 0])):
-            (folder / place).mkdir(exist_ok=True)
-            part.to_parquet(folder / place / f"{name}.parquet")
+    train, validation = (load(split, folder / ".local" / "data") for split in TRAINING_SPLITS)
+    write_data_set(folder / "sorted", train=train.sort_values("label"), validation=validation)
+    write_data_set(folder / "unseen", train=train, validation=validation[:0])
     for words, line in (
         ("--data nowhere", "nowhere/train.parquet is missing: run "),
         ("--texts 0", "--texts 0: must be at least 1"),
@@ -225,6 +226,82 @@ def test_refuses_to_promote_on_another_test_split(folder: Path, training: Traini
     succeed(training("prepare", "tweets.parquet", "--holdout", "0.3", "--out", "other"))
     result = training("promote", "--data", "other")
     assert result.error == "other: not the data that was exported with; give its folder as --data"
+
+
+def test_every_command_refuses_files_of_two_data_sets(folder: Path, training: Training) -> None:
+    succeed(training("prepare", "tweets.parquet", "--holdout", "0.3", "--out", "mixed"))
+    shutil.copy(folder / ".local" / "data" / "validation.parquet", folder / "mixed" / "validation.parquet")
+    run = mlflow.MlflowClient().get_model_version("buzzguard", "1").run_id
+    for command in (
+        "train --family logreg",
+        "tune --family logreg --trials 1",
+        f"export {run} --name mine",
+        "promote 1",
+    ):
+        error = training(*command.split(), "--data", "mixed").error
+        assert error.startswith("mixed/validation.parquet: not the texts that report.json describes; the folder has ")
+    (folder / "mixed" / "report.json").unlink()
+    error = training("train", "--family", "logreg", "--data", "mixed").error
+    assert error == "mixed/report.json: No such file or directory; run `prepare` again"
+
+
+def test_only_one_promotion_at_a_time_works_on_a_folder(folder: Path, training: Training) -> None:
+    with locked(folder / "models", "promote"):
+        assert training("promote", "1").error == "models: another `promote` is writing it; wait until it has ended"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"", r"EOFError"),
+        (b"\x00\xff" * 99, "cannot be read"),
+        (pickle.dumps(["a model"]), "not a model that `train` wrote"),
+        (b"\x80\x04cno_such_module\nModel\n.", "No module named 'no_such_module'"),
+    ],
+)
+def test_reports_a_damaged_model_of_a_run_in_one_line(
+    content: bytes, line: str, folder: Path, training: Training
+) -> None:
+    run = mlflow.MlflowClient().get_model_version("buzzguard", "1").run_id
+    path = folder / ".local" / "mlflow-artifacts" / run / "artifacts" / "trained.joblib"
+    before = path.read_bytes()
+    for damaged in (content, before[: len(before) // 2]):
+        path.write_bytes(damaged)
+        error = training("export", run, "--name", "mine").error
+        assert error.startswith(f"runs:/{run}/trained.joblib: ") and len(error.splitlines()) == 1
+        assert damaged != content or re.search(line, error)
+    path.write_bytes(before)
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "model.onnx"])
+def test_refuses_to_promote_a_damaged_model(file: str, folder: Path, training: Training) -> None:
+    run = mlflow.MlflowClient().get_model_version("buzzguard", "1").run_id
+    path = folder / ".local" / "mlflow-artifacts" / run / "artifacts" / "model" / file
+    before = path.read_bytes()
+    path.write_bytes(before[: len(before) // 2])
+    error = training("promote", "1").error
+    assert error.startswith("the challenger cannot be loaded: ") and file in error and len(error.splitlines()) == 1
+    path.write_bytes(before)
+
+
+@pytest.mark.parametrize("content", [b"", b'[{"name":', b"[" * 100_000, b"\xff\xfe", b'[{"name": 1}]'])
+def test_reports_damaged_measurements_in_one_line(content: bytes, folder: Path, training: Training) -> None:
+    (folder / "damaged").mkdir(exist_ok=True)
+    (folder / "damaged" / "models.json").write_bytes(content)
+    error = training("compare", "--render", "--docs", "damaged").error
+    assert error.startswith("damaged/models.json: ") and len(error.splitlines()) == 1
+    assert error.endswith("; run `compare` without --render first")
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda content: b"text" * 4096])
+def test_reports_a_damaged_database_in_one_line(
+    damage: Callable[[bytes], bytes], folder: Path, tmp_path: Path, training: Training
+) -> None:
+    database = tmp_path / "mlflow.db"
+    database.write_bytes(damage((folder / ".local" / "mlflow.db").read_bytes()))
+    for command in (("promote",), ("compare",), ("train", "--family", "logreg", "--texts", "200")):
+        error = training(*command, mlflow_uri=f"sqlite:///{database}").error
+        assert error.startswith(f"{database}: ") and len(error.splitlines()) == 1
 
 
 def test_latency_limit_without_incumbent_follows_the_shipped_model(

@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from sentiment.text import TextSpec
-from tests.support.dataframes import invented
+from tests.support.dataframes import invented, write_data_set
 from training import families
 from training.commands import tune
 from training.families import Examples, RunContext
@@ -83,10 +83,7 @@ def guess(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    for seed, split in enumerate(("train", "validation")):
-        invented(300, seed).to_parquet(folder / f"{split}.parquet")
-    return folder
+    return write_data_set(tmp_path_factory.mktemp("data"), train=invented(300, 0), validation=invented(300, 1))
 
 
 type Tune = Callable[..., str]

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     if not arguments.render:
-        mlflow_tracking.connect()
-        rows = [_row(run) for run in mlflow_tracking.exported_runs()]
+        with mlflow_tracking.connected():
+            rows = [_row(run) for run in mlflow_tracking.exported_runs()]
         if not rows:
             raise SystemExit("nothing has been exported: run `train` and `export` first")
         comparison.save(rows, arguments.docs)

@@ -16,6 +16,7 @@ from rich.console import Console
 from sentiment.errors import ModelError
 from sentiment.model import Model
 from training.data import readers
+from training.data.replacement import replacing
 from training.evaluation.evaluation import Evaluation, evaluate
 from training.reports import tables
 from training.reports.tables import Table, to_rich
@@ -42,7 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
         console.print(f"left out: {number:,} rows, {reason}")
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_bytes(msgspec.json.format(msgspec.json.encode(evaluation)))
+        with replacing(arguments.out) as path:
+            path.write_bytes(msgspec.json.format(msgspec.json.encode(evaluation)))
 
 
 def show(evaluation: Evaluation) -> None:

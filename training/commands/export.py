@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     check_name("--name", arguments.name)
-    mlflow_tracking.connect()
-    version, summary = export_run(arguments.run, arguments.name, arguments.data, compact=not arguments.float32)
+    with mlflow_tracking.connected():
+        version, summary = export_run(arguments.run, arguments.name, arguments.data, compact=not arguments.float32)
     manifest = summary.manifest
     console.print(
         f"{mlflow_tracking.REGISTERED_MODEL} {version} is the challenger: {manifest.version}, "

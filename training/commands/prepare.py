@@ -2,7 +2,8 @@
 
 Reads parquet or CSV with `text` and `label` (0, 1, negative or positive), or the format of Sentiment140 (no header, six
 quoted columns, latin-1, target 0 or 4). Writes train.parquet, validation.parquet, test.parquet and, for people,
-report.json and plots into one folder. MLflow gets the report, the plots and the digests of the texts, too.
+report.json and plots into one folder. They replace an earlier data set in one step: a killed `prepare` leaves that one.
+MLflow gets the report, the plots and the digests of the texts, too.
 
 The split depends on the content of a text alone. Texts that differ only in mentions, links, digits, punctuation, case
 or elongation have the same content, so near-duplicates stay in one split. Validation and test keep one text of each
@@ -16,7 +17,7 @@ import msgspec
 from rich.console import Console
 
 from training.data import profile, sentiment140
-from training.data.dataset import DATA, REPORT, SPLITS, load
+from training.data.dataset import DATA, REPORT, load_splits
 from training.data.preparation import Options, Report, prepare
 
 DEFAULTS = Options()
@@ -55,14 +56,13 @@ def _log_to_mlflow(report: Report, options: Options, folder: Path) -> None:
 
     from training.registry import mlflow_tracking
 
-    mlflow_tracking.connect()
     settings = {"holdout": options.holdout, "sample": options.sample, "seed": options.seed}
-    with mlflow.start_run(run_name="prepare"):
+    with mlflow_tracking.connected(), mlflow.start_run(run_name="prepare"):
         mlflow.log_params(settings | {"source": report.source, "sha256": report.sha256})
         mlflow.log_metrics({"rows": report.rows} | {f"texts_{split}": n for split, n in report.splits.items()})
         mlflow.log_artifact(str(folder / REPORT))
         for plot in profile.PLOTS:
             mlflow.log_artifact(str(folder / f"{plot}.png"), "plots")
-        for split in SPLITS:
-            if report.splits[split]:
-                mlflow_tracking.log_dataset(split, load(split, folder))
+        for split, rows in load_splits(folder).items():
+            if len(rows):
+                mlflow_tracking.log_dataset(split, rows)

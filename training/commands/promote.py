@@ -5,17 +5,24 @@ file given with --on. On each, neither accuracy nor AUC may be worse with 95% co
 latency have limits. If the incumbent exceeds the latency limit on this machine, the challenger may be as slow as that;
 where there is no incumbent, the model that ships takes its place. A model with a new name that passes is the champion
 from now on, and gets that alias in MLflow.
+
+Whenever `promote` is killed, the folder of the models serves the old model or the new one; run it again. Only one
+`promote` works on a folder at a time.
 """
 
 import argparse
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 
+from sentiment.errors import ModelError
 from sentiment.manifest import read_manifest
 from training.data import readers
 from training.data.dataset import DATA, dataset_sha256, load
+from training.data.replacement import locked
 from training.registry import mlflow_tracking, promotion
 from training.scoring.predict import MODELS
 
@@ -34,25 +41,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    mlflow_tracking.connect()
-    version = mlflow_tracking.find_version(arguments.version)
-    limits = promotion.Limits(arguments.megabytes, arguments.milliseconds)
-    test = load("test", arguments.data)
-    datasets = {"the test split": test} | {str(path): readers.read_labelled(path)[0] for path in arguments.on}
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = mlflow_tracking.download_model_folder(version.run_id, Path(scratch))
-        manifest = read_manifest(folder)
-        if dataset_sha256(test) != manifest.metrics["test"].dataset_sha256:
-            raise SystemExit(f"{arguments.data}: not the data that was exported with; give its folder as --data")
-        failures = []
-        for result in promotion.run_gates(folder, arguments.models, limits, datasets):
-            console.print(result.measured, markup=False, soft_wrap=True)
-            failures += [result.failure] if result.failure else []
-        if failures:
-            raise SystemExit("\n".join([f"version {version.version} is not promoted:", *failures]))
-        is_champion = promotion.install(folder, arguments.models)
-    if is_champion:
-        mlflow_tracking.set_alias(mlflow_tracking.CHAMPION, version.version)
+    with mlflow_tracking.connected(), locked(arguments.models, "promote"):
+        promotion.complete_interrupted(arguments.models)
+        version = mlflow_tracking.find_version(arguments.version)
+        test = load("test", arguments.data)
+        datasets = {"the test split": test} | {str(path): readers.read_labelled(path)[0] for path in arguments.on}
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = mlflow_tracking.download_model_folder(version.run_id, Path(scratch))
+            name = check_is_exported_with(folder, test, arguments.data)
+            run_gates(arguments, version.version, folder, datasets)
+            is_champion = promotion.install(folder, arguments.models)
+        if is_champion:
+            mlflow_tracking.set_alias(mlflow_tracking.CHAMPION, version.version)
     role = ", the champion" if is_champion else ""
-    installed = f"{arguments.models / manifest.name} is version {version.version}{role}"
+    installed = f"{arguments.models / name} is version {version.version}{role}"
     console.print(installed, markup=False, soft_wrap=True)
+
+
+def check_is_exported_with(folder: Path, test: pd.DataFrame, data: Path) -> str:
+    """Return the name of the model in `folder`. Raises SystemExit unless it was measured on this test split."""
+    try:
+        manifest = read_manifest(folder)
+    except ModelError as error:
+        raise SystemExit(f"the challenger cannot be loaded: {error}; `export` it again") from error
+    measured = manifest.metrics.get("test")
+    if measured is None or dataset_sha256(test) != measured.dataset_sha256:
+        raise SystemExit(f"{data}: not the data that was exported with; give its folder as --data")
+    return manifest.name
+
+
+def run_gates(arguments: argparse.Namespace, version: str, folder: Path, datasets: Mapping[str, pd.DataFrame]) -> None:
+    """Print what is measured of the model in `folder`. Raises SystemExit unless it meets every requirement."""
+    limits = promotion.Limits(arguments.megabytes, arguments.milliseconds)
+    failures = []
+    for result in promotion.run_gates(folder, arguments.models, limits, datasets):
+        console.print(result.measured, markup=False, soft_wrap=True)
+        failures += [result.failure] if result.failure else []
+    if failures:
+        raise SystemExit("\n".join([f"version {version} is not promoted:", *failures]))

@@ -39,12 +39,11 @@ def run(arguments: argparse.Namespace) -> None:
     data = load_training_splits(arguments.data, arguments.texts)
     target = load_targets(data["train"], arguments.teacher)
     name = arguments.run_name or " ".join([arguments.family, *arguments.set])
-    mlflow_tracking.connect()
-    try:
-        finished = training_run.train(
-            Training(arguments.family, configuration, data, target), name, teacher=str(arguments.teacher or "")
-        )
-    except Untrainable as error:
-        raise SystemExit(f"--set {error}") from error
+    training = Training(arguments.family, configuration, data, target)
+    with mlflow_tracking.connected():
+        try:
+            finished = training_run.train(training, name, teacher=str(arguments.teacher or ""))
+        except Untrainable as error:
+            raise SystemExit(f"--set {error}") from error
     console.print(finished.trained.validation.values)
     print(finished.run_id)

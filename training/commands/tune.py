@@ -43,9 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     config = parse_config(arguments)
-    mlflow_tracking.connect()
-    study = get_or_create_study(config, load_data(config))
-    uninterrupted = run_study(config, study, arguments.processes)
+    data = load_data(config)
+    with mlflow_tracking.connected():
+        study = get_or_create_study(config, data)
+        uninterrupted = run_study(config, study, arguments.processes)
     completed = trial_queue.completed_trials(study)
     if completed:
         console.print(f"{study.best_value:.4f} of trial {study.best_trial.number} is the best:")

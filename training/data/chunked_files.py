@@ -1,19 +1,27 @@
-"""Files of rows, parquet and CSV, read and written a chunk at a time: no file is too large.
+"""Files of rows, parquet and CSV, read and written a chunk at a time: a file may have any number of rows.
 
-The output has the rows of the input, in order, with columns added on the right.
+Memory holds one chunk, of MAX_CHUNK_BYTES of text or of one row that has more. A row that memory cannot hold, or a line
+of CSV that is longer than MAX_LINE_CHARACTERS, raises SystemExit. The output has the rows of the input, in order, with
+columns added on the right.
 """
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import batched
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from .errors import one_line
 
 ROWS_PER_CHUNK = 2**17
+MAX_CHUNK_BYTES = 2**26
+MAX_LINE_CHARACTERS = 2**24  # a file without line ends would otherwise be read as a whole
 
 type AddedColumns = Mapping[str, Sequence[Any]]  # column -> a value for each row of a chunk
 type WriteChunk[Chunk] = Callable[[Chunk, AddedColumns], None]
@@ -24,8 +32,11 @@ class File[Chunk](Protocol):
 
     columns: list[str]
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows, ROWS_PER_CHUNK at a time. Can be called again."""
+    def chunks(self, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
+        """Yield the rows, ROWS_PER_CHUNK at a time or, if they are long, fewer. Can be called again.
+
+        With `columns`, only their values can be asked for.
+        """
 
     def values(self, chunk: Chunk, column: str) -> list[Any]:
         """Return the values of a column."""
@@ -34,30 +45,55 @@ class File[Chunk](Protocol):
         """Open `out` and return a function that writes a chunk with its added columns."""
 
 
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[None]:
+    """Raise SystemExit with one line if `path` cannot be read as parquet."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, MemoryError, OverflowError, UnicodeDecodeError) as error:
+        raise SystemExit(f"{path}: cannot be read as parquet: {one_line(error)}") from error
+
+
 class Parquet:
-    """A chunk is a pyarrow.RecordBatch; types and metadata of every column are kept."""
+    """A chunk is a pyarrow.RecordBatch; types and metadata of every column are kept.
+
+    A file of a few bytes can hold gigabytes: a text that is repeated is stored once. So repeated values stay together
+    until a chunk is cut off, and only that chunk is decoded.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._one_line_errors():
-            self._file = pq.ParquetFile(path)
-        self.columns: list[str] = self._file.schema_arrow.names
+        with parquet_errors(path):
+            self._schema = pq.read_schema(path)
+            texts = [field.name for field in self._schema if _is_text(field.type)]
+            self._file = pq.ParquetFile(path, read_dictionary=texts)
+            self._rows_per_batch = _rows_per_batch(self._file.metadata)
+        self.columns: list[str] = self._schema.names
 
-    def chunks(self) -> Iterator[pa.RecordBatch]:
-        batches = self._file.iter_batches(ROWS_PER_CHUNK)
+    def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        chunks = self._decoded_chunks(columns)
         while True:
-            with self._one_line_errors():  # the footer may be valid and the rows not
-                chunk = next(batches, None)
+            with parquet_errors(self._path):  # the footer may be valid and the rows not
+                chunk = next(chunks, None)
             if chunk is None:
                 return
             yield chunk
 
+    def _decoded_chunks(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        fields = [field for field in self._schema if columns is None or field.name in columns]
+        schema = pa.schema(fields, self._schema.metadata)
+        for batch in self._file.iter_batches(self._rows_per_batch, columns=columns):
+            for chunk in _cut(batch):
+                decoded = [column.cast(field.type) for column, field in zip(chunk, fields, strict=True)]
+                yield pa.RecordBatch.from_arrays(decoded, schema=schema)
+
     def values(self, chunk: pa.RecordBatch, column: str) -> list[Any]:
-        return list(chunk.column(column).to_pylist())
+        with parquet_errors(self._path):  # a text may not be UTF-8
+            return list(chunk.column(column).to_pylist())
 
     @contextmanager
     def writer(self, out: Path, added: pa.Schema) -> Iterator[WriteChunk[pa.RecordBatch]]:
-        schema = self._file.schema_arrow
+        schema = self._schema
         for field in added:
             schema = schema.append(field)
 
@@ -68,12 +104,35 @@ class Parquet:
         with pq.ParquetWriter(out, schema) as file:
             yield write
 
-    @contextmanager
-    def _one_line_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (pa.ArrowException, OSError) as error:
-            raise SystemExit(f"{self._path}: cannot be read as parquet: {str(error).splitlines()[0]}") from error
+
+def _is_text(kind: pa.DataType) -> bool:
+    return kind in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+
+
+def _rows_per_batch(file: pq.FileMetaData) -> int:
+    """Return how many rows of any part of the file have MAX_CHUNK_BYTES on average, and ROWS_PER_CHUNK at most."""
+    parts = [file.row_group(i) for i in range(file.num_row_groups)]
+    rows = (MAX_CHUNK_BYTES * part.num_rows // max(1, part.total_byte_size) for part in parts)
+    return max(1, min([ROWS_PER_CHUNK, *rows]))
+
+
+def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield slices of a batch with at most MAX_CHUNK_BYTES of text when decoded, and at least one row."""
+    ends = np.cumsum(sum((_decoded_bytes(column) for column in batch), np.zeros(len(batch), np.int64)))
+    start = 0
+    while start < len(batch):
+        limit = MAX_CHUNK_BYTES + (ends[start - 1] if start else 0)
+        end = max(start + 1, int(np.searchsorted(ends, limit, "right")))
+        yield batch.slice(start, end - start)
+        start = end
+
+
+def _decoded_bytes(column: pa.Array) -> NDArray[np.int64] | int:
+    """Return the size of every decoded value, [rows]; 0 for a column that has no repeated texts."""
+    if not isinstance(column, pa.DictionaryArray) or not _is_text(column.type.value_type):
+        return 0
+    lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+    return np.asarray(lengths.take(column.indices).fill_null(0), np.int64)
 
 
 class Csv:
@@ -83,10 +142,19 @@ class Csv:
         self._path = path
         self.columns = next(self._lines(), [])
 
-    def chunks(self) -> Iterator[Sequence[list[str]]]:
+    def chunks(self, columns: Sequence[str] | None = None) -> Iterator[Sequence[list[str]]]:
         lines = self._lines()
         next(lines, None)
-        return batched(lines, ROWS_PER_CHUNK, strict=False)
+        chunk: list[list[str]] = []
+        size = 0
+        for row in lines:
+            chunk.append(row)
+            size += sum(map(len, row))
+            if len(chunk) == ROWS_PER_CHUNK or size >= MAX_CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
 
     def values(self, chunk: Sequence[list[str]], column: str) -> list[str]:
         position = self.columns.index(column)
@@ -109,13 +177,30 @@ class Csv:
         number, width = 0, None
         try:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
-                for number, row in enumerate(filter(None, csv.reader(file, strict=True))):
+                for number, row in enumerate(filter(None, csv.reader(self._short_lines(file), strict=True))):
                     width = width or len(row)
                     if len(row) != width:
                         raise SystemExit(f"{self._path}: row {number} has {len(row)} columns, the header {width}")
                     yield row
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise SystemExit(f"{self._path}: after row {number}: {error}") from error
+        except (csv.Error, UnicodeDecodeError, MemoryError) as error:
+            raise SystemExit(f"{self._path}: after row {number}: {one_line(error)}") from error
+        except OSError as error:
+            raise SystemExit(f"{self._path}: {error.strerror}") from error
+
+    def _short_lines(self, file: TextIO) -> Iterator[str]:
+        for number, line in enumerate(read_lines(file), 1):
+            if line is None:
+                raise SystemExit(f"{self._path}: line {number} has more than {MAX_LINE_CHARACTERS:,} characters")
+            yield line
+
+
+def read_lines(file: TextIO) -> Iterator[str | None]:
+    """Yield the lines of a file, and None for a line that has more than MAX_LINE_CHARACTERS."""
+    while line := file.readline(MAX_LINE_CHARACTERS + 1):
+        is_short = len(line) <= MAX_LINE_CHARACTERS
+        yield line if is_short else None
+        while not is_short and line and not line.endswith("\n"):
+            line = file.readline(MAX_LINE_CHARACTERS)
 
 
 FORMATS: dict[str, type[Parquet] | type[Csv]] = {".parquet": Parquet, ".csv": Csv}

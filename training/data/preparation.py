@@ -11,8 +11,9 @@ from rich.progress import track
 from sentiment.text import TextSpec
 
 from . import cleaning, readers, sentiment140
-from .dataset import CLASSES, REPORT, SPLITS, Split, dataset_sha256, file_sha256
-from .profile import Profile, profile_texts, save_plots
+from .dataset import CLASSES, REPORT, SPLITS, Split, dataset_sha256, file_sha256, split_files
+from .profile import PLOTS, Profile, profile_texts, save_plots
+from .replacement import replacing_together
 
 console = Console(stderr=True)
 
@@ -41,7 +42,8 @@ class Report(msgspec.Struct, frozen=True):
 def prepare(source: Path, out: Path, options: Options) -> Report:
     """Read `source`, split it and write it to `out`. Raises SystemExit with one line if no model can be trained on it.
 
-    Writes a parquet file for each split, the report as report.json, and its plots.
+    Writes a parquet file for each split, the report as report.json, and its plots, and replaces those of an earlier
+    data set in one step.
     """
     if not 0 <= options.holdout < 0.5:
         raise SystemExit(f"--holdout {options.holdout}: must be at least 0 and less than 0.5")
@@ -53,10 +55,6 @@ def prepare(source: Path, out: Path, options: Options) -> Report:
     rows, skipped = _clean(labelled, options)
     profile = profile_texts(rows)
     parts = {split: rows.loc[rows.split == split, ["text", "label"]].reset_index(drop=True) for split in SPLITS}
-    out.mkdir(parents=True, exist_ok=True)
-    for split, part in parts.items():
-        part.to_parquet(out / f"{split}.parquet")
-    save_plots(rows, profile, out)
     default_about = sentiment140.ABOUT if readers.is_sentiment140(source) else f"Data: {source.name}."
     report = Report(
         about=options.about or default_about,
@@ -69,7 +67,12 @@ def prepare(source: Path, out: Path, options: Options) -> Report:
         dataset_sha256={split: dataset_sha256(part) for split, part in parts.items()},
         profile=profile,
     )
-    (out / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    plots = [f"{name}.png" for name in PLOTS]
+    with replacing_together(out, [*split_files(), *plots, REPORT], "prepare") as new:
+        for name, part in zip(split_files(), parts.values(), strict=True):
+            part.to_parquet(new / name)
+        save_plots(rows, profile, new)
+        (new / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     return report
 
 

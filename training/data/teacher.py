@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .chunked_files import Parquet
+from .errors import one_line
+
 type Targets = NDArray[np.float32]  # [texts]: P(positive)
 
 
@@ -18,13 +21,23 @@ def load_targets(rows: pd.DataFrame, teacher: Path | None) -> Targets:
         return np.asarray(rows.label, np.float32)
     if not teacher.is_file():
         raise SystemExit(f"{teacher}: there is no such file; `score` makes it")
-    try:
-        scored = pd.read_parquet(teacher, columns=["text", "probability"])[: len(rows)]
-        probability = np.asarray(scored.probability, np.float32)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"{teacher}: not what `score` writes: {str(error).splitlines()[0]}") from error
-    if scored.text.tolist() != rows.text.tolist():
+    file, texts = Parquet(teacher), rows.text.tolist()
+    if missing := [name for name in ("text", "probability") if file.columns.count(name) != 1]:
+        raise SystemExit(f"{teacher}: not what `score` writes: it needs one column {' and one '.join(missing)}")
+    probability = np.full(len(texts), np.nan)
+    start = 0
+    for chunk in file.chunks(["text", "probability"]):
+        part = slice(start, min(start + len(chunk), len(texts)))
+        scored = chunk.slice(0, part.stop - start)
+        if file.values(scored, "text") != texts[part]:
+            break
+        try:
+            probability[part] = file.values(scored, "probability")
+        except (ValueError, TypeError) as error:
+            raise SystemExit(f"{teacher}: not what `score` writes: {one_line(error)}") from error
+        start = part.stop
+    if start < len(texts):
         raise SystemExit(f"{teacher}: not the texts that are trained on, in their order")
     if not ((probability >= 0) & (probability <= 1)).all():
         raise SystemExit(f"{teacher}: not every probability is between 0 and 1")
-    return probability
+    return probability.astype(np.float32)

@@ -15,7 +15,7 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from sentiment.model import Model
-from training.data.dataset import SPLITS, about, dataset_sha256, load
+from training.data.dataset import about, dataset_sha256, load_splits
 from training.evaluation.latency import LATENCY_TEXT
 from training.families import GRAPH_FILE
 from training.families.fit import Trained
@@ -34,7 +34,7 @@ class Export(NamedTuple):
 def export_run(run_id: str, name: str, data_folder: Path, *, compact: bool = True) -> Export:
     """Build and register the model `name` of a run. Raises SystemExit if the run, the data or the model is wrong."""
     trained: Trained = mlflow_tracking.load_model(run_id)
-    data = {split: load(split, data_folder) for split in SPLITS}
+    data = load_splits(data_folder)
     if dataset_sha256(data["validation"]) != trained.validation.dataset_sha256:
         raise SystemExit(f"{data_folder}: not the data this run was trained on; give its folder as --data")
     run = ExportSource(trained, name, run_id, data, about(data_folder))

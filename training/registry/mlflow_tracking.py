@@ -11,17 +11,23 @@ from typing import Any
 import joblib
 import mlflow
 import pandas as pd
+from alembic.util import CommandError
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from training.data.chunked_files import parquet_errors
 from training.data.dataset import dataset_sha256
+from training.data.errors import one_line, refuse_damaged
+from training.data.replacement import replacing
+from training.families.fit import Trained
 
 EXPERIMENT = "buzzguard"
 REGISTERED_MODEL = "buzzguard"
 CHALLENGER, CHAMPION = "challenger", "champion"  # aliases of versions of REGISTERED_MODEL
 HOME = Path(".local")
+DATABASE = HOME / "mlflow.db"  # where MLFLOW_TRACKING_URI does not name another
 TRAINED_FILE, PREDICTIONS_FILE, MODEL_FOLDER = "trained.joblib", "predictions.parquet", "model"  # artefacts of a run
 
 
@@ -33,14 +39,36 @@ def connect() -> None:
     with (HOME / "mlflow.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # MLflow fails if two processes create the tables of a database at once
         try:
-            mlflow.set_tracking_uri(uri or f"sqlite:///{HOME / 'mlflow.db'}")  # also sets MLFLOW_TRACKING_URI
+            mlflow.set_tracking_uri(uri or f"sqlite:///{DATABASE}")  # also sets MLFLOW_TRACKING_URI
             if mlflow.get_experiment_by_name(EXPERIMENT) is None:
                 is_server = uri and uri.startswith("http")  # a server has an artefact store of its own
                 artifacts = None if is_server else (HOME / "mlflow-artifacts").absolute().as_uri()
                 mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
             mlflow.set_experiment(EXPERIMENT)
-        except (MlflowException, SQLAlchemyError, ImportError) as error:
-            raise SystemExit(f"MLFLOW_TRACKING_URI: {str(error).strip().splitlines()[0]}") from error
+        except (MlflowException, SQLAlchemyError, CommandError, ImportError) as error:
+            raise SystemExit(_describe(error)) from error
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Connect, and raise SystemExit with one line if MLflow fails later on: a database can be damaged anywhere."""
+    connect()
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        raise SystemExit(_describe(error)) from error
+
+
+def _is_missing(error: MlflowException) -> bool:
+    """Return whether MLflow works, but does not have what was asked for."""
+    return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
+
+
+def _describe(error: Exception) -> str:
+    """Return one line about a failure of MLflow. It names a file, but no other URI: that may contain a password."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
+    where = uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else "MLFLOW_TRACKING_URI"
+    return f"{where}: {one_line(error)}"
 
 
 @contextmanager
@@ -54,10 +82,13 @@ def resume_run(folder: Path, name: str) -> Iterator[str]:
     try:
         run = mlflow.start_run(run_id, run_name=name)
     except MlflowException as error:
-        raise SystemExit(f"{folder}: its run is not in this MLflow; remove it to start again ({error})") from error
+        if not _is_missing(error):
+            raise
+        raise SystemExit(f"{folder}: its run is not in this MLflow; remove it to start again") from error
     with run as active:
         folder.mkdir(parents=True, exist_ok=True)
-        note.write_text(active.info.run_id)
+        with replacing(note) as path:
+            path.write_text(active.info.run_id)
         yield active.info.run_id
 
 
@@ -96,14 +127,23 @@ def log_model(trained: Any) -> None:
         mlflow.log_artifact(str(Path(folder) / TRAINED_FILE))
 
 
-def load_model(run_id: str) -> Any:
-    """Load the trained model of a run. Raises SystemExit if the run does not exist or did not finish."""
+def load_model(run_id: str) -> Trained:
+    """Load the trained model of a run. Raises SystemExit if the run does not exist, did not finish or is damaged."""
+    name = f"runs:/{run_id}/{TRAINED_FILE}"
     with TemporaryDirectory() as folder:
         try:
-            path = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{TRAINED_FILE}", dst_path=folder)
+            path = mlflow.artifacts.download_artifacts(name, dst_path=folder)
         except (MlflowException, OSError) as error:
-            raise SystemExit(f"{run_id}: there is no such run, or `train` did not finish ({error})") from error
-        return joblib.load(path)
+            if isinstance(error, MlflowException) and not _is_missing(error):
+                raise
+            raise SystemExit(
+                f"{run_id}: there is no such run, or `train` did not finish ({one_line(error)})"
+            ) from error
+        with refuse_damaged(name, "`train` again"):
+            trained = joblib.load(path)
+    if not isinstance(trained, Trained):
+        raise SystemExit(f"{name}: not a model that `train` wrote")
+    return trained
 
 
 def log_predictions(predictions: pd.DataFrame) -> None:
@@ -116,14 +156,24 @@ def log_predictions(predictions: pd.DataFrame) -> None:
 def load_predictions(run_id: str) -> pd.DataFrame:
     """Load label and probability of every test text of an exported run."""
     with TemporaryDirectory() as folder:
-        return pd.read_parquet(
-            mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{PREDICTIONS_FILE}", dst_path=folder)
-        )
+        path = _download(run_id, PREDICTIONS_FILE, Path(folder))
+        with parquet_errors(Path(f"runs:/{run_id}/{PREDICTIONS_FILE}")):
+            return pd.read_parquet(path, columns=["label", "probability"])
 
 
 def download_model_folder(run_id: str, destination: Path) -> Path:
     """Download the model folder of an exported run and return its path."""
-    return Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{MODEL_FOLDER}", dst_path=str(destination)))
+    return _download(run_id, MODEL_FOLDER, destination)
+
+
+def _download(run_id: str, artifact: str, destination: Path) -> Path:
+    """Download an artefact of an exported run and return its path. Raises SystemExit if it is missing."""
+    try:
+        return Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{artifact}", dst_path=str(destination)))
+    except (MlflowException, OSError) as error:
+        raise SystemExit(
+            f"runs:/{run_id}/{artifact}: cannot be read: {one_line(error)}; `export` the run again"
+        ) from error
 
 
 def exported_runs() -> list[Run]:
@@ -142,7 +192,9 @@ def find_version(number: str | None) -> ModelVersion:
             return client.get_model_version_by_alias(REGISTERED_MODEL, CHALLENGER)
         return client.get_model_version(REGISTERED_MODEL, number)
     except MlflowException as error:
-        raise SystemExit(f"there is no such version: run `export` first ({error.message})") from error
+        if not _is_missing(error):
+            raise
+        raise SystemExit(f"there is no such version: run `export` first ({one_line(error)})") from error
 
 
 def set_alias(alias: str, version: str) -> None:

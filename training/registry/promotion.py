@@ -12,12 +12,15 @@ from sentiment import manifest
 from sentiment.errors import ModelError
 from sentiment.manifest import Registry
 from sentiment.model import Model
+from training.data.json_files import read_json
+from training.data.replacement import replace_folder, replacing, restore_folder
 from training.evaluation import bootstrap, metrics
 from training.evaluation.latency import median_latency_ms
 from training.scoring.predict import MODELS, predict
 
-from .model_folder import folder_bytes
+from .model_folder import check_name, folder_bytes
 
+NEXT_REGISTRY = ".registry.json.next"  # while a model with a new name is installed
 LATENCY_TOLERANCE = 1.05  # two measurements of the same model, taken in turns, differ by up to 5%
 
 
@@ -37,9 +40,12 @@ def run_gates(folder: Path, models: Path, limits: Limits, datasets: Mapping[str,
     """Check the size and latency of the model in `folder`, and that it is not worse than the incumbent on `datasets`.
 
     Where `models` has no incumbent, there is nothing to be worse than; the shipped model then shows how fast the
-    machine is. Raises SystemExit if the incumbent cannot be loaded.
+    machine is. Raises SystemExit if a model cannot be loaded.
     """
-    challenger = Model.load(folder)
+    try:
+        challenger = Model.load(folder)
+    except ModelError as error:
+        raise SystemExit(f"the challenger cannot be loaded: {error}; `export` it again") from error
     name = challenger.manifest.name
     incumbent = load_incumbent(name, models)
     yield check_size(folder, limits.megabytes)
@@ -52,12 +58,14 @@ def run_gates(folder: Path, models: Path, limits: Limits, datasets: Mapping[str,
 def load_incumbent(name: str, models: Path) -> Model | None:
     """Load the model that a new `name` replaces or competes with: the one of that name, else the champion.
 
-    Returns None if `models` has neither. Raises SystemExit if the model cannot be loaded.
+    Returns None if `models` has neither, or lost the champion of that name. Raises SystemExit if the model cannot be
+    loaded.
     """
     try:
         if (models / name).exists():
             return Model.load(models / name)
-        return Model.load(models / manifest.read_champion(models)) if (models / "registry.json").exists() else None
+        champion = manifest.read_champion(models) if (models / "registry.json").exists() else name
+        return Model.load(models / champion) if champion != name else None
     except ModelError as error:
         raise SystemExit(f"the present model cannot be loaded: {error}") from error
 
@@ -98,17 +106,34 @@ def check_quality(challenger: Model, incumbent: Model, dataset: str, rows: pd.Da
 def install(folder: Path, models: Path) -> bool:
     """Install a model folder in `models` and return whether that model is the champion.
 
-    A new name becomes the champion. A known name keeps its role. The folder is replaced as a whole.
+    A new name becomes the champion. A known name keeps its role. Whenever this is killed, `models` serves the old model
+    or the new one, and the next promotion completes what is left to do.
     """
     name = manifest.read_manifest(folder).name
+    check_name("the model's name", name)
+    complete_interrupted(models)
     target, new = models / name, models / f".{name}.new"
-    known = target.exists()
     if new.exists():  # left by an interrupted promotion
         shutil.rmtree(new)
     shutil.copytree(folder, new)
-    if known:
-        shutil.rmtree(target)
-    new.rename(target)
-    if not known:
-        (models / "registry.json").write_bytes(msgspec.json.format(msgspec.json.encode(Registry(name))) + b"\n")
+    if target.exists():
+        replace_folder(new, target)
+    else:
+        with replacing(models / NEXT_REGISTRY) as path:
+            path.write_bytes(msgspec.json.format(msgspec.json.encode(Registry(name))) + b"\n")
+        new.rename(target)
+        (models / NEXT_REGISTRY).replace(models / "registry.json")
     return manifest.read_champion(models) == name
+
+
+def complete_interrupted(models: Path) -> None:
+    """Complete, or undo, what a promotion that was killed left in `models`."""
+    for path in models.glob(".*.old"):
+        restore_folder(models / path.name.removeprefix(".").removesuffix(".old"))
+    following = models / NEXT_REGISTRY
+    if following.exists():
+        name = read_json(following, Registry, "remove it").champion
+        if (models / name).exists():  # killed between the folder and the registry
+            following.replace(models / "registry.json")
+        else:
+            following.unlink()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from training.data.json_files import read_json
+from training.data.replacement import replacing
 from training.evaluation import metrics
 from training.evaluation.estimates import MetricEstimate
 from training.evaluation.metrics import METRICS, Group
@@ -46,15 +48,16 @@ class Row(msgspec.Struct, frozen=True):
 def save(rows: Sequence[Row], docs: Path) -> None:
     """Write what was measured to models.json."""
     docs.mkdir(parents=True, exist_ok=True)
-    (docs / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
+    with replacing(docs / RECORD) as path:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
 
 
 def load(docs: Path) -> list[Row]:
-    """Load what was measured from models.json. Raises SystemExit if it does not exist."""
-    record = docs / RECORD
+    """Load what was measured from models.json. Raises SystemExit if it does not exist or is damaged."""
+    record, advice = docs / RECORD, "run `compare` without --render first"
     if not record.is_file():
-        raise SystemExit(f"{record}: there is no such file; run `compare` without --render first")
-    return msgspec.json.decode(record.read_bytes(), type=list[Row])
+        raise SystemExit(f"{record}: there is no such file; {advice}")
+    return read_json(record, list[Row], advice)
 
 
 def render(docs: Path) -> int:
@@ -65,7 +68,8 @@ def render(docs: Path) -> int:
     rows = sorted(load(docs), key=_auc, reverse=True)
     write_between_marks(docs / DOCUMENT, markdown(rows))
     roc_curves = plots.plot_roc_curves({row.name: row.roc for row in rows})
-    roc_curves.savefig(docs / PLOT, metadata={"Date": None})
+    with replacing(docs / PLOT) as path:
+        roc_curves.savefig(path, metadata={"Date": None})
     return len(rows)
 
 
@@ -94,7 +98,8 @@ def write_between_marks(document: Path, part: str) -> None:
     if len(re.findall(f"{START}.*{END}", text, re.DOTALL)) != 1:
         raise SystemExit(f"{document}: must have {START} and {END} once each")
     before, after = text[: text.index(START)], text[text.index(END) :]
-    document.write_text(f"{before}{START}\n\n{part}\n\n{after}")
+    with replacing(document) as path:
+        path.write_text(f"{before}{START}\n\n{part}\n\n{after}")
 
 
 def _auc(row: Row) -> float:

@@ -7,6 +7,7 @@
 from pathlib import Path
 
 from sentiment.manifest import IdsCounts, Manifest, Thresholds, TokenIds, WordPieces
+from training.data.errors import refuse_damaged
 from training.evaluation import calibration, metrics
 from training.evaluation.calibration import CalibrationGain
 from training.families import FAMILIES
@@ -91,7 +92,8 @@ def read(folder: Path) -> str:
     card = folder / CARD
     if not card.is_file():
         raise SystemExit(f"{card}: there is no card; `export` and `calibrate` write one")
-    return card.read_text()
+    with refuse_damaged(card, "`export` and `calibrate` write one"):
+        return card.read_text("utf-8")
 
 
 def render(summary: ExportSummary) -> str:

@@ -13,16 +13,21 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from training.data.dataset import Split, dataset_sha256, load_training_splits
+from training.data.errors import one_line
 from training.registry import mlflow_tracking
+
+from .journal import open_journal
 
 # Processes that set up an empty database at once collide: on the tables, on the version table, on its row.
 MAX_TABLE_COLLISIONS = 3
 CREATION_TIMEOUT_SECONDS = 60  # after that, the process that created the study is considered dead
+
+# What Optuna raises for a database or a journal that is missing or damaged.
+STORAGE_ERRORS = (SQLAlchemyError, ImportError, OSError, ValueError, LookupError, TypeError, AssertionError)
 
 type Data = Mapping[Split, pd.DataFrame]
 
@@ -95,16 +100,16 @@ def open_study(config: StudyConfig, *, create: bool = False) -> optuna.Study:
             pruner=pruner,
             load_if_exists=not create,
         )
-    except (SQLAlchemyError, ImportError, OSError, ValueError, KeyError) as error:
+    except STORAGE_ERRORS as error:
         missing = f" ({error.__cause__})" if isinstance(error, ImportError) and error.__cause__ else ""
-        raise SystemExit(f"--storage: {str(error).splitlines()[0]}{missing}") from error
+        where = "" if "://" in config.storage else f"{config.storage}: cannot be read: "
+        raise SystemExit(f"--storage: {where}{one_line(error)}{missing}") from error
 
 
 def _open_storage(storage: str) -> BaseStorage:
     if "://" in storage:
         return _open_database(storage)
-    Path(storage).parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(storage))
+    return JournalStorage(open_journal(Path(storage)))
 
 
 def _open_database(url: str) -> RDBStorage:

@@ -77,9 +77,9 @@ def run_workers(config: StudyConfig, processes: int) -> bool:
 
 def _run_worker(config: StudyConfig) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    mlflow_tracking.connect()
-    if not run_in_process(config):
-        sys.exit(1)
+    with mlflow_tracking.connected():
+        if not run_in_process(config):
+            sys.exit(1)
 
 
 def run_trials(config: StudyConfig) -> None:

@@ -3,7 +3,7 @@
 The names of the layers are the names of the weights in trained models that exist: they cannot change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,11 @@ from keras import layers, ops
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from training.data.errors import refuse_damaged
 from training.onnx_export.bert import POSITION_EMBEDDINGS, WORD_EMBEDDINGS, BertConfig
+
+PRETRAINED_FILES = ("config.json", "model.safetensors", "vocab.txt")
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 type Array = NDArray[Any]
 
@@ -121,13 +125,25 @@ class Checkpoint(NamedTuple):
 
 def load_pretrained(encoder: str) -> Checkpoint:
     """Load a folder or a package with config.json, vocab.txt and model.safetensors. Raises SystemExit."""
-    folder = _pretrained_folder(encoder)
-    try:
-        config = msgspec.json.decode((folder / "config.json").read_bytes(), type=BertConfig)
-    except msgspec.ValidationError as error:
-        raise SystemExit(f"encoder={encoder}: not a BERT that can be trained here: {error}") from error
-    weights = from_huggingface(load_file(folder / "model.safetensors"), config.num_hidden_layers)
-    return Checkpoint(config, (folder / "vocab.txt").read_bytes(), weights)
+    folder, advice = _pretrained_folder(encoder), "encoder must be a BERT of Hugging Face"
+    config_file, weights_file, vocabulary_file = (folder / name for name in PRETRAINED_FILES)
+    with refuse_damaged(config_file, advice):
+        config = msgspec.json.decode(config_file.read_bytes(), type=BertConfig)
+    with refuse_damaged(weights_file, f"{advice} whose weights fit its config.json"):
+        weights = from_huggingface(load_file(weights_file), config.num_hidden_layers)
+        build_model(config, weights)
+    with refuse_damaged(vocabulary_file, f"{advice} with a line for each of its {config.vocab_size:,} WordPieces"):
+        vocabulary = vocabulary_file.read_bytes()
+        check_vocabulary(vocabulary.decode().removesuffix("\n").split("\n"), config.vocab_size)
+    return Checkpoint(config, vocabulary, weights)
+
+
+def check_vocabulary(pieces: Sequence[str], size: int) -> None:
+    """Raise ValueError unless there are `size` WordPieces, SPECIAL_TOKENS among them."""
+    if len(pieces) != size:
+        raise ValueError(f"it has {len(pieces):,} lines")
+    if missing := set(SPECIAL_TOKENS) - set(pieces):
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
 
 
 def _pretrained_folder(encoder: str) -> Path:

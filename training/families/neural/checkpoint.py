@@ -9,7 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.errors import refuse_damaged
+from training.data.replacement import replacing
+
 LAST_FILE, BEST_FILE = "last.npz", "best.npz"
+ADVICE = "remove its folder to train from the beginning"
 
 
 class TrainingState(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,10 +35,11 @@ def save(model: keras.Model, folder: Path, state: TrainingState) -> None:
 
 
 def restore(model: keras.Model, folder: Path) -> TrainingState:
-    """Restore what `save` saved, and return its state; a new one if there is no checkpoint."""
-    if not (folder / LAST_FILE).exists():
+    """Restore what `save` saved, and return its state; a new one if there is no checkpoint. Raises SystemExit."""
+    path = folder / LAST_FILE
+    if not path.exists():
         return TrainingState()
-    with np.load(folder / LAST_FILE) as last:
+    with refuse_damaged(path, ADVICE), np.load(path) as last:
         for i, variable in enumerate(_variables(model)):
             variable.assign(last[f"v{i}"])
         return msgspec.json.decode(last["state"].tobytes(), type=TrainingState)
@@ -46,8 +51,9 @@ def save_best(model: keras.Model, folder: Path) -> None:
 
 
 def restore_best(model: keras.Model, folder: Path) -> None:
-    """Give the model the weights that `save_best` saved last."""
-    with np.load(folder / BEST_FILE) as best:
+    """Give the model the weights that `save_best` saved last. Raises SystemExit."""
+    path = folder / BEST_FILE
+    with refuse_damaged(path, ADVICE), np.load(path) as best:
         model.set_weights([best[str(i)] for i in range(len(best.files))])
 
 
@@ -56,8 +62,5 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
 
 
 def _save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Replace the file in one step, so that a crash never leaves half of it."""
-    new = path.with_suffix(".new.npz")
-    with new.open("wb") as file:
+    with replacing(path) as new, new.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-    new.replace(path)

