@@ -1,0 +1,237 @@
+"""Mask numbers of seven digits and more, whatever separates the digits, and codes that identify somebody.
+
+phonenumbers tells where a telephone number ends and whether an amount could be one, python-stdnum knows bank accounts
+and cards. What they do not know is masked by its shape: no library knows every booking.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from phonenumbers import Leniency, PhoneNumberMatcher
+from stdnum import iban, luhn
+
+from .personal_patterns import MARKS
+
+MASK = "<number>"
+_MIN_DIGITS = 7
+_MIN_DIGITS_BESIDE_A_DATE = 5
+_MAX_DIGITS_BESIDE_A_PHONE = 2  # more may be a part of a number that only looks like a telephone's
+_MAX_PHONE_CHARACTERS = 60  # a longer run is masked as a whole: what the library needs for it grows with its square
+_REGIONS = (None, "FR", "US", "GB")  # None: numbers that start with "+"
+
+
+def mask_numbers(text: str) -> str:
+    """Replace each bank account, booking, identity and long number in `text`, whose links are masked already."""
+    patterns = _patterns()
+    text = _mask_ibans(text)
+    text = patterns.identity.sub(MASK, text)
+    text = patterns.reference.sub(_mask_reference, text)
+    return patterns.run.sub(_mask_run, text)
+
+
+class _Patterns(NamedTuple):
+    iban: re.Pattern[str]
+    unchecked_iban: re.Pattern[str]
+    identity: re.Pattern[str]
+    reference: re.Pattern[str]
+    run: re.Pattern[str]
+    core: re.Pattern[str]
+    moment: re.Pattern[str]
+    harmless: re.Pattern[str]
+    amount: re.Pattern[str]
+
+
+@cache
+def _patterns() -> _Patterns:
+    """Compile on first use: the cold start must not pay for it. All take linear time."""
+    return _Patterns(
+        iban=re.compile(_IBAN, re.IGNORECASE),
+        unchecked_iban=re.compile(_UNCHECKED_IBAN),
+        identity=re.compile(f"(?:{_IDENTITY})[{MARKS}]*+", re.IGNORECASE | re.VERBOSE),
+        reference=re.compile(_REFERENCE, re.IGNORECASE | re.VERBOSE),
+        run=re.compile(_RUN, re.IGNORECASE | re.VERBOSE),
+        core=re.compile(rf"(?:[+(\[]\ ?){{0,3}}{_DIGIT}(?:.*{_DIGIT})?"),
+        moment=re.compile(_MOMENT, re.VERBOSE),
+        harmless=re.compile(_HARMLESS, re.VERBOSE),
+        amount=re.compile(_AMOUNT),
+    )
+
+
+# Digits of every script match \d. These are the others that NFKC leaves as they are: ❶ ⓵ ➀ ፩ and the like.
+_DIGIT = r"[\d፩-፱᧚⓵-⓽⓿❶-❾➀-➈➊-➒𐩀-𐩃𐹠-𐹨𑁒-𑁚]"
+# What may stand between two digits of a number: up to six signs and any spaces. The sign of a currency, of a share or
+# of a degree ends a number, and so does a mask.
+_GAP = r"(?:\ ++|[^\w\s%‰‱°<>@$¢-¥₠-⃀]|_){0,6}+"
+_EXTENSION = r"(?:\ ?[,;(]?\ ?(?:ext(?:ension|n)?|x|poste|durchwahl|interno|anexo|доб)[.:=]{0,2}\ ?\d{1,7}(?!\w))?"
+
+_RUN = rf"""
+    (?P<prefix>(?:(?<!\w)[^\W\d_]{{1,4}})?)
+    (?P<run>(?:[+(\[]\ ?){{0,3}}{_DIGIT}(?:{_GAP}{_DIGIT})*+)
+    (?P<extension>{_EXTENSION})
+    (?P<suffix>(?:[^\W\d_](?!\w))?[{MARKS}]*+)
+"""
+
+# Dates with a year, and times, where nothing adjoins that would make them a part of a longer number.
+_MONTH, _DAY, _YEAR = "(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])", r"(?:19|20)\d\d"
+_MOMENT = rf"""
+    (?<![^\s,;(–—])
+    (?: {_YEAR}(?P<a>[-/.]){_MONTH}(?P=a){_DAY} | {_DAY}(?P<b>[-/.]){_MONTH}(?P=b){_YEAR} | {_MONTH}/{_DAY}/{_YEAR} )
+    (?=[\s,;)–—]|[.:](?!\d)|$)
+  | (?<![^\s,;(–—/-])
+    (?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{{1,6}})?)?
+    (?=[\s,;)–—/-]|[.:](?!\d)|$)
+"""
+
+# Other numbers in which seven digits identify nobody: amounts, years, a range of prices, the sets of a match.
+_THOUSANDS = r"[1-9]\d{0,2}(?:[,'’]\d{3})+(?:\.\d{1,2})?"
+_PRICE = r"(?:0|[1-9]\d{0,2})[.,]\d\d"
+_HARMLESS = rf"""
+    {_THOUSANDS}(?:[\ ,;/–—-]{{1,3}}{_THOUSANDS})*
+  | {_YEAR}(?:[\ ,;/–—-]{{1,3}}{_YEAR})+
+  | {_PRICE}\ ?[/–—-]\ ?{_PRICE}
+  | \d-\d(?:,?\ \d-\d)+
+"""
+_AMOUNT = r"[1-9]\d{0,2}([ .,'’])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?"
+_CURRENCY_BEFORE = re.compile(r"[$¢-¥₠-⃀]\ ?$|\b(?:EUR|USD|GBP|CHF)\ ?$", re.IGNORECASE)
+_CURRENCY_AFTER = re.compile(r"\ ?(?:[$¢-¥₠-⃀]|(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?)\b)", re.IGNORECASE)
+
+_IBAN = r"(?<!\w)(?=([a-z]{2}\d{2}(?:[ .-]{0,3}[a-z0-9]){11,30}))"
+_UNCHECKED_IBAN = r"[A-Z]{2}\d{2}(?=(?:[ A-Z]*\d){8})(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)"
+
+_IDENTITY = r"""
+    (?<!\w)(?!\d++[^\W\d_]++\b)(?=\d*+[^\W\d])(?=(?:[^\W\d]*+\d){6})\w++                    # AB123456
+  | \b[12378][ .-]?\d\d[ .-]?\d\d[ .-]?2[ab][ .-]?\d{3}[ .-]?\d{3}(?:[ .-]?\d\d)?\b       # French NIR of Corsica
+  | \b(?:[\da-f]{2}[:-]){5}[\da-f]{2}\b                                                 # of a network card
+  | (?-i: \b[A-Z]{2}\ ?\d\d\ ?\d\d\ ?\d\d\ ?[A-D]\b                                         # British NINO
+      | \b[A-Z]{5}\d{4}[A-Z]\b                                                            # Indian PAN
+      | \b[A-Z]{3}\ ?[A-Z]{3}\ ?\d\d[A-Z]\d\d\ ?[A-Z]\d{3}[A-Z]\b                       # Italian codice fiscale
+      | \b(?![AB]?\d{3}MAX)(?=[A-Z\d]{6}\b|[A-Z\d]{9}\b)                                # X7K2PQ, but no A320NEO
+        (?:(?:[A-Z]+\d+){2}|(?:\d+[A-Z]+){2})[A-Z\d]*\b )
+"""
+
+# A code after a word that announces one.
+_REFERENCE = r"""
+    \b(?P<before>
+        (?: (?P<booking>pnr|locator|bookings?|r[ée]servations?|r[ée]sa|r[ée]f(?:[ée]rences?)?|dossier|confirmation
+              |reserva|buchung|buchungs(?:code|nummer|nr)|localizador|prenotazione|codes?)
+          | e-?tickets?|tickets?|billets?|passports?|passeports?|reisepass|pasaporte|passaporto|ausweis|carte|cni|permis
+          | licen[cs]e|claim|case|membership|member|customer|client|account|compte|contract|contrat|invoice|facture
+          | order|commande|flying\ blue|bag\ tag|id )
+        (?: [\ :=\#.,'’()\[\]/-]{1,3}+
+            (?:number|num[ée]ro|num|nummer|nr|no|n|n°|code|id|ref|reference|réf|référence|is|was|est|ist|es|my|our|the
+              |mon|ma|notre|le|la|de|du|of|for|pour|card|file|locator|record)(?!\w) ){0,4}
+        [\ :=\#.,()\[\]"'°/-]{1,4} )
+    (?P<code>
+        (?!(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?\b | \d\d?[-/.]\d\d?[-/.](?:19|20)\d\d\b)      # a date
+        (?: [a-z]{1,3}\ \d{5,9}\b                                                           # AB 123456
+          | \d{5,}+(?:[\ -]\d+\b(?![:h.]\d))*+(?!\w)                                          # 12345 678
+          | (?=(?:\d[\ -]?){5})\d{2,4}(?:[\ -]\d{2,4}){1,2}\b                               # 123-456
+          | (?!\d+[^\W\d_]{2,}\b)(?=[a-z]*\d)[a-z\d]{5,12}(?:-[a-z\d]{2,8})?\b              # X7K2PQ
+          | (?=[a-z]*-?[a-z]*\d)[a-z\d]{3}-[a-z\d]{3}\b                                     # X7K-2PQ
+          | (?P<letters>[a-z]{6})\b ) )
+"""
+
+
+def _mask_ibans(text: str) -> str:
+    masked, done = [], 0
+    for match in _patterns().iban.finditer(text):
+        if match.start() >= done and (end := _end_of_iban(match[1])):
+            masked += [text[done : match.start()], MASK]
+            done = match.start() + end
+    return "".join(masked) + text[done:]
+
+
+def _end_of_iban(text: str) -> int:
+    """Return where the account number ends with which `text` starts, or 0 if there is none."""
+    for end in reversed([word.end() for word in re.finditer(r"\w+", text)]):
+        if iban.is_valid(re.sub(r"\W", "", text[:end]), check_country=False):
+            return end
+    mistyped = _patterns().unchecked_iban.match(text)
+    return mistyped.end() if mistyped else 0
+
+
+def _mask_reference(match: re.Match[str]) -> str:
+    """Mask a code. One of letters alone may be a word, unless it is in capitals or follows a colon."""
+    before = match["before"]
+    if match["letters"]:
+        stands_out = match["letters"].isupper() and (not before.isupper() or before.startswith("PNR"))
+        announced = match["letters"].islower() and before.rstrip()[-1:] in (":", "=", "#")
+        if not match["booking"] or not (stands_out or announced):
+            return match[0]
+    return before + MASK
+
+
+def _mask_run(match: re.Match[str]) -> str:
+    """Mask what identifies somebody in a run of digits and separators; keep dates, times and amounts."""
+    run = match["run"]
+    if len(_digits(run)) < _MIN_DIGITS or _is_money(match):
+        return match[0]
+    masked = MASK if _is_card(run) else "".join(_mask_around_moments(run))
+    before = "" if masked.startswith(MASK) else match["prefix"]
+    after = "" if masked.endswith(MASK) else match["extension"] + match["suffix"]
+    return before + masked + after
+
+
+def _mask_around_moments(run: str) -> Iterator[str]:
+    """Yield the parts of a run: dates and times as they are, what is between them masked."""
+    moments = list(_patterns().moment.finditer(run))
+    min_digits = _MIN_DIGITS_BESIDE_A_DATE if moments else _MIN_DIGITS
+    done = 0
+    for moment in moments:
+        yield _mask_part(run[done : moment.start()], min_digits)
+        yield moment[0]
+        done = moment.end()
+    yield _mask_part(run[done:], min_digits)
+
+
+def _mask_part(part: str, min_digits: int) -> str:
+    """Mask the number in a part of a run. Separators around it stay."""
+    core = _patterns().core.search(part)
+    if core is None or len(_digits(part)) < min_digits or _is_harmless(core[0]):
+        return part
+    return part[: core.start()] + _mask_phones(core[0]) + part[core.end() :]
+
+
+def _mask_phones(number: str) -> str:
+    """Mask the telephone number in `number`, and keep a short number beside it; without one, mask it as a whole."""
+    for start, end in _phones(number):
+        before, after = number[:start], number[end:]
+        if max(len(_digits(before)), len(_digits(after))) <= _MAX_DIGITS_BESIDE_A_PHONE:
+            return before + MASK + after
+    return MASK
+
+
+def _phones(number: str) -> Iterator[tuple[int, int]]:
+    if len(number) <= _MAX_PHONE_CHARACTERS:
+        for region in _REGIONS:
+            leniency = Leniency.VALID if region else Leniency.POSSIBLE
+            for match in PhoneNumberMatcher(number, region, leniency=leniency):
+                yield match.start, match.end
+
+
+def _is_harmless(number: str) -> bool:
+    """Return whether these are amounts, years, prices or scores, and none a telephone number or a card."""
+    if not _patterns().harmless.fullmatch(number):
+        return False
+    amounts = re.findall(r"[\d,.'’]+", number)
+    return not any(_is_card(amount) or any(_phones(_digits(amount))) for amount in amounts)
+
+
+def _is_card(number: str) -> bool:
+    digits = _digits(number)
+    return 13 <= len(digits) <= 19 and bool(luhn.is_valid(digits))
+
+
+def _is_money(match: re.Match[str]) -> bool:
+    """Return whether this is an amount in groups of three digits, with a currency before or after it."""
+    before = match.string[: match.start("run")] if not match["prefix"] else match["prefix"]
+    around = _CURRENCY_BEFORE.search(before[-5:]) or _CURRENCY_AFTER.match(match.string, match.end("run"))
+    return bool(around and _patterns().amount.fullmatch(match["run"]))
+
+
+def _digits(text: str) -> str:
+    """Return the digits of `text`, of any script, as ASCII."""
+    return "".join(str(digit) for c in text if (digit := unicodedata.digit(c, None)) is not None)
