@@ -10,12 +10,14 @@ import time
 import venv
 import zipfile
 from http.server import BaseHTTPRequestHandler
+from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from infra import package
+from infra import package, sbom
 from tests.support import package_tests
 from tests.support.http_server import serve_http
 from tests.support.ingestion import DEADLINE_SECONDS, Ingestion
@@ -101,6 +103,18 @@ def test_build_id_identifies_the_content_of_the_package(unpacked: Path, tmp_path
     assert of({"a": "1", "b/c": "2"}) == of({"b/c": "2", "a": "1"})
     others = [{"a": "1", "b/c": "3"}, {"a": "1", "b/d": "2"}, {"a": "1"}, {"a": "1b/c2"}, {"a": "2", "b/c": "1"}]
     assert len({of(files) for files in [{"a": "1", "b/c": "2"}, *others]}) == 6
+
+
+def test_sbom_lists_every_distribution_and_model_of_the_package(archive: Path, unpacked: Path) -> None:
+    components = json.loads(sbom.render(archive))["components"]
+    expected = {
+        (canonicalize_name(each.name), each.version) for each in distributions(path=[unpacked / package.PACKAGES])
+    }
+    assert len(expected) > 40
+    listed = {(each["name"], each["version"]) for each in components if each.get("purl", "").startswith("pkg:pypi/")}
+    assert listed == expected
+    models = {each["bom-ref"] for each in components if each["type"] == "machine-learning-model"}
+    assert models == {f"models/{folder.name}" for folder in (unpacked / "models").iterdir() if folder.is_dir()}
 
 
 def start_bare(unpacked: Path, code: str, **environment: str) -> "subprocess.Popen[str]":
