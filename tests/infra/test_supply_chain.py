@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.infra.test_workflows import WORKFLOWS, replace
+from tests.support.documents import files
 from tests.support.paths import ROOT
 
 PACKAGE = "build/buzzguard.zip"
@@ -61,9 +62,9 @@ def _unchecked(job: dict[str, Any]) -> Iterator[str]:
             following = steps[index + 1].get("run", "") if index + 1 < len(steps) else ""
             if CHECK not in following and f"\n$SHA256  {PACKAGE}\n" not in following:
                 yield "it downloads the package and does not compare it with its digest"
-        if uses(step, "Azure/functions-action") and step["with"]["package"] == PACKAGE:
-            if steps[index - 1].get("run") != CHECK:
-                yield "it deploys a package that it has not compared just before"
+        deploys = uses(step, "Azure/functions-action") and step["with"]["package"] == PACKAGE
+        if deploys and steps[index - 1].get("run") != CHECK:
+            yield "it deploys a package that it has not compared just before"
 
 
 def _build(ci: dict[str, Any]) -> Iterator[str]:
@@ -145,6 +146,7 @@ def test_workflows_comply_with_every_rule() -> None:
 UPLOAD = next(step for step in WORKFLOWS["ci"]["jobs"]["package"]["steps"] if uses(step, "actions/upload-artifact"))
 CORE_TOOLS = {"run": "npm install --global azure-functions-core-tools@4"}
 DIGEST = "Check the digest of the package"
+PUBLISH = [step.get("name") for step in WORKFLOWS["deploy"]["jobs"]["deploy"]["steps"]].index("Deploy the package")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ DIGEST = "Check the digest of the package"
         (drop("deploy/verify", DIGEST), "verify: it downloads the package and does not compare it"),
         (drop("deploy/deploy", DIGEST), "deploy: it downloads the package and does not compare it"),
         (drop("deploy/deploy", f"{DIGEST} again"), "deploys a package that it has not compared just before"),
-        (insert("deploy/deploy/11", {"run": "true"}), "deploys a package that it has not compared just before"),
+        (insert(f"deploy/deploy/{PUBLISH}", {"run": "true"}), "deploys a package that it has not compared just before"),
         (replace("ci/jobs/core-tools/permissions", {"contents": "write"}), "installs Core Tools and may write"),
         (insert("ci/attest/0", {"uses": "actions/checkout@0"}), "attest: it has the project's code"),
         (insert("ci/attest/0", {"run": "make test"}), "runs the project's code with a token that signs"),
@@ -182,14 +184,13 @@ def test_finds_a_mistake(mistake: Callable[[dict[str, Any]], None], violation: s
 
 
 def test_the_container_of_developers_and_scripts_install_core_tools_from_their_lock() -> None:
-    texts = {
-        path: path.read_text() for pattern in (".devcontainer/*", ".ci/*", "tools/*.sh") for path in ROOT.glob(pattern)
-    }
-    for path, text in texts.items():
+    paths = [path for pattern in (".devcontainer/*", ".ci/*", "tools/*.sh") for path in ROOT.glob(pattern)]
+    for path in paths:
+        text = path.read_text()
         assert not re.search(r"\bnpm (install|i)\b|\bnpx\b|az bicep install --", text), path
         for command in re.findall(r"npm ci\b.*", text):
             assert "--ignore-scripts" in command, path
-    assert "npm ci --ignore-scripts --prefix tools/core-tools\n" in texts[ROOT / "tools/install_core_tools.sh"]
+    assert "npm ci --ignore-scripts --prefix tools/core-tools\n" in (ROOT / "tools/install_core_tools.sh").read_text()
 
 
 @pytest.mark.parametrize("folder", ["tools", "tools/core-tools"])
@@ -204,11 +205,7 @@ def test_updates_are_looked_for_where_something_is_locked() -> None:
     """For Python `make lock` moves all locks at once, and .github/workflows/audit.yml says when one has to move."""
     updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
     found = {(each["package-ecosystem"], *each.get("directories", [each.get("directory")])) for each in updates}
-    locks = sorted(
-        f"/{path.parent.relative_to(ROOT)}"
-        for path in ROOT.glob("tools/**/package-lock.json")
-        if "node_modules" not in path.parts
-    )
+    locks = sorted((f"/{path.parent}" for path in files() if path.name == "package-lock.json"), key=len)
     assert found == {("github-actions", "/"), ("npm", *locks), ("devcontainers", "/")}
     assert all(each["cooldown"]["default-days"] >= 7 for each in updates)
     audit = "\n".join(step.get("run", "") for job in WORKFLOWS["audit"]["jobs"].values() for step in job["steps"])
