@@ -21,7 +21,7 @@ PICTURE = ROOT / "docs/architecture.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 SUFFIXES = {path.suffix for path in files()} - {""}
 # Created when they are needed, so not in the checkout.
-CREATED = {"local.settings.json"}
+CREATED = {"local.settings.json", "model_digests.json"}
 # Set by the Functions host.
 SET_BY_HOST = {"AZURE_FUNCTIONS_ENVIRONMENT"}
 

@@ -64,9 +64,11 @@ class FakeTime:
         self.now += seconds
 
 
-def write_package(path: Path, build: str | None) -> Path:
+def write_package(path: Path, build: str | None, *, lists_models: bool = True) -> Path:
     """Write a package with only the files that the commands read: two models and a build id."""
     with zipfile.ZipFile(path, "w") as archive:
+        if lists_models:
+            archive.writestr("model_digests.json", "{}")
         archive.writestr("models/registry.json", json.dumps({"champion": "champion"}))
         for name in ("champion", "lite"):
             archive.writestr(f"models/{name}/manifest.json", json.dumps({"name": name, "version": "1", "family": "f"}))

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -257,8 +256,6 @@ def deploy(tmp_path: Path) -> Deploy:
     (tmp_path / "tools/install_bicep.sh").write_text(BICEP)
     (tmp_path / "build").mkdir()
     write_package(tmp_path / NEW_PACKAGE, "new")
-    with zipfile.ZipFile(tmp_path / NEW_PACKAGE, "a") as archive:
-        archive.writestr("model_digests.json", "{}")
     sha256 = hashlib.sha256((tmp_path / NEW_PACKAGE).read_bytes()).hexdigest()
 
     def run(
