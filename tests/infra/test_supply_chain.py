@@ -1,7 +1,9 @@
 """The workflows: nothing touches the package between its build and its upload, and nothing unpinned runs beside it."""
 
 import copy
+import os
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -181,6 +183,19 @@ def test_finds_a_mistake(mistake: Callable[[dict[str, Any]], None], violation: s
     workflows = copy.deepcopy(WORKFLOWS)
     mistake(workflows)
     assert violation in "\n".join(violations(workflows))
+
+
+@pytest.mark.parametrize("job", ["test-package", "core-tools"])
+def test_what_is_tested_is_unpacked_from_the_file_that_was_compared(job: str) -> None:
+    """make would build the package again if a source were newer than the download."""
+    runs = [step.get("run", "") for step in WORKFLOWS["ci"]["jobs"][job]["steps"]]
+    unpack = runs[runs.index(CHECK) + 1]
+    for command, builds in ((unpack, False), (f"make {PACKAGE}", True)):
+        make = [*command.split(), "--dry-run", "--what-if=infra/package.py", "--old-file=.venv/dev"]
+        environment = os.environ | {"MAKEFLAGS": ""}
+        done = subprocess.run(make, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        assert ("-m infra.package" in done.stdout) is builds
+    assert not [run for run in runs if "make" in run and run not in (unpack, "make .venv/dev")]
 
 
 def test_the_container_of_developers_and_scripts_install_core_tools_from_their_lock() -> None:
