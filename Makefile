@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # The parts of `make check`, in this order. .pre-commit-config.yaml has a hook for each.
 CHECKS := check-format check-lint check-types check-imports check-strings check-queries check-templates check-scripts check-workflows
-.PHONY: help install serve azurite drill test test-serving test-platform test-e2e test-training test-browser check $(CHECKS) format screenshots bench package snapshots cost lock train mlflow
+.PHONY: help install serve azurite drill test test-serving test-platform test-e2e test-training test-browser check $(CHECKS) format screenshots bench package sbom snapshots cost lock train mlflow
 .SILENT:
 
 PYTHON := .venv/bin/python
@@ -92,6 +92,8 @@ bench: .venv/train build/buzzguard.zip  # measure the app; writes benchmarks/res
 
 package: build/buzzguard.zip  # build the zip that is deployed
 
+sbom: build/buzzguard.cdx.json  # list what the zip consists of, as CycloneDX
+
 snapshots: .venv/dev  # write the predicted deployments that the tests compare with; needs bicep
 	$(PYTHON) -m infra.bicep snapshots
 
@@ -114,11 +116,14 @@ lock: .venv/dev  # resolve the dependencies in pyproject.toml into requirements*
 build/buzzguard.zip: $(SERVED) infra/package.py | .venv/dev
 	$(PYTHON) -m infra.package $@
 
+build/buzzguard.cdx.json: build/buzzguard.zip infra/sbom.py
+	$(PYTHON) -m infra.sbom $< $@
+
 build/azure: build/buzzguard.zip  # what azd deploys; without a .funcignore azd would leave out bytecode
 	rm -rf $@
 	$(PYTHON) -m zipfile -e $< $@
 	echo local.settings.json >$@/.funcignore
 
-.venv/dev .venv/train: .venv/%: tools/requirements-%.txt tools/package-lock.json tools/install.sh .python-version
+.venv/dev .venv/train: .venv/%: tools/requirements-%.txt tools/requirements-uv.txt tools/package-lock.json tools/install.sh .python-version
 	sh tools/install.sh $*
 	touch $@

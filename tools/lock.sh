@@ -9,3 +9,6 @@ compile() {
 compile --group train --output-file tools/requirements-train.txt
 compile --group dev --constraint tools/requirements-train.txt --output-file tools/requirements-dev.txt
 compile --group serve --constraint tools/requirements-train.txt --output-file requirements.txt
+for group in uv node sign audit; do
+    compile --group $group --constraint tools/requirements-train.txt --output-file tools/requirements-$group.txt
+done

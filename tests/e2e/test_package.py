@@ -11,12 +11,14 @@ import time
 import venv
 import zipfile
 from http.server import BaseHTTPRequestHandler
+from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from infra import package
+from infra import package, sbom
 from sentiment.model import Model
 from sentiment.released import read_model_digests
 from tests.support import package_tests
@@ -125,6 +127,18 @@ def test_refuses_to_build_with_a_model_that_was_changed_or_renamed(model_folder:
     set_field("thresholds.publish", 0.6)(models / "renamed")
     with pytest.raises(SystemExit, match="was changed after it was written"):
         package.compute_model_digests(models)
+
+
+def test_sbom_lists_every_distribution_and_model_of_the_package(archive: Path, unpacked: Path) -> None:
+    components = json.loads(sbom.render(archive))["components"]
+    expected = {
+        (canonicalize_name(each.name), each.version) for each in distributions(path=[unpacked / package.PACKAGES])
+    }
+    assert len(expected) > 40
+    listed = {(each["name"], each["version"]) for each in components if each.get("purl", "").startswith("pkg:pypi/")}
+    assert listed == expected
+    models = {each["bom-ref"] for each in components if each["type"] == "machine-learning-model"}
+    assert models == {f"models/{folder.name}" for folder in (unpacked / "models").iterdir() if folder.is_dir()}
 
 
 def start_bare(unpacked: Path, code: str, **environment: str) -> "subprocess.Popen[str]":

@@ -1,6 +1,7 @@
 """The workflows: their permissions, and what deploy.yml does if a step fails. `az`, `gh` and Azure are faked."""
 
 import copy
+import hashlib
 import json
 import os
 import re
@@ -23,11 +24,21 @@ from tests.support.paths import ROOT
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
-DEPLOY = WORKFLOWS["deploy"]["jobs"]["deploy"]
+VERIFY, DEPLOY = (WORKFLOWS["deploy"]["jobs"][name] for name in ("verify", "deploy"))
 OUTPUTS = {name: f"<{name}>" for name in PROD["outputs"]}
 
-READ_PERMISSIONS = {"test": {"contents"}, "lint": {"contents"}}  # the other jobs deploy
-DEPLOY_PERMISSIONS = {"actions": "read", "contents": "read", "id-token": "write"}
+READ = {"contents": "read"}
+VERIFY_PERMISSIONS = {"actions": "read", "attestations": "read", "contents": "read"}
+SIGN_PERMISSIONS = {"contents": "read", "id-token": "write"}
+CALL_PERMISSIONS = VERIFY_PERMISSIONS | {"id-token": "write"}  # what the two jobs of deploy.yml have together
+PERMISSIONS = {  # of the jobs that need more than READ
+    "attest": {"attestations": "write", "contents": "read", "id-token": "write"},
+    "sign": SIGN_PERMISSIONS,
+    "verify": VERIFY_PERMISSIONS,
+    "deploy": {"actions": "read", "contents": "read", "id-token": "write"},
+    "dev": CALL_PERMISSIONS,
+    "prod": CALL_PERMISSIONS,
+}
 
 
 def violations(workflows: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -38,7 +49,7 @@ def violations(workflows: dict[str, dict[str, Any]]) -> Iterator[str]:
         if "secrets" in json.dumps(workflow):
             yield f"{file}: it uses a secret"
         for name, job in workflow["jobs"].items():
-            expected = dict.fromkeys(READ_PERMISSIONS[name], "read") if name in READ_PERMISSIONS else DEPLOY_PERMISSIONS
+            expected = PERMISSIONS.get(name, READ)
             if job.get("permissions") != expected:
                 yield f"{file}: {name}: its permissions must be {expected}"
             if "uses" not in job and not job.get("timeout-minutes"):
@@ -54,9 +65,9 @@ def violations(workflows: dict[str, dict[str, Any]]) -> Iterator[str]:
     if "concurrency" in workflows["ci"]:
         yield "ci: a run that waits for approval blocks the tests of the next run"
     deploying = [name for name, job in workflows["ci"]["jobs"].items() if "uses" in job]
-    if deploying != ["dev", "prod"] or workflows["ci"]["jobs"]["prod"]["needs"] != "dev":
+    if deploying != ["dev", "prod"] or "dev" not in workflows["ci"]["jobs"]["prod"]["needs"]:
         yield "ci: prod does not wait for dev"
-    if workflows["ci"]["jobs"]["dev"]["needs"] != "test":
+    if not {"package", "test", "test-package", "core-tools", "attest", "sign"} <= _awaited(workflows["ci"], "dev"):
         yield "ci: dev does not wait for the tests"
     if "refs/heads/main" not in workflows["ci"]["jobs"]["dev"]["if"]:
         yield "ci: it deploys other branches than main"
@@ -64,6 +75,13 @@ def violations(workflows: dict[str, dict[str, Any]]) -> Iterator[str]:
         yield "deploy: it skips the approval"
     if workflows["deploy"]["jobs"]["deploy"]["concurrency"]["cancel-in-progress"]:
         yield "deploy: a deployment can be cancelled half-way"
+
+
+def _awaited(workflow: dict[str, Any], name: str) -> set[str]:
+    """Return the names of the jobs that must succeed before the job `name` starts."""
+    needs = workflow["jobs"][name].get("needs", [])
+    direct = {needs} if isinstance(needs, str) else set(needs)
+    return direct.union(*(_awaited(workflow, each) for each in direct))
 
 
 def replace(path: str, wrong: Any) -> Callable[[dict[str, Any]], None]:
@@ -97,12 +115,12 @@ def test_workflows_comply_with_every_rule() -> None:
         (replace("ci/jobs/test/timeout-minutes", None), "six hours"),
         (replace("ci/concurrency", {"group": "ci-${{ github.ref }}"}), "blocks the tests of the next run"),
         (replace("ci/jobs/dev/uses", "someone/else/.github/workflows/deploy.yml@main"), "not pinned"),
-        (replace("ci/jobs/dev/needs", []), "does not wait for the tests"),
+        (replace("ci/jobs/dev/needs", ["package"]), "does not wait for the tests"),
         (replace("ci/jobs/dev/if", "vars.DEPLOY == 'true'"), "other branches than main"),
         (replace("ci/jobs/prod/needs", "test"), "prod does not wait for dev"),
         (replace("deploy/jobs/deploy/environment", "dev"), "approval"),
         (replace("deploy/jobs/deploy/env/KEY", "${{ secrets.KEY }}"), "uses a secret"),
-        (replace("deploy/jobs/deploy/steps/0/run", "echo ${{ inputs.run }}"), "contains an expression"),
+        (replace("deploy/jobs/verify/steps/0/run", "echo ${{ inputs.run }}"), "contains an expression"),
         (replace("deploy/jobs/deploy/concurrency/cancel-in-progress", True), "cancelled half-way"),
     ],
 )
@@ -118,28 +136,17 @@ def test_make_check_lints_workflows_scripts_and_templates() -> None:
         assert linter in done.stdout
 
 
-def test_deploys_the_package_that_was_tested() -> None:
-    """ci uploads one artifact after every test, and deploy.yml downloads it."""
-    steps = WORKFLOWS["ci"]["jobs"]["test"]["steps"]
-    order = [step.get("run", step.get("uses", "")).split("@")[0] for step in steps]
-    assert order.index("make test") < order.index("make package build/azure") < order.index("actions/upload-artifact")
-    assert order[-1] == "actions/upload-artifact"
-    download = next(step for step in DEPLOY["steps"] if "download-artifact" in step.get("uses", ""))
-    assert (steps[-1]["with"]["path"], download["with"]["path"]) == ("build/buzzguard.zip", "build")
-    assert steps[-1]["with"]["name"] == download["with"]["name"] == "package"
-    assert download["with"]["run-id"] == "${{ inputs.run }}"
-
-
 def test_ci_tests_the_package() -> None:
     """With the modules of tests/e2e that test_package.py runs there, those of telemetry, and all of tests/contract."""
-    scripts = "\n".join(step.get("run", "") for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"])
+    scripts = "\n".join(step.get("run", "") for step in WORKFLOWS["ci"]["jobs"]["test-package"]["steps"])
     (names,) = re.findall(r"tests/e2e/test_\{(.+)\}\.py tests/contract$", scripts, re.MULTILINE)
     assert set(names.split(",")) == {*package_tests.MODULES, "telemetry"}
 
 
 def test_ci_starts_core_tools_with_the_sample_settings() -> None:
-    (run,) = (step["run"] for step in WORKFLOWS["ci"]["jobs"]["test"]["steps"] if "func start" in step.get("run", ""))
-    assert "\ncp local.settings.sample.json build/azure/local.settings.json\n" in run
+    steps = WORKFLOWS["ci"]["jobs"]["core-tools"]["steps"]
+    (run,) = (step["run"] for step in steps if " start --port" in step.get("run", ""))
+    assert run.startswith("cp local.settings.sample.json build/azure/local.settings.json\n")
 
 
 # A fake `az` that logs every call. deployed.zip is the package in Azure, and the file `model` is the setting MODEL.
@@ -154,15 +161,26 @@ case "$*" in
     "functionapp config appsettings set "*) [[ "$*" =~ MODEL=([^ ]*) ]]; echo "${BASH_REMATCH[1]}" >model ;;
     "functionapp keys list "*) echo '"k"' ;;
     "rest --method get "*) echo '{"value": []}' ;;
-    "deployment group create --name buzzguard-"*) [ "$BROKEN" != infrastructure ] && cat outputs.txt && echo >model ;;
+    "deployment group create --name buzzguard-"*)
+        [ "$BROKEN" != "package after its check" ] || echo another >>build/buzzguard.zip
+        [ "$BROKEN" != infrastructure ] && cat outputs.txt && echo >model ;;
     "storage account show "*) echo '"Enabled"' ;;
     "storage blob exists "*) echo "{\"exists\": $([ -f deployed.zip ] && echo true || echo false)}" ;;
     "storage blob download "*) [[ "$*" =~ --file\ ([^ ]+) ]]; cp deployed.zip "${BASH_REMATCH[1]}" ;;
 esac
 """
 GH = r"""#!/bin/bash
-echo "$GH_RUN_VIEW"
+case "$*" in
+    "run view "*) echo "$GH_RUN_VIEW" ;;
+    *) echo "gh $*" >>calls; [[ "$*" != *"$BROKEN"* || "$BROKEN" != http* ]] ;;
+esac
 """
+# As tools/install.sh would install it.
+MODEL_SIGNING = r"""#!/bin/bash
+echo "model_signing $*" >>calls
+[ "$BROKEN" != signature ] && [ "$(cat "${@: -1}")" = "{}" ]
+"""
+BICEP = "mkdir -p $1\n"
 # Python with a clock that advances only when it sleeps.
 PYTHON = f"""#!/bin/sh
 echo "python3 $*" >>calls
@@ -220,8 +238,9 @@ def deploy(tmp_path: Path) -> Deploy:
 
     `deployed` is the build in Azure before, "" if it has no id.
     """
-    if shutil.which("jq") is None:
-        pytest.skip("jq is not installed")
+    for program in ("jq", "unzip"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
     (tmp_path / "bin").mkdir()
     for name, text in {"az": AZ, "gh": GH, "python3": PYTHON}.items():
@@ -229,8 +248,15 @@ def deploy(tmp_path: Path) -> Deploy:
         (tmp_path / "bin" / name).chmod(0o755)
     (tmp_path / "clock.py").write_text(CLOCK)
     (tmp_path / "model").write_text("lite")
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/model_signing").write_text(MODEL_SIGNING)
+    (tmp_path / ".venv/bin/model_signing").chmod(0o755)
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/install.sh").write_text("")
+    (tmp_path / "tools/install_bicep.sh").write_text(BICEP)
     (tmp_path / "build").mkdir()
     write_package(tmp_path / NEW_PACKAGE, "new")
+    sha256 = hashlib.sha256((tmp_path / NEW_PACKAGE).read_bytes()).hexdigest()
 
     def run(
         broken: str = "", deployed: str | None = "old", ci_run: dict[str, str] = CI_RUN, this_run: str = "7"
@@ -238,22 +264,31 @@ def deploy(tmp_path: Path) -> Deploy:
         if deployed is not None:
             write_package(tmp_path / "deployed.zip", deployed)
         context = {
-            "inputs": {"environment": "prod", "run": "7"},
+            "inputs": {"environment": "prod", "run": "7", "sha256": sha256},
             "vars": {name: f"<{name}>" for name in ("AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "OPS_EMAIL")},
-            "github": {"run_id": this_run, "token": "t", "repository": "o/r"},
-            "steps": {},
+            "github": {"run_id": this_run, "token": "t", "repository": "o/r", "server_url": "https://github.com"},
         }
         environment = {
             "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
             "BROKEN": broken,
             "GH_RUN_VIEW": json.dumps(ci_run),
+            "RUNNER_TEMP": str(tmp_path / "temp"),
         }
+        if broken == "package":
+            (tmp_path / NEW_PACKAGE).write_bytes((tmp_path / NEW_PACKAGE).read_bytes() + b"another")
         with FakeAzure(tmp_path, broken) as azure:
-            outputs = OUTPUTS | {"AZURE_FUNCTION_URL": azure.url}
+            deployed_outputs = OUTPUTS | {"AZURE_FUNCTION_URL": azure.url}
             # Azure changes the case of the names of outputs.
-            changed = {name[:5].lower() + name[5:]: {"type": "String", "value": outputs[name]} for name in outputs}
+            changed = {
+                name[:5].lower() + name[5:]: {"type": "String", "value": value}
+                for name, value in deployed_outputs.items()
+            }
             (tmp_path / "outputs.txt").write_text(json.dumps(changed))
-            steps = _run(DEPLOY, context, environment, tmp_path, azure)
+            steps = _run(VERIFY, context, environment, tmp_path, azure)
+            outputs = {name: _expand(text, context) for name, text in VERIFY["outputs"].items()}
+            context["needs"] = {"verify": {"outputs": outputs}}
+            if steps[-1] != "(failed)":
+                steps += _run(DEPLOY, context, environment, tmp_path, azure)
         calls = tmp_path / "calls"
         logged_calls = calls.read_text().splitlines() if calls.exists() else []
         return Result(steps, logged_calls, (tmp_path / "log").read_text(), azure.ready)
@@ -269,6 +304,7 @@ def _run(
     A step is skipped after a failure, unless its condition says otherwise.
     """
     ran, failed = [], False
+    context["steps"] = {}
     environment = variables | {name: _expand(text, context) for name, text in job["env"].items()}
     for step in job["steps"]:
         identity = step.get("id", "")
@@ -285,7 +321,7 @@ def _run(
             failed |= not azure.publish(inputs)
             continue
         own = {key: _expand(text, context) for key, text in step.get("env", {}).items()}
-        files = {key: folder / key.lower() for key in ("GITHUB_ENV", "GITHUB_OUTPUT")}
+        files = {key: folder / key.lower() for key in ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH")}
         for path in files.values():
             path.write_text("")
         with (folder / "log").open("a") as log:
@@ -330,6 +366,43 @@ def _read_pairs(path: Path) -> dict[str, str]:
 
 
 ROLLBACK = ["Roll back the model", "Roll back the package", "Verify build old after the rollback"]
+
+
+def test_verifies_where_the_package_comes_from_before_it_deploys(deploy: Deploy) -> None:
+    result = deploy()
+    for predicate in ("https://slsa.dev/provenance/v1", "https://cyclonedx.org/bom"):
+        (call,) = (call for call in result.calls if f"--predicate-type {predicate} " in call)
+        assert call.startswith(f"gh attestation verify {NEW_PACKAGE} --repo o/r ")
+        assert "--signer-workflow o/r/.github/workflows/ci.yml " in call
+        assert "--source-ref refs/heads/main --source-digest abc " in call
+        assert result.calls.index(call) < result.position("az ")
+    (call,) = (call for call in result.calls if call.startswith("model_signing "))
+    assert "--identity https://github.com/o/r/.github/workflows/ci.yml@refs/heads/main " in call
+    assert result.calls.index(call) < result.position("az ")
+
+
+@pytest.mark.parametrize(
+    ("broken", "refusing"),
+    [
+        ("package", "Check the digest of the package"),
+        ("https://slsa.dev/provenance/v1", "Verify the provenance and the SBOM"),
+        ("https://cyclonedx.org/bom", "Verify the provenance and the SBOM"),
+        ("signature", "Verify the signature of the models' digests"),
+    ],
+)
+def test_deploys_nothing_that_ci_did_not_build_and_sign(deploy: Deploy, broken: str, refusing: str) -> None:
+    result = deploy(broken)
+    assert result.steps[-2:] == [refusing, "(failed)"]
+    assert not [call for call in result.calls if call.startswith(("az ", "publish "))]
+
+
+def test_deploys_no_package_that_changed_during_the_deployment(deploy: Deploy) -> None:
+    result = deploy("package after its check")
+    assert [step for step in result.steps if step not in ROLLBACK][-2:] == [
+        "Check the digest of the package again",
+        "(failed)",
+    ]
+    assert not [call for call in result.calls if f"publish {NEW_PACKAGE}" in call]
 
 
 def test_deploys_infrastructure_then_package_then_alerts(deploy: Deploy) -> None:

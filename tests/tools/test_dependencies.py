@@ -13,7 +13,9 @@ from packaging.utils import canonicalize_name
 from tests.support.paths import ROOT
 
 PLATFORM = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix"}
-LOCKS = {"serve": "requirements.txt", "dev": "tools/requirements-dev.txt", "train": "tools/requirements-train.txt"}
+INSTALLED = {"serve": "requirements.txt", "dev": "tools/requirements-dev.txt", "train": "tools/requirements-train.txt"}
+# Each of the others is installed alone, where nothing else is.
+LOCKS = INSTALLED | {group: f"tools/requirements-{group}.txt" for group in ("uv", "node", "sign", "audit")}
 
 
 def locked(group: str) -> dict[str, tuple[str, frozenset[str]]]:
@@ -59,6 +61,12 @@ def closure(requirements: list[Requirement]) -> set[str]:
 
 
 @pytest.mark.parametrize("group", LOCKS)
+def test_lock_has_a_hash_for_every_package(group: str) -> None:
+    named = re.findall(r"^(\S+)==", (ROOT / LOCKS[group]).read_text(), re.MULTILINE)
+    assert named and sorted(locked(group)) == sorted(named)
+
+
+@pytest.mark.parametrize("group", [*INSTALLED, "uv", "sign"])
 def test_lock_holds_what_its_group_requires_and_nothing_else(group: str) -> None:
     lock = locked(group)
     for requirement in direct_requirements(group):
@@ -68,12 +76,12 @@ def test_lock_holds_what_its_group_requires_and_nothing_else(group: str) -> None
     assert set(lock) == closure(direct_requirements(group))
 
 
-@pytest.mark.parametrize("group", ["serve", "dev"])
+@pytest.mark.parametrize("group", ["serve", "dev", "sign", "uv"])
 def test_deployed_versions_are_those_that_are_tested(group: str) -> None:
     assert locked(group).items() <= locked("train").items()
 
 
-@pytest.mark.parametrize("group", LOCKS)
+@pytest.mark.parametrize("group", INSTALLED)
 def test_installed_versions_are_those_of_the_lock(group: str) -> None:
     assert {name: distribution(name).version for name in locked(group)} == {n: v for n, (v, _) in locked(group).items()}
 
