@@ -142,9 +142,13 @@ def _cells(row: Feedback) -> dict[str, str]:
         "P(positive)": f"{row.probability:.4g}",
         "Model": _single_line(name),
         "Version": _single_line(version),
-        "Text": "(not shared)" if row.text is None else _single_line(row.text),
+        "Text": _single_line(row.text) if row.text is not None else _missing_text(row),
         "Comment": "" if row.comment is None else _single_line(row.comment),
     }
+
+
+def _missing_text(row: Feedback) -> str:
+    return "(another text)" if row.is_text_shared else "(not shared)"
 
 
 def _attachment(incident: Incident, facts: dict[str, str], predictions: Sequence[Feedback], truncated: bool) -> bytes:
@@ -176,6 +180,7 @@ def _to_json(row: Feedback) -> dict[str, Any]:
         "predicted_at": row.predicted_at,
         "received_at": row.received_at,
         "text": row.text,
+        "text_matches": row.text_matches,
         "comment": row.comment,
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -22,8 +22,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 SUFFIXES = {path.suffix for path in files()} - {""}
 # Created when they are needed, so not in the checkout.
 CREATED = {"local.settings.json"}
-# Set by the Functions host.
-SET_BY_HOST = {"AZURE_FUNCTIONS_ENVIRONMENT"}
+# Set by the Functions host and by App Service.
+SET_BY_HOST = {"AZURE_FUNCTIONS_ENVIRONMENT", "WEBSITE_AUTH_ENABLED"}
 
 
 def targets(document: str) -> list[str]:
