@@ -252,7 +252,8 @@ def test_restart_loses_no_feedback(start: Callable[[], App], telemetry: Telemetr
     assert first.app.process.wait(TIMEOUT_SECONDS) == 0
     rows += telemetry.wait_for("bad_prediction", 1)
     second = MonitoredApp(start(), telemetry, monitoring)
-    rows += second.wrong_predictions(1)
+    second.mark_wrong(second.predict("another tweet was awful"))
+    rows += telemetry.wait_for("bad_prediction", 1)
     alerts = second.simulate(list(zip(rows, (-4, -2, 0), strict=True)))
     assert burst_alerts(alerts) == [("Fired", 0), ("Fired", 5), ("Fired", 10)]
     (report,) = second.reports
