@@ -20,6 +20,7 @@ from cloud.settings import MailSettings, Settings, read_settings
 from cloud.stores import create_feedback_store, create_incident_store
 from feedback.receipt import Receipts
 from functions.shared.api import Api
+from functions.shared.report_limit import ReportLimit
 from functions.shared.service import Service
 from functions.triggers import register_triggers
 from sentiment.errors import ModelError
@@ -55,6 +56,7 @@ def _create_service(settings: Settings) -> Service:
         build=_read_build(),
         receipts=Receipts(settings.receipt_keys, receipt_age),
         receipt_age=receipt_age,
+        report_limit=ReportLimit(has_function_keys=settings.auth_level == "function", has_sign_in=settings.has_sign_in),
         store=create_feedback_store(settings),
         retention=timedelta(days=settings.feedback_retention_days),
         export=_create_export(settings),

@@ -249,9 +249,13 @@ def _cells(row: Feedback) -> tuple[str, ...]:
         _name(row.label),
         f"{row.probability:.4g}",
         *(_name(part) for part in _split_model(row.model)),
-        "(not shared)" if row.text is None else foreign(row.text),
+        _missing_text(row) if row.text is None else foreign(row.text),
         "" if row.comment is None else foreign(row.comment),
     )
+
+
+def _missing_text(row: Feedback) -> str:
+    return "(another text)" if row.is_text_shared else "(not shared)"
 
 
 def _split_model(model: str) -> tuple[str, str]:
@@ -295,6 +299,7 @@ def _to_json(row: Feedback) -> dict[str, Any]:
         "predicted_at": row.predicted_at,
         "received_at": row.received_at,
         "text": row.text,
+        "text_matches": row.text_matches,
         "comment": row.comment,
     }
     return {name: value for name, value in fields.items() if value is not None}

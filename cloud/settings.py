@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     receipt_key_previous: str | None  # RECEIPT_KEY_PREVIOUS is still accepted during a rotation
     receipt_days: int  # RECEIPT_DAYS: how long a prediction accepts feedback
     auth_level: AuthLevel  # AUTH_LEVEL: who may call, everybody or only holders of a function key
+    has_sign_in: bool  # WEBSITE_AUTH_ENABLED: whether App Service makes people sign in; Azure sets it
     model: str | None  # MODEL: a name or folder that overrides the champion of models/registry.json
     feedback_table: str  # FEEDBACK_TABLE
     tables_connection_string: str | None  # TABLES_CONNECTION_STRING: Azurite, or an account with shared keys
@@ -68,6 +69,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         receipt_key_previous=values.get("RECEIPT_KEY_PREVIOUS", values.parse_key, None),
         receipt_days=values.get("RECEIPT_DAYS", _parse_days, 30),
         auth_level=values.get("AUTH_LEVEL", _parse_auth_level, "function"),
+        has_sign_in=values.get("WEBSITE_AUTH_ENABLED", _is_true, False),
         model=values.get("MODEL", str, None),
         feedback_table=values.get("FEEDBACK_TABLE", str, "feedback"),
         tables_connection_string=values.get("TABLES_CONNECTION_STRING", _parse_storage_connection_string, None),
@@ -200,6 +202,10 @@ def _parse_address(value: str) -> str:
 
 def _parse_addresses(value: str) -> tuple[str, ...]:
     return tuple(_parse_address(part.strip()) for part in value.split(","))
+
+
+def _is_true(value: str) -> bool:
+    return value.lower() == "true"  # as Azure's host reads it
 
 
 def _parse_auth_level(value: str) -> AuthLevel:

@@ -14,6 +14,7 @@ from itertools import batched, groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from feedback.errors import FeedbackConflict, IncidentInProgress, StoreUnavailable
+from feedback.receipt import MAX_CLOCK_SKEW
 from feedback.record import Feedback
 from feedback.stores import Claim, PredictionKey, Purged, Subject
 
@@ -204,7 +205,7 @@ class TableFeedbackStore(_Table):
         )
         parameters = {
             "first": format_hour(predicted_since),
-            "last": format_hour(received_until),  # feedback comes after its prediction
+            "last": format_hour(received_until + MAX_CLOCK_SKEW),  # feedback comes after its prediction
             "since": received_since,
             "until": received_until,
         }

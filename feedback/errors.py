@@ -9,11 +9,15 @@ class ReceiptError(BuzzguardError):
 
 
 class InvalidReceipt(ReceiptError):
-    """The prediction id was not signed by this service, or not for the given text."""
+    """The prediction id was not signed by this service."""
 
 
 class ExpiredReceipt(ReceiptError):
     """The prediction id is valid but too old."""
+
+
+class ReceiptFromFuture(ReceiptError):
+    """The prediction id is valid, but was signed later than now: a clock of the service is or was wrong."""
 
 
 class FeedbackConflict(BuzzguardError):

@@ -20,16 +20,39 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime  # UTC
     text: str | None = None
     comment: str | None = None
+    text_hash: str | None = None  # keyed, from the receipt; None in a row from before it was stored
+    text_matches: bool | None = None  # whether the shared text is the predicted one; else it is not stored
 
-    def is_replay_of(self, other: "Feedback") -> bool:
-        """Return whether this is `other` sent again, at whatever time."""
-        return msgspec.structs.replace(other, received_at=self.received_at) == self
+    @property
+    def is_text_shared(self) -> bool:
+        """Whether a text was shared, be it the predicted one or another. Older rows have the text only."""
+        return self.text is not None or self.text_matches is not None
+
+    def is_replay_of(self, stored: "Feedback") -> bool:
+        """Return whether this is `stored`, or a part of it, sent again.
+
+        Neither the text nor whether it matches plays a part: the answer would tell whether a guess was right.
+        """
+        return (
+            self.correct == stored.correct
+            and self.comment in (None, stored.comment)
+            and (stored.is_text_shared or not self.is_text_shared)
+        )
 
 
 def build_feedback(
-    receipt: Receipt, correct: bool, received_at: datetime, text: str | None = None, comment: str | None = None
+    receipt: Receipt,
+    correct: bool,
+    received_at: datetime,
+    text: str | None = None,
+    comment: str | None = None,
+    text_matches: bool = True,
 ) -> Feedback:
-    """Return the row to store. `text` and `comment` are masked here and nowhere else."""
+    """Return the row to store. `text`, if it is shared, and `comment` are masked here and nowhere else.
+
+    A text that does not match the receipt is masked like any other, which takes the same time, and then left out.
+    """
+    masked = None if text is None else mask_personal_data(text)
     return Feedback(
         digest=receipt.digest,
         correct=correct,
@@ -38,6 +61,8 @@ def build_feedback(
         model=receipt.model,
         predicted_at=receipt.predicted_at,
         received_at=received_at,
-        text=None if text is None else mask_personal_data(text),
+        text=masked if text_matches else None,
         comment=None if comment is None else mask_personal_data(comment),
+        text_hash=receipt.text_hash,
+        text_matches=None if text is None else text_matches,
     )

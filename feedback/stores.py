@@ -28,7 +28,10 @@ class FeedbackStore(Protocol):
     """Every method may block for seconds, and raises StoreUnavailable if the store does not respond in time."""
 
     def add(self, feedback: Feedback) -> Literal["created", "replayed"]:
-        """Store feedback exactly once. Raises FeedbackConflict if different feedback on the prediction exists."""
+        """Store feedback exactly once. If there is some on the prediction, nothing changes.
+
+        Raises FeedbackConflict if that differs: `Feedback.is_replay_of` decides.
+        """
         ...
 
     def erase(self, prediction: PredictionKey) -> None:

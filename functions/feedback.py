@@ -9,21 +9,35 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cloud import telemetry
 from feedback.receipt import Receipt
-from feedback.record import build_feedback
+from feedback.record import Feedback, build_feedback
 
 from .schemas import Text
 from .shared.api import Api, Operation
 from .shared.http import ApiResponse
-from .shared.problems import FEEDBACK_CONFLICT, INVALID_RECEIPT, RECEIPT_EXPIRED, STORE_UNAVAILABLE
+from .shared.problems import (
+    FEEDBACK_CONFLICT,
+    INVALID_RECEIPT,
+    RECEIPT_EXPIRED,
+    RECEIPT_FROM_FUTURE,
+    STORE_UNAVAILABLE,
+    TOO_MANY_REPORTS,
+)
 from .shared.service import Service, run_in_thread
 
 
 class FeedbackRequest(Struct, forbid_unknown_fields=True):
-    """Whether a prediction was right. The text is stored only with `share_text`, after masking."""
+    """Whether a prediction was right.
+
+    The text is stored, after masking, only with `share_text` and only if it is the predicted one. The response is the
+    same for any text.
+    """
 
     prediction_id: Annotated[str, Meta(min_length=1, max_length=512, description="As returned by POST /api/predict.")]
     correct: Annotated[bool, Meta(description="Whether the label was right.")]
-    text: Annotated[Text, Meta(description="The text of the prediction, unchanged.")] | UnsetType = UNSET
+    text: (
+        Annotated[Text, Meta(description="The text of the prediction, unchanged. Used only with `share_text`.")]
+        | UnsetType
+    ) = UNSET
     share_text: Annotated[bool, Meta(description="The person agrees that the masked text is stored.")] = False
     comment: Text | UnsetType = UNSET
 
@@ -43,7 +57,14 @@ FEEDBACK = Operation(
     summary="Say whether a prediction was right",
     body=FeedbackRequest,
     responses={201: FeedbackResponse, 200: FeedbackResponse},
-    problems=(FEEDBACK_CONFLICT, RECEIPT_EXPIRED, INVALID_RECEIPT, STORE_UNAVAILABLE),
+    problems=(
+        FEEDBACK_CONFLICT,
+        RECEIPT_EXPIRED,
+        INVALID_RECEIPT,
+        RECEIPT_FROM_FUTURE,
+        TOO_MANY_REPORTS,
+        STORE_UNAVAILABLE,
+    ),
 )
 ERASE = Operation(
     name="erase",
@@ -60,24 +81,28 @@ def register(api: Api, service: Service) -> None:
     api.add(ERASE, partial(erase, service))
 
 
-async def feedback(service: Service, _: func.HttpRequest, body: FeedbackRequest) -> ApiResponse:
+async def feedback(service: Service, request: func.HttpRequest, body: FeedbackRequest) -> ApiResponse:
     receipt = service.receipts.read_recent(body.prediction_id)
-    text = body.text or None
-    if text is not None:
-        service.receipts.verify_text(receipt, text)
-    row = build_feedback(
-        receipt, body.correct, datetime.now(UTC), text if body.share_text else None, body.comment or None
-    )
+    service.report_limit.take(request)
+    row = _build_row(service, receipt, body)
     status = await run_in_thread(service.feedback_threads, service.store.add, row)
-    # Emitted for a replay too: the app may have died between the first row and its event. The alert counts receipts.
+    # Emitted for a replay too: the app may have died between the first row and its event. The alert counts receipts
+    # and texts.
     telemetry.event(
         "good_prediction" if row.correct else "bad_prediction",
         receipt=row.digest,
+        text_hash=row.text_hash,
         model=row.model,
         label=row.label,
         probability=row.probability,
     )
     return ApiResponse(201 if status == "created" else 200, FeedbackResponse(status))
+
+
+def _build_row(service: Service, receipt: Receipt, body: FeedbackRequest) -> Feedback:
+    comment, text = body.comment or None, (body.text or None) if body.share_text else None
+    matches = text is not None and service.receipts.matches_text(receipt, text)
+    return build_feedback(receipt, body.correct, datetime.now(UTC), text, comment, matches)
 
 
 async def erase(service: Service, request: func.HttpRequest, _: None) -> ApiResponse:

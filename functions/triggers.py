@@ -17,7 +17,7 @@ def register_triggers(api: Api, service: Service) -> None:
 
         export.register(api.app, service.store, service.export, service.retention)
     models.register(api, service)
-    route.register(api, service)
+    route.register(api)
     viewer.register(api)
     page.register(api)
     not_found.register(api)

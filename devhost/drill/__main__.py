@@ -15,12 +15,13 @@ from pathlib import Path
 from devhost.azurite import Azurite
 from devhost.errors import HostError
 
-from .scenarios import Steps, one_prediction, outage, two_bursts
+from .scenarios import Steps, one_prediction, one_text, outage, two_bursts
 from .simulation import App, Clock, DrillFailure, Simulation, create_monitoring
 
 _SCENARIOS = {
     "Three wrong predictions, and three others ten minutes later": two_bursts,
     "One prediction, marked as wrong three times": one_prediction,
+    "One tweet, predicted three times and marked as wrong each time": one_text,
     "An outage": outage,
 }
 

@@ -67,6 +67,17 @@ def one_prediction(simulation: Simulation, steps: Steps) -> None:
     steps.done(f"within {_RESOLVE_MINUTES} minutes there is no alert")
 
 
+def one_text(simulation: Simulation, steps: Steps) -> None:
+    """Predict one tweet three times and mark each prediction as wrong: no alert."""
+    for prediction_id in [simulation.predict(_FIRST_TWEETS[0]) for _ in range(3)]:
+        simulation.mark_wrong(prediction_id)
+    steps.done('one tweet is predicted three times, and somebody presses "wrong prediction" each time')
+    simulation.wait_for_feedback(3)
+    steps.done("telemetry has the feedback")
+    check(simulation.advance(_RESOLVE_MINUTES), [])
+    steps.done(f"within {_RESOLVE_MINUTES} minutes there is no alert")
+
+
 def outage(simulation: Simulation, steps: Steps) -> None:
     """Kill the app and start it again: operations are notified once of each."""
     check(simulation.advance(10), [])

@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 
-from feedback.receipt import Receipts
 from functions.shared.api import FUNCTION_KEY, INCIDENT_KEY, Operation
 from functions.shared.problems import BODY_PROBLEMS, PROBLEMS, FieldError, ProblemDetails, ProblemType
 
-from .examples import ABOUT, GROUPS, Entry, entries
+from .examples import ABOUT, ENTRIES, GROUPS, Entry
 
 _REFERENCES = "#/components/schemas/{name}"
 _SECURITY_SCHEMES = {
@@ -26,18 +25,17 @@ _RETRY_AFTER = {
 }
 
 
-def document(operations: Iterable[Operation], receipts: Receipts) -> bytes:
-    """Return the OpenAPI 3.1 document as JSON, in a millisecond or two. `receipts` signs new ones for its examples."""
+def document(operations: Iterable[Operation]) -> bytes:
+    """Return the OpenAPI 3.1 document as JSON, in a millisecond or two."""
     documented = [operation for operation in operations if operation.documented]
     types = [ProblemDetails]
     for operation in documented:
         types += [t for t in (operation.body, *operation.responses.values()) if t is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCES)
     schema_of = {repr(t): schema for t, schema in zip(types, schemas, strict=True)}
-    examples = entries(receipts)
     paths: dict[str, dict[str, Any]] = {}
     for operation in documented:
-        entry = examples[operation.method, operation.path]
+        entry = ENTRIES[operation.method, operation.path]
         paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, entry, schema_of)
     return msgspec.json.encode(
         {

@@ -1,29 +1,29 @@
-"""What the OpenAPI document says beyond the types: groups, descriptions, and examples that work when they are tried.
+"""What the OpenAPI document says beyond the types: groups, descriptions, and examples.
 
-The receipts in the examples are signed for each document, so they are never expired, and no reader runs into feedback
-that another one stored. They name the model `example`. The feedback says that the label was right, so it sets off no
-alert, and it shares no text.
+They work when they are tried, except those that need a receipt. Only a prediction gets one, so the `prediction_id` in
+the examples is none, and the reader replaces it. The feedback says that the label was right, and shares no text.
 """
 
 from typing import Any
 
 from msgspec import Struct
 
-from feedback.receipt import Receipts
 from functions.feedback import FeedbackResponse
 from functions.health import Live, Ready
 from functions.incident import IncidentResponse
 from functions.models import Description, ModelsResponse
 from functions.predict import Explanation, Prediction, PredictResponse
 from functions.schemas import ModelName
+from functions.shared.report_limit import PER_CALLER, PER_INSTANCE
 from sentiment.manifest import Metrics, Thresholds
 
 ABOUT = """\
 Will this tweet be read as positive or negative? Ask before you publish.
 
-To try an operation, open it, choose an example and press **Execute**. An operation with a lock needs a key, which you
-enter under **Authorize**: a function key, or for incidents the `INCIDENT_KEY`. On a laptop both are in
-`local.settings.json`, the function key as `DEVHOST_FUNCTION_KEY`.
+To try an operation, open it, choose an example and press **Execute**. For feedback and its erasure, first put the
+`prediction_id` of a prediction of your own into the example. An operation with a lock needs a key, which you enter
+under **Authorize**: a function key, or for incidents the `INCIDENT_KEY`. On a laptop both are in `local.settings.json`,
+the function key as `DEVHOST_FUNCTION_KEY`.
 
 <details><summary><b>Errors</b></summary>
 
@@ -42,11 +42,12 @@ takes at a time (429), or if a request is larger than the platform accepts.
 GROUPS = {
     "Predictions": "How texts will be read.",
     "Feedback": "Whether predictions were right. "
-    "If three predictions are marked wrong within five minutes, the team is alerted.",
+    "If the predictions of three texts are marked wrong within five minutes, the team is alerted.",
     "Operations": "For operators of the service.",
 }
 
 TEXT = "I love this company the experience was great !"
+RECEIPT = "replace-this-by-the-prediction_id-of-a-prediction"
 COMPLAINT = "My flight was cancelled and nobody answers. Worst airline ever!"
 
 
@@ -65,50 +66,33 @@ class Entry(Struct, frozen=True):
     parameters: dict[str, str] = {}  # of the path; name -> value
 
 
-def entries(receipts: Receipts) -> dict[tuple[str, str], Entry]:
-    """Return the entry of each operation, by method and path."""
-    first, second = (receipts.sign("example@1", 0.9974, "positive", TEXT) for _ in range(2))
-    return {
-        ("POST", "/api/predict"): _predict(first),
-        ("GET", "/api/models"): MODELS_ENTRY,
-        ("POST", "/api/feedback"): _feedback(first, second),
-        ("DELETE", "/api/feedback/{prediction_id}"): _erase(first),
-        ("POST", "/api/incidents"): INCIDENTS_ENTRY,
-        ("GET", "/api/health/live"): LIVE_ENTRY,
-        ("GET", "/api/health/ready"): READY_ENTRY,
-        ("GET", "/api/openapi.json"): DOCUMENT_ENTRY,
-    }
-
-
 MODEL = ModelName("champion", "20261122-4449c2a6")
 BUILD = "5bd2c3f0a8e19d47"
 
 
-def _predict(receipt: str) -> Entry:
-    plain = Prediction(receipt, "positive", 0.9974, "publish", [])
-    words = [Explanation(2, 6, "love", 2.0481), Explanation(39, 44, "great", 1.0275)]
-    explained = Prediction(receipt, "positive", 0.9974, "publish", [], words)
-    negative = Prediction(receipt, "negative", 0.0072, "hold", [])
-    return Entry(
-        "Predictions",
-        "One text, or up to 64 texts, in English. They are not stored.",
-        {
-            200: Reply(
-                "A prediction for each text.",
-                {
-                    "One text": PredictResponse([plain], MODEL),
-                    "Several texts": PredictResponse([plain, negative], MODEL),
-                    "Which words decided": PredictResponse([explained], MODEL),
-                },
-            )
-        },
-        {
-            "One text": {"text": TEXT},
-            "Several texts": {"texts": [TEXT, COMPLAINT]},
-            "Which words decided": {"text": TEXT, "explain": True},
-        },
-    )
-
+_WORDS = [Explanation(2, 6, "love", 2.0481), Explanation(39, 44, "great", 1.0275)]
+_PLAIN = Prediction(RECEIPT, "positive", 0.9974, "publish", [])
+_EXPLAINED = Prediction(RECEIPT, "positive", 0.9974, "publish", [], _WORDS)
+_NEGATIVE = Prediction(RECEIPT, "negative", 0.0072, "hold", [])
+PREDICT_ENTRY = Entry(
+    "Predictions",
+    "One text, or up to 64 texts, in English. They are not stored.",
+    {
+        200: Reply(
+            "A prediction for each text.",
+            {
+                "One text": PredictResponse([_PLAIN], MODEL),
+                "Several texts": PredictResponse([_PLAIN, _NEGATIVE], MODEL),
+                "Which words decided": PredictResponse([_EXPLAINED], MODEL),
+            },
+        )
+    },
+    {
+        "One text": {"text": TEXT},
+        "Several texts": {"texts": [TEXT, COMPLAINT]},
+        "Which words decided": {"text": TEXT, "explain": True},
+    },
+)
 
 _CHAMPION = Description(
     MODEL.name,
@@ -125,35 +109,34 @@ MODELS_ENTRY = Entry(
 )
 
 
-def _feedback(first: str, second: str) -> Entry:
-    return Entry(
-        "Feedback",
-        "Sending the same feedback again changes nothing. The text is stored only with `share_text`. Links, names, "
-        "addresses and numbers are masked in the text and in the comment.",
-        {
-            201: Reply("Stored.", {"Stored": FeedbackResponse("created")}),
-            200: Reply("The same feedback was stored before.", {"Once more": FeedbackResponse("replayed")}),
+FEEDBACK_ENTRY = Entry(
+    "Feedback",
+    "Sending the same feedback again, or a part of it, changes nothing. The text is stored only with `share_text`, and "
+    "only if it is exactly the predicted one; the response is the same for any other. Links, names, addresses and "
+    f"numbers are masked in the text and in the comment. A caller may send {PER_CALLER.per_second * 60:.0f} reports a "
+    f"minute, {PER_CALLER.burst} of them at once; without a key or a sign-in all callers together may send "
+    f"{PER_INSTANCE.per_second * 60:,.0f}, {PER_INSTANCE.burst:,} of them at once. Each instance counts for itself.",
+    {
+        201: Reply("Stored.", {"Stored": FeedbackResponse("created")}),
+        200: Reply("The same feedback was stored before.", {"Once more": FeedbackResponse("replayed")}),
+    },
+    {
+        "The label was right": {"prediction_id": RECEIPT, "correct": True},
+        "With a comment": {
+            "prediction_id": RECEIPT,
+            "correct": True,
+            "text": TEXT,
+            "share_text": False,
+            "comment": "Nothing but praise, as it says.",
         },
-        {
-            "The label was right": {"prediction_id": first, "correct": True},
-            "With a comment": {
-                "prediction_id": second,
-                "correct": True,
-                "text": TEXT,
-                "share_text": False,
-                "comment": "Nothing but praise, as it says.",
-            },
-        },
-    )
-
-
-def _erase(receipt: str) -> Entry:
-    return Entry(
-        "Feedback",
-        "Anyone with the `prediction_id` may erase the feedback on it.",
-        {204: Reply("Erased, or there was none.")},
-        parameters={"prediction_id": receipt},
-    )
+    },
+)
+ERASE_ENTRY = Entry(
+    "Feedback",
+    "Anyone with the `prediction_id` may erase the feedback on it.",
+    {204: Reply("Erased, or there was none.")},
+    parameters={"prediction_id": RECEIPT},
+)
 
 
 ALERT = {
@@ -165,7 +148,7 @@ ALERT = {
             "severity": "Sev2",
             "monitorCondition": "Resolved",
             "firedDateTime": "2026-11-22T14:05:00Z",
-            "description": "Three predictions were reported as wrong within five minutes.",
+            "description": "Predictions of three different texts were reported wrong within five minutes.",
         },
         "alertContext": {
             "condition": {"windowStartTime": "2026-11-22T13:50:00Z", "windowEndTime": "2026-11-22T14:05:00Z"}
@@ -202,3 +185,14 @@ DOCUMENT_ENTRY = Entry(
     "OpenAPI 3.1, generated from the types that decode requests and encode responses.",
     {200: Reply("The document.", {"Its beginning": {"openapi": "3.1.0", "info": {"title": "Buzzguard"}}})},
 )
+
+ENTRIES = {  # by method and path
+    ("POST", "/api/predict"): PREDICT_ENTRY,
+    ("GET", "/api/models"): MODELS_ENTRY,
+    ("POST", "/api/feedback"): FEEDBACK_ENTRY,
+    ("DELETE", "/api/feedback/{prediction_id}"): ERASE_ENTRY,
+    ("POST", "/api/incidents"): INCIDENTS_ENTRY,
+    ("GET", "/api/health/live"): LIVE_ENTRY,
+    ("GET", "/api/health/ready"): READY_ENTRY,
+    ("GET", "/api/openapi.json"): DOCUMENT_ENTRY,
+}

@@ -8,7 +8,6 @@ from msgspec import Meta
 
 from functions.shared.api import Api, Operation
 from functions.shared.http import ApiResponse
-from functions.shared.service import Service
 
 OPENAPI = Operation(
     name="openapi",
@@ -20,11 +19,11 @@ OPENAPI = Operation(
 )
 
 
-def register(api: Api, service: Service) -> None:
-    api.add(OPENAPI, partial(openapi, api, service))
+def register(api: Api) -> None:
+    api.add(OPENAPI, partial(openapi, api))
 
 
-async def openapi(api: Api, service: Service, _: func.HttpRequest, __: None) -> ApiResponse:
+async def openapi(api: Api, _: func.HttpRequest, __: None) -> ApiResponse:
     from .document import document  # imported lazily: /api/predict must not pay for it
 
-    return ApiResponse(200, document(api.operations, service.receipts))
+    return ApiResponse(200, document(api.operations))

@@ -20,6 +20,8 @@ def to_problem(error: Exception, request_id: str) -> Problem:
             return Problem(problems.FEEDBACK_CONFLICT, str(error))
         case errors.ExpiredReceipt():
             return Problem(problems.RECEIPT_EXPIRED, str(error))
+        case errors.ReceiptFromFuture():
+            return Problem(problems.RECEIPT_FROM_FUTURE, str(error))
         case errors.InvalidReceipt():
             return Problem(problems.INVALID_RECEIPT, str(error))
         case errors.StoreUnavailable():

@@ -71,8 +71,21 @@ UNSUPPORTED_MEDIA_TYPE = ProblemType(
 INVALID_RECEIPT = ProblemType(
     422,
     "Receipt not ours",
-    "This service did not issue the `prediction_id`, or issued it for another text.",
-    "Send both exactly as they were. If the signing key was replaced, predict again.",
+    "This service did not issue the `prediction_id`.",
+    "Send it exactly as it was. If the signing key was replaced, predict again.",
+)
+RECEIPT_FROM_FUTURE = ProblemType(
+    422,
+    "Receipt from the future",
+    "The prediction is dated more than five minutes ahead: a clock of the service is or was wrong.",
+    "Predict again. Erasing still works.",
+)
+TOO_MANY_REPORTS = ProblemType(
+    429,
+    "Too many reports",
+    "The caller has sent more reports of late than one caller may.",
+    _RETRY,
+    retry_after=True,
 )
 INTERNAL_ERROR = ProblemType(
     500, "Internal error", "The service failed and logged the error.", "Report the `x-request-id`."
@@ -114,6 +127,8 @@ PROBLEMS = {
         BODY_TOO_LARGE,
         UNSUPPORTED_MEDIA_TYPE,
         INVALID_RECEIPT,
+        RECEIPT_FROM_FUTURE,
+        TOO_MANY_REPORTS,
         INTERNAL_ERROR,
         STORE_UNAVAILABLE,
         MAIL_UNAVAILABLE,

@@ -16,6 +16,8 @@ from feedback.stores import FeedbackStore, IncidentStore
 from sentiment.errors import ModelError
 from sentiment.model import Model
 
+from .report_limit import ReportLimit
+
 if TYPE_CHECKING:
     from feedback.export import FeedbackExport
 
@@ -26,6 +28,7 @@ class Service(Struct, frozen=True, kw_only=True):
     build: str | None  # id of the deployed package; None in a checkout
     receipts: Receipts
     receipt_age: timedelta  # how long a prediction accepts feedback
+    report_limit: ReportLimit
     store: FeedbackStore
     retention: timedelta  # how long feedback is kept
     export: "FeedbackExport | None"  # None: feedback is not exported

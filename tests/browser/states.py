@@ -235,6 +235,7 @@ STATES = [
     State("answer-expired", _refused_answer(410), _status_error(410, FEEDBACK)),
     State("answer-conflict", _refused_answer(409), _status_error(409, FEEDBACK)),
     State("answer-foreign", _refused_answer(422), _status_error(422, FEEDBACK)),
+    State("answer-busy", _refused_answer(429), _status_error(429, FEEDBACK)),
     State("answer-unavailable", _refused_answer(503), _status_error(503, FEEDBACK)),
     State("key", _key, _status_error(401, MODELS)),
     State("key-refused", _wrong_key, _status_error(401, MODELS) * 2),

@@ -38,7 +38,11 @@ def test_operations_can_be_executed_with_a_key(visit: Visit, site_with_key: App)
     form.get_by_role("button", name="Apply").click()
     form.get_by_role("button", name="Close").click()
     expect(answer(tried)).to_contain_text('"label": "positive"')
-    expect(answer(opened(visitor, "/api/feedback/{prediction_id}"))).to_contain_text("204")
+    key = {"x-functions-key": FUNCTION_KEY}
+    (prediction,) = site_with_key.http.post("/api/predict", json={"text": "fine"}, headers=key).json()["predictions"]
+    erased = opened(visitor, "/api/feedback/{prediction_id}")
+    erased.locator("[data-param-name=prediction_id] input").fill(prediction["prediction_id"])
+    expect(answer(erased)).to_contain_text("204")
 
 
 def test_an_example_can_be_selected(visit: Visit) -> None:

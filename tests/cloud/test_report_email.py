@@ -102,6 +102,13 @@ def test_one_prediction_is_singular() -> None:
     assert "1 prediction reported as wrong, 2026-11-22 14:05 to 2026-11-22 14:20 UTC." in email.plain
 
 
+def test_says_that_a_text_was_shared_that_is_not_the_predicted_one() -> None:
+    guessed = build_row(1, text_matches=False)
+    email = render_report(BURST, [guessed, build_row(2)])
+    assert email.plain.index("Text: (another text)") < email.plain.index("Text: (not shared)")
+    assert [row.get("text_matches") for row in json.loads(email.attachment)["predictions"]] == [False, None]
+
+
 @pytest.mark.parametrize("rule", ["error-rate", "latency"])
 def test_report_on_another_rule_has_its_name_and_description(rule: str) -> None:
     email = render_report(LATENCY._replace(rule=rule), [])

@@ -15,6 +15,14 @@ def test_optional_settings_have_safe_defaults() -> None:
     assert settings.export_container_url is None
 
 
+@pytest.mark.parametrize(
+    ("value", "has_sign_in"), [("True", True), ("true", True), ("False", False), ("", False), ("1", False)]
+)
+def test_people_sign_in_where_azure_says_so(value: str, has_sign_in: bool) -> None:
+    """As Azure's host reads it. An unexpected value is no fault: nobody here sets it."""
+    assert read_settings(GOOD | {"WEBSITE_AUTH_ENABLED": value}).has_sign_in is has_sign_in
+
+
 def test_reads_every_setting() -> None:
     settings = read_settings(
         {

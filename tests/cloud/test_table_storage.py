@@ -78,6 +78,14 @@ def test_reported_wrong_filters_by_time_of_feedback_and_prediction(tables: Setti
     assert msgspec.json.encode(found[0]) == msgspec.json.encode(matching["old"])
 
 
+def test_reported_wrong_finds_feedback_that_seems_to_come_before_its_prediction(tables: Settings) -> None:
+    """The clock of the instance that predicted was minutes ahead, and so in the next hour."""
+    store, received = TableFeedbackStore(tables), NOW + HOUR - timedelta(minutes=2)
+    feedback = row(1, received + timedelta(minutes=4), received_at=received)
+    store.add(feedback)
+    assert list(store.reported_wrong(NOW, NOW, received)) == [feedback]
+
+
 def test_of_day_yields_the_rows_in_the_order_of_hours(tables: Settings) -> None:
     store = TableFeedbackStore(tables)
     assert list(store.of_day(NOW.date())) == []  # no table yet

@@ -2,17 +2,22 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import httpx
 import jsonschema_rs
 import pytest
 
+from feedback.errors import InvalidReceipt
+from feedback.receipt import Receipts
+from functions.openapi.examples import RECEIPT, TEXT
 from functions.shared.problems import PROBLEMS
-from tests.support.app import FUNCTION_KEY, INCIDENT_KEY, App
+from tests.support.app import FUNCTION_KEY, INCIDENT_KEY, RECEIPT_KEY, App
 from tests.support.paths import ROOT
 
 METHODS = {"get", "post", "delete"}
+DEPLOYED = ("functions", "feedback", "cloud", "sentiment")
 
 
 class ExampleRequest(NamedTuple):
@@ -77,9 +82,10 @@ def test_every_example_matches_its_schema(document: dict[str, Any]) -> None:
 
 
 def test_every_example_request_works(app: App, document: dict[str, Any]) -> None:
+    """Those of feedback do once the reader has put a receipt of a prediction into them."""
     statuses = set()
     for request in example_requests(document):
-        response = request.send(app)
+        response = with_receipt(app, request).send(app)
         assert response.is_success, (request, response.text)
         documented = request.responses[str(response.status_code)]
         statuses.add((request.path.split("/")[2], response.status_code))
@@ -88,15 +94,54 @@ def test_every_example_request_works(app: App, document: dict[str, Any]) -> None
     assert statuses >= {("predict", 200), ("feedback", 201), ("feedback", 204), ("incidents", 200)}
 
 
-def test_example_feedback_can_be_sent_again_and_by_other_readers(app: App, document: dict[str, Any]) -> None:
-    """Feedback is stored once per receipt, and receipts expire, so each document has a receipt of its own."""
-    another = app.http.get("/api/openapi.json").json()
-    for loaded, statuses in ((document, [201, 201]), (another, [201, 201]), (document, [200, 200])):
-        feedback = [request for request in example_requests(loaded) if request.path == "/api/feedback"]
-        assert [request.send(app).status_code for request in feedback] == statuses
+def with_receipt(app: App, request: ExampleRequest) -> ExampleRequest:
+    """Return the request with the receipt of a prediction in place of the example, which is none."""
+    if "/api/feedback" not in request.path:
+        return request
+    (prediction,) = app.http.post("/api/predict", json={"text": TEXT}).json()["predictions"]
+    receipt = prediction["prediction_id"]
+    if request.body is None:
+        return request._replace(path=f"/api/feedback/{receipt}")
+    return request._replace(body=request.body | {"prediction_id": receipt})
 
 
-def test_example_requests_trigger_no_alert_and_store_no_text(document: dict[str, Any]) -> None:
+def strings(value: Any) -> Iterator[str]:
+    """Yield every string in a JSON document, keys included."""
+    match value:
+        case dict():
+            yield from (text for pair in value.items() for part in pair for text in strings(part))
+        case list():
+            yield from (text for part in value for text in strings(part))
+        case str():
+            yield value
+
+
+def test_no_document_contains_a_receipt_that_the_service_accepts(document: dict[str, Any]) -> None:
+    """Otherwise whoever may read a document could report predictions that never happened."""
+    receipts = Receipts([RECEIPT_KEY], timedelta(days=30))
+    texts = {*strings(document), *(path.read_text() for path in ROOT.glob("docs/**/*.md"))}
+    words = {word for text in texts for word in (text, *re.findall(r"[\w.-]+", text))}
+    assert RECEIPT in words
+    for word in words:
+        with pytest.raises(InvalidReceipt):
+            receipts.read(word)
+
+
+def test_receipt_of_the_examples_is_refused(app: App, document: dict[str, Any]) -> None:
+    requests = [request for request in example_requests(document) if "/api/feedback" in request.path]
+    assert len(requests) == 3
+    for request in requests:
+        response = request.send(app)
+        assert (response.status_code, response.json()["title"]) == (422, "Receipt not ours")
+
+
+def test_only_a_prediction_signs_a_receipt() -> None:
+    deployed = [path for folder in DEPLOYED for path in (ROOT / folder).rglob("*.py")]
+    signing = [path.name for path in deployed if re.search(r"receipts?\.sign\(", path.read_text(), re.IGNORECASE)]
+    assert signing == ["predict.py"]
+
+
+def test_example_requests_report_nothing_wrong_and_store_no_text(document: dict[str, Any]) -> None:
     bodies = [request.body for request in example_requests(document) if request.body]
     feedback = [body for body in bodies if "prediction_id" in body]
     assert feedback and all(body["correct"] is True and not body.get("share_text") for body in feedback)

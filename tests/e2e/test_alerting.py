@@ -221,6 +221,15 @@ def test_feedback_on_one_prediction_is_no_burst(monitored: MonitoredApp) -> None
     assert monitored.mails == []
 
 
+def test_one_text_predicted_and_reported_three_times_is_no_burst(monitored: MonitoredApp) -> None:
+    for _ in range(3):
+        monitored.mark_wrong(monitored.predict("the very same tweet was awful"))
+    rows = monitored.telemetry.wait_for("bad_prediction", 3)
+    assert len(set(receipts(rows))) == 3
+    assert monitored.simulate(list(zip(rows, (-4, -2, 0), strict=True))) == []
+    assert monitored.mails == []
+
+
 @pytest.mark.parametrize(("minutes", "fires"), [((-5, -1, 0), True), ((-6, -3, 0), False), ((-5.01, -1, 0), False)])
 def test_burst_is_within_five_minutes(monitored: MonitoredApp, minutes: tuple[float, ...], fires: bool) -> None:
     alerts = monitored.simulate(list(zip(monitored.wrong_predictions(3), minutes, strict=True)))
@@ -243,7 +252,8 @@ def test_restart_loses_no_feedback(start: Callable[[], App], telemetry: Telemetr
     assert first.app.process.wait(TIMEOUT_SECONDS) == 0
     rows += telemetry.wait_for("bad_prediction", 1)
     second = MonitoredApp(start(), telemetry, monitoring)
-    rows += second.wrong_predictions(1)
+    second.mark_wrong(second.predict("another tweet was awful"))
+    rows += telemetry.wait_for("bad_prediction", 1)
     alerts = second.simulate(list(zip(rows, (-4, -2, 0), strict=True)))
     assert burst_alerts(alerts) == [("Fired", 0), ("Fired", 5), ("Fired", 10)]
     (report,) = second.reports
@@ -254,7 +264,7 @@ def test_restart_loses_no_feedback(start: Callable[[], App], telemetry: Telemetr
 def test_five_thousand_wrong_predictions_are_one_report(monitored: MonitoredApp) -> None:
     rows = monitored.wrong_predictions(3)
     copies = [
-        {**rows[number % 3], "Properties": {**rows[number % 3]["Properties"], "receipt": f"{number:032x}"}}
+        {**rows[0], "Properties": rows[0]["Properties"] | dict.fromkeys(("receipt", "text_hash"), f"{number:032x}")}
         for number in range(4997)
     ]
     alerts = monitored.simulate([(row, -4 + number / 1250) for number, row in enumerate([*rows, *copies])])

@@ -127,12 +127,13 @@ def test_batch_has_an_event_for_each_text(recorded: Recorded) -> None:
     assert (good["length"], good["unknown"]) == ("26", "0.2")
 
 
-def test_feedback_events_name_the_receipt_by_its_digest(recorded: Recorded) -> None:
+def test_feedback_events_have_the_digest_of_the_receipt_and_the_keyed_hash_of_the_text(recorded: Recorded) -> None:
     receipts = Receipts([RECEIPT_KEY], timedelta(days=30))
-    digest = {"receipt": receipts.read(recorded.receipt).digest}
+    receipt = receipts.read(recorded.receipt)
+    digest, text = {"receipt": receipt.digest}, {"text_hash": receipt.text_hash}
     prediction = {"model": f"tiny@{recorded.version}", "label": "positive", "probability": "1.0"}
     for sent in (recorded.wrong, recorded.replay, recorded.right):
-        assert recorded.properties_of(sent) == digest | prediction
+        assert recorded.properties_of(sent) == digest | text | prediction
     assert recorded.properties_of(recorded.erased) == digest
 
 

@@ -1,14 +1,18 @@
 import base64
+import hashlib
+import hmac
 import json
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import URLSafeTimedSerializer
 
-from feedback.errors import ExpiredReceipt, InvalidReceipt
-from feedback.receipt import Receipts
+from feedback.errors import ExpiredReceipt, InvalidReceipt, ReceiptFromFuture
+from feedback.receipt import MAX_CLOCK_SKEW, Receipts
 
 KEY, OLD_KEY = "k" * 32, "o" * 32
 MONTH = timedelta(days=30)
@@ -90,16 +94,50 @@ def test_expired_receipt_can_still_be_read() -> None:
     assert expired.read(token).id == token
 
 
+@pytest.mark.parametrize(
+    ("ahead", "is_accepted"), [(MAX_CLOCK_SKEW, True), (MAX_CLOCK_SKEW + timedelta(seconds=2), False)]
+)
+def test_refuses_feedback_on_a_receipt_from_the_future(
+    monkeypatch: pytest.MonkeyPatch, ahead: timedelta, is_accepted: bool
+) -> None:
+    """A few minutes are the difference of two clocks. Ten years would keep the row for ten years."""
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: (datetime.now(UTC) + ahead).timestamp())
+    token = sign()
+    with nullcontext() if is_accepted else pytest.raises(ReceiptFromFuture):
+        RECEIPTS.read_recent(token)
+    assert RECEIPTS.read(token).id == token
+
+
 def test_text_hash_depends_on_the_key() -> None:
-    """Otherwise anybody with a receipt could guess its text."""
-    tokens = [sign(Receipts([key], MONTH)) for key in (KEY, OLD_KEY)]
-    payloads = [json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "==")) for token in tokens]
-    assert payloads[0][3] != payloads[1][3]
+    """Otherwise anybody who reads it could guess the text."""
+    hashes = {RECEIPTS.read(sign(Receipts([key], MONTH))).text_hash for key in (KEY, OLD_KEY)}
+    assert len(hashes) == 2
+
+
+def test_all_predictions_of_a_text_have_one_hash() -> None:
+    hashes = [RECEIPTS.read(sign(text=text)).text_hash for text in ("a text", "a text", "a text ")]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_receipts_of_one_text_share_nothing_that_their_holder_could_compare() -> None:
+    """Otherwise a guess that is predicted would show whether it is the text of another receipt."""
+    first, second = (json.loads(base64.urlsafe_b64decode(sign().split(".")[0] + "==")) for _ in range(2))
+    assert first[:3] == second[:3] == ["lite@1", 0.1234, "negative"]
+    assert first[3] != second[3] and first[4] != second[4]
+    assert RECEIPTS.read(sign()).text_hash not in (first[3], second[3])
+
+
+def test_reads_a_receipt_from_before_hashes_were_sealed() -> None:
+    text_hash = hmac.new(KEY.encode(), b"my text", hashlib.sha256).hexdigest()[:32]
+    options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    serializer = URLSafeTimedSerializer(KEY, salt="buzzguard.prediction", signer_kwargs=options)
+    receipt = RECEIPTS.read_recent(serializer.dumps(["lite@1", 0.9, "positive", text_hash, "12345678"]))
+    assert (receipt.model, receipt.text_hash) == ("lite@1", text_hash)
+    assert RECEIPTS.matches_text(receipt, "my text")
 
 
 @pytest.mark.parametrize("key", [KEY, OLD_KEY])
-def test_verifies_only_the_text_that_was_predicted(key: str) -> None:
+def test_matches_only_the_text_that_was_predicted(key: str) -> None:
     receipt = RECEIPTS.read(sign(Receipts([key], MONTH), "my text"))
-    RECEIPTS.verify_text(receipt, "my text")
-    with pytest.raises(InvalidReceipt):
-        RECEIPTS.verify_text(receipt, "my text ")
+    assert RECEIPTS.matches_text(receipt, "my text")
+    assert not RECEIPTS.matches_text(receipt, "my text ")

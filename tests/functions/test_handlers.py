@@ -19,6 +19,8 @@ from feedback.record import Feedback
 from feedback.stores import PredictionKey
 from functions.feedback import FeedbackRequest, FeedbackResponse, erase, feedback
 from functions.predict import PredictRequest, PredictResponse, predict
+from functions.shared.problems import TOO_MANY_REPORTS, Problem
+from functions.shared.report_limit import PER_CALLER, ReportLimit
 from sentiment.manifest import Thresholds
 from sentiment.model import Scores
 from tests.support.paths import ROOT
@@ -60,6 +62,7 @@ def service() -> Any:
     return SimpleNamespace(
         model=FakeModel(0.9),
         receipts=Receipts(["k" * 32], timedelta(days=30)),
+        report_limit=ReportLimit(has_function_keys=True, has_sign_in=False),
         store=FakeStore(),
         export=None,
         feedback_threads=ThreadPoolExecutor(1),
@@ -76,7 +79,7 @@ def test_predict_answers_each_text_with_a_signed_receipt(service: Any) -> None:
     first, second = response.payload.predictions
     assert (first.label, first.probability, first.decision, first.warnings) == ("positive", 0.9, "publish", [])
     assert service.receipts.read(first.prediction_id).model == "fake@1"
-    service.receipts.verify_text(service.receipts.read(second.prediction_id), "another")
+    assert service.receipts.matches_text(service.receipts.read(second.prediction_id), "another")
 
 
 def test_predict_never_publishes_mostly_unknown_words(service: Any) -> None:
@@ -102,10 +105,34 @@ def test_feedback_stores_the_text_only_with_consent(service: Any, share: bool) -
     assert row.text == (TEXT if share else None)
 
 
-def test_feedback_rejects_another_text_than_the_predicted(service: Any) -> None:
+@pytest.mark.parametrize("share", [True, False])
+def test_feedback_answers_any_text_like_the_predicted_one_and_stores_no_other(service: Any, share: bool) -> None:
+    bodies = [FeedbackRequest(receipt(service), True, text=text, share_text=share) for text in (TEXT, "a guess")]
+    assert asyncio.run(feedback(service, REQUEST, bodies[0])) == asyncio.run(feedback(service, REQUEST, bodies[1]))
+    right, wrong = service.store.rows.values()
+    assert (right.text, right.text_matches) == ((TEXT, True) if share else (None, None))
+    assert (wrong.text, wrong.text_matches) == (None, False if share else None)
+
+
+def test_feedback_of_one_text_has_one_hash_in_its_rows(service: Any) -> None:
+    for _ in range(2):
+        asyncio.run(feedback(service, REQUEST, FeedbackRequest(receipt(service), False)))
+    first, second = service.store.rows.values()
+    assert first.digest != second.digest and first.text_hash == second.text_hash
+    assert TEXT not in str(first)
+
+
+def test_reports_of_a_caller_are_limited_with_replays_but_without_invalid_ones(service: Any) -> None:
+    body = FeedbackRequest(receipt(service), correct=False)
+    service.report_limit = ReportLimit(has_function_keys=True, has_sign_in=False, now=lambda: 0.0)
+    request = func.HttpRequest("POST", "/", headers={"x-functions-key": "a key"}, body=b"")
     with pytest.raises(InvalidReceipt):
-        asyncio.run(feedback(service, REQUEST, FeedbackRequest(receipt(service), True, text="another")))
-    assert not service.store.rows
+        asyncio.run(feedback(service, request, FeedbackRequest("no receipt", correct=False)))
+    for _ in range(PER_CALLER.burst):
+        asyncio.run(feedback(service, request, body))
+    with pytest.raises(Problem) as refused:
+        asyncio.run(feedback(service, request, body))
+    assert refused.value.problem_type is TOO_MANY_REPORTS
 
 
 def test_feedback_rejects_an_expired_receipt_that_erase_accepts(service: Any) -> None:

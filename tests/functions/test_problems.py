@@ -16,7 +16,8 @@ from feedback import errors
 from feedback.receipt import Receipts
 from functions.shared import problems
 from functions.shared.api import Api
-from functions.shared.problems import BODY_PROBLEMS, PROBLEMS, ProblemType
+from functions.shared.problems import BODY_PROBLEMS, PROBLEMS, Problem, ProblemType
+from functions.shared.report_limit import ReportLimit
 from functions.shared.service import Service
 from functions.triggers import register_triggers
 from sentiment.errors import ModelError
@@ -35,6 +36,7 @@ FAKES: dict[str, Any] = {
     "build": None,
     "receipts": RECEIPTS,
     "receipt_age": timedelta(days=30),
+    "report_limit": ReportLimit(has_function_keys=True, has_sign_in=False),
     "store": None,
     "retention": timedelta(days=90),
     "export": None,
@@ -113,6 +115,18 @@ CASES = [
         {"receipts": Receipts(["k" * 32], timedelta(seconds=-1))},
     ),
     Case("feedback", problems.INVALID_RECEIPT, {"body": b'{"prediction_id": "none", "correct": true}'}),
+    Case(
+        "feedback",
+        problems.RECEIPT_FROM_FUTURE,
+        {"body": FEEDBACK},
+        {"receipts": raising(errors.ReceiptFromFuture("dated in the future"), "read_recent")},
+    ),
+    Case(
+        "feedback",
+        problems.TOO_MANY_REPORTS,
+        {"body": FEEDBACK},
+        {"report_limit": raising(Problem(problems.TOO_MANY_REPORTS, "slower", headers={"Retry-After": "7"}), "take")},
+    ),
     Case("feedback", problems.STORE_UNAVAILABLE, {"body": FEEDBACK}, {"store": raising(DOWN, "add")}),
     Case("erase", problems.INVALID_RECEIPT, {"prediction_id": "none"}),
     Case("erase", problems.STORE_UNAVAILABLE, {"prediction_id": RECEIPT}, {"store": raising(DOWN, "erase")}),

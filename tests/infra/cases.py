@@ -90,7 +90,12 @@ BURSTS: list[Case] = [
     (
         "on three instances",
         True,
-        [bad_prediction("a", 0, "one"), bad_prediction("b", 1, "two"), bad_prediction("c", 2, "three")],
+        [
+            bad_prediction("a", 0, "one"),
+            bad_prediction("b", 1, "two"),
+            bad_prediction("c", 2, "three"),
+            bad_prediction("a", 3, "two"),
+        ],
     ),
     (
         "one prediction on three instances",
@@ -105,6 +110,53 @@ BURSTS: list[Case] = [
             bad_prediction("b", model="lite@2"),
             bad_prediction("c", model="champion@1"),
         ],
+    ),
+    ("three predictions of one text", False, [bad_prediction(receipt, 0, text="t") for receipt in "abc"]),
+    (
+        "three predictions of two texts",
+        False,
+        [bad_prediction("a", 0, text="t"), bad_prediction("b", 1, text="t"), bad_prediction("c", 2, text="u")],
+    ),
+    ("three texts", True, [bad_prediction(text, 0, text=text.upper()) for text in "abc"]),
+    (
+        "three texts, predicted twice each",
+        True,
+        [bad_prediction(f"{text}{n}", 60 * n, text=text) for text in "tuv" for n in (1, 2)],
+    ),
+    (
+        "a text counts at its first report",
+        False,
+        [
+            bad_prediction("a", 0, text="t"),
+            bad_prediction("b", 301, text="u"),
+            bad_prediction("c", 302, text="v"),
+            bad_prediction("d", 303, text="t"),
+        ],
+    ),
+    (
+        "one text on three instances",
+        False,
+        [bad_prediction(receipt, 0, receipt, text="t") for receipt in ("one", "two", "three")],
+    ),
+    (
+        "one text by three models",
+        False,
+        [bad_prediction(receipt, model=f"lite@{receipt}", text="t") for receipt in (1, 2, 3)],
+    ),
+    (
+        "one prediction, reported before and after its text had a hash",
+        False,
+        [
+            bad_prediction("a", 0),
+            bad_prediction("a", 1, text="t"),
+            bad_prediction("b", 2, text="t"),
+            bad_prediction("c", 3, text="u"),
+        ],
+    ),
+    (
+        "a text with a hash and two reports without",
+        True,
+        [bad_prediction("a", 0, text="t"), bad_prediction("b", 1), bad_prediction("c", 2)],
     ),
     (
         "reported and then erased",
@@ -321,8 +373,14 @@ MUTANTS = {
         ('== "bad_prediction"', 'has "bad_prediction"'),
         ('== "bad_prediction"', 'startswith_cs "bad_prediction"'),
         ('== "bad_prediction"', '== "good_prediction"'),
-        ("At = min(", "At = max("),
-        ("Receipt = tostring(Properties.receipt)", "TimeGenerated"),
+        ("At = min(TimeGenerated", "At = max(TimeGenerated"),
+        ("At = min(At)", "At = max(At)"),
+        ("Text = iff(isempty(Hash), Receipt, Hash)", "Text = Receipt"),
+        ("Text = iff(isempty(Hash), Receipt, Hash)", "Text = Hash"),
+        ("arg_max(Length", "arg_min(Length"),
+        ("sum(Receipts)", "count()"),
+        ("Texts = count()", "Texts = sum(Receipts)"),
+        ("Receipt = tostring(Properties.receipt)", "Receipt = tostring(TimeGenerated)"),
         ("Receipt = tostring(Properties.receipt)", "Receipt = tostring(Properties.receipt), AppRoleInstance"),
         ("Receipt = tostring(Properties.receipt)", "Receipt = tostring(Properties.receipt), OperationId"),
         ("Receipt = tostring(Properties.receipt)", "Receipt = tostring(Properties.model)"),
@@ -330,7 +388,7 @@ MUTANTS = {
         ("array_sort_asc", "array_sort_desc"),
         ("make_list(At)", "make_set(At)"),
         ("max(At)", "min(At)"),
-        ("max(At), Reports = count()", "max(At), Reports = countif(At > datetime(2026-11-22 09:00))"),
+        ("Texts = count()", "Texts = countif(At > datetime(2026-11-22 09:00))"),
         ("(Times, 2, -1)", "(Times, 1, -1)"),
         ("(Times, 2, -1)", "(Times, 3, -1)"),
         ("(Times, 2, -1)", "(Times, 2, -2)"),
@@ -478,9 +536,12 @@ def _flat(lots: SearchStrategy[list[list[Record]]]) -> SearchStrategy[list[Recor
 
 RANDOM_REPORTS = st.lists(
     st.builds(
-        lambda message, receipt, seconds: bad_prediction(receipt, seconds) | {"Message": message},
+        lambda message, receipt, has_hash, seconds: (
+            bad_prediction(receipt, seconds, text=f"text {receipt % 4}" if has_hash else None) | {"Message": message}
+        ),
         st.sampled_from(["bad_prediction"] * 5 + ["good_prediction", "bad_predictions"]),
         st.integers(0, 6),
+        st.booleans(),
         st.sampled_from([0, 1, 150, 299, 300, 300 + TICK, 301, 600, 899]) | st.integers(0, 899),
     ),
     max_size=12,

@@ -29,8 +29,14 @@ def trace(message: str, seconds: float, instance: str = "one", **properties: obj
     return {"TimeGenerated": at(seconds), "Message": message, "Properties": strings} | origin
 
 
-def bad_prediction(receipt: object, seconds: float = 0, instance: str = "one", model: str = MODEL) -> Record:
-    return trace("bad_prediction", seconds, instance, receipt=receipt, model=model, label="positive", probability=0.9)
+def bad_prediction(
+    receipt: object, seconds: float = 0, instance: str = "one", model: str = MODEL, text: object = None
+) -> Record:
+    """Return a report. `text` is the text's hash; None: the report is from before it had one."""
+    properties = {"receipt": receipt, "model": model, "label": "positive", "probability": 0.9}
+    if text is not None:
+        properties["text_hash"] = text
+    return trace("bad_prediction", seconds, instance, **properties)
 
 
 def good_prediction(receipt: object, seconds: float = 0, model: str = MODEL) -> Record:
@@ -56,15 +62,21 @@ def prediction(model: str = "champion", version: str = "1", **properties: object
 
 
 def bad_prediction_burst(records: Iterable[Record]) -> Rows:
-    reports: dict[str, list[datetime]] = defaultdict(list)
-    for record in records:
-        if record["Message"] == "bad_prediction":
-            reports[record["Properties"]["receipt"]].append(record["TimeGenerated"])
-    firsts = [min(times) for times in reports.values()]
+    reports = [record for record in records if record["Message"] == "bad_prediction"]
+    seen = [(record["TimeGenerated"], record["Properties"]) for record in reports]
+    receipts = {properties["receipt"] for _, properties in seen}
+    hashes = {properties["receipt"]: properties["text_hash"] for _, properties in seen if "text_hash" in properties}
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for time, properties in seen:
+        receipt = properties["receipt"]
+        times[hashes.get(receipt, receipt)].append(time)
+    firsts = [min(of_text) for of_text in times.values()]
     began = [
         first for first in firsts if sum(timedelta() <= other - first <= timedelta(minutes=5) for other in firsts) >= 3
     ]
-    return [{"Began": min(began), "Latest": max(firsts), "Reports": len(firsts)}] if began else []
+    if not began:
+        return []
+    return [{"Began": min(began), "Latest": max(firsts), "Texts": len(firsts), "Reports": len(receipts)}]
 
 
 def error_rate(records: Iterable[Record]) -> Rows:

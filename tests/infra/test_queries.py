@@ -30,7 +30,12 @@ from tests.infra.oracle import ORACLES, Record, Rows, bad_prediction
 QUERIES = {path.stem: path.read_text() for path in sorted(lint_queries.QUERIES.glob("*.kql"))}
 
 COLUMNS = {
-    "bad_prediction_burst": {"Latest": "datetime", "Reports": "long", "Began": "datetime"},
+    "bad_prediction_burst": {
+        "Latest": "datetime",
+        "Texts": "long",
+        "Reports": "long",
+        "Began": "datetime",
+    },
     "error_rate": {"Name": "string", "Requests": "long", "Failed": "long"},
     "latency": {"Requests": "long", "Slow": "long", "P95": "real"},
     "probability_drift": {"Model": "string", "Version": "string", "Predictions": "long", "Distance": "real"},
