@@ -103,15 +103,9 @@ def _load_app(app_dir: Path, settings: LocalSettings, monitoring: "LocalMonitori
 def _run(
     app: "Starlette", listener: socket.socket, on_started: Callable[[], None], on_stopping: Callable[[], None]
 ) -> None:
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_SECONDS,
-    )
+    from devhost.host.http_server import server_config  # imported lazily for the same reason
+
+    config = server_config(app, timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_SECONDS)
     _Server(config, on_started, on_stopping).run(sockets=[listener])
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from devhost.host.functions_host import FunctionsHost, create_app, with_cors
+from devhost.host.functions_host import FunctionsHost, create_app, wrap
 from devhost.host.invoker import Observer
 from devhost.host.keys import Keys
 from devhost.host.runtime import Runtime
@@ -41,7 +41,7 @@ def build_app(
     observer: Observer | None = None,
 ) -> Starlette:
     """Return a host for an indexed app."""
-    return with_cors(FunctionsHost(runtime, limits, keys, observer=observer), cors)
+    return wrap(FunctionsHost(runtime, limits, keys, observer=observer), cors)
 
 
 def is_problem(response: httpx.Response, status: int, title: str) -> bool:

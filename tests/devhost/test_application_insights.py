@@ -93,7 +93,7 @@ def workspace() -> Workspace:
 @pytest.fixture
 def track(workspace: Workspace, make_ask: MakeAsk) -> Ask:
     """Return a function that sends a body to an endpoint, at noon."""
-    ask = make_ask(Starlette(routes=IngestionEndpoint(workspace.add, lambda: NOON).routes))
+    ask = make_ask(IngestionEndpoint(workspace.add, lambda: NOON).app)
 
     def send(body: bytes | object, path: str = "/v2.1/track", **headers: str) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
