@@ -134,7 +134,7 @@ def _welcome(address: str, runtime: "Runtime", monitoring: "LocalMonitoring | No
             f"  {', '.join(sorted(route.methods)) or 'any method':<12} /{route.template.text}"
             for route in runtime.routes.routes
         ),
-        *(f"  {'timer':<12} {name}: POST /admin/functions/{name}" for name in timers),
+        *(f"  {'timer':<12} {name}: POST /admin/functions/{name}, with the DEVHOST_MASTER_KEY" for name in timers),
     ]
     if monitoring:
         lines += [

@@ -201,7 +201,7 @@ def server_config(app: Starlette, limits: ServerLimits = LimitedHttpProtocol.lim
     """Return the configuration of a uvicorn server with these limits."""
     protocol = type("LimitedHttpProtocol", (LimitedHttpProtocol,), {"limits": limits})
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]  # uvicorn types an app's messages, Starlette does not
+        app,
         http=protocol,
         ws="none",
         log_config=None,
