@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -31,14 +32,14 @@ class BodyRefused(Exception):
 
 
 class BodyReader:
-    """Read bodies. Those that are held at one time have two of the largest bodies' bytes together, and no more.
+    """Read bodies. Those that are held at one time have no more bytes together than the largest one may have.
 
     The first _SMALL_BODY_BYTES of each are not counted, so that nobody who holds large bodies keeps small ones out.
     """
 
     def __init__(self, limits: BodyLimits) -> None:
         self._limits = limits
-        self._free_bytes = 2 * limits.max_bytes
+        self._free_bytes = limits.max_bytes
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
@@ -53,7 +54,7 @@ class BodyReader:
             raise BodyRefused(503)
         held = 0
         try:
-            chunks: list[bytes] = []
+            body = BytesIO()
             async for chunk in self._chunks(request):
                 before, held = held, held + len(chunk)
                 self._free_bytes -= self._counted(held) - self._counted(before)
@@ -61,10 +62,8 @@ class BodyReader:
                     raise BodyRefused(413)
                 if self._free_bytes < 0:
                     raise BodyRefused(503)
-                chunks.append(chunk)
-            body = b"".join(chunks)
-            del chunks  # the caller holds the body for long
-            yield body
+                body.write(chunk)
+            yield body.getvalue()  # not a copy: BytesIO shares its memory until it is written to again
         finally:
             self._free_bytes += self._counted(held)
 
