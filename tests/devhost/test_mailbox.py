@@ -172,17 +172,29 @@ def test_broken_mail_does_not_hide_others(smtp: smtplib.SMTP, ask: Ask, content:
     assert ask("GET", "/mailbox/1").status_code == 200
 
 
+def receive(mailbox: Mailbox, contents: list[bytes]) -> None:
+    async def handle_all() -> None:
+        for content in contents:
+            envelope = SimpleNamespace(content=content, rcpt_tos=["ops@example.org"])
+            assert (await mailbox.handle_DATA(None, None, envelope)).startswith("250")  # type: ignore[arg-type]
+
+    asyncio.run(handle_all())
+
+
 def test_keeps_only_the_last_200_mails() -> None:
     mailbox = Mailbox(lambda: datetime(2026, 1, 1, tzinfo=UTC))
-
-    async def receive() -> None:
-        for number in range(205):
-            envelope = SimpleNamespace(content=f"Subject: {number}\r\n\r\n".encode(), rcpt_tos=["ops@example.org"])
-            assert (await mailbox.handle_DATA(None, None, envelope)).startswith("250")
-
-    asyncio.run(receive())
+    receive(mailbox, [f"Subject: {number}\r\n\r\n".encode() for number in range(205)])
     assert [mail.subject for mail in mailbox.mails] == [str(number) for number in range(5, 205)]
     assert mailbox.mails[-1].number == 205
+
+
+def test_keeps_only_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devhost.monitoring.mailbox.MAX_MAILBOX_BYTES", 100)
+    mailbox = Mailbox(lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    receive(mailbox, [b"Subject: %d\r\n\r\n" % number + b"x" * size for number, size in enumerate((10, 30, 30, 10))])
+    assert [mail.subject for mail in mailbox.mails] == ["2", "3"]
+    receive(mailbox, [b"\r\n" + b"x" * 90])
+    assert [mail.number for mail in mailbox.mails] == [5]
 
 
 def test_rejects_mail_over_the_size_limit(smtp: smtplib.SMTP, mailbox: Mailbox) -> None:
