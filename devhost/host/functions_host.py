@@ -50,12 +50,12 @@ def create_app(
     body_limits, allowed_hosts = _body_limits(), _allowed_hosts()
     runtime = load_app(app_dir)
     host = FunctionsHost(runtime, host_json, Keys.from_environment(), body_limits, observer)
-    app = wrap(host, cors, routes, allowed_hosts)
+    app = asgi_app(host, cors, routes, allowed_hosts)
     app.state.runtime = runtime
     return app
 
 
-def wrap(
+def asgi_app(
     host: "FunctionsHost", cors: Cors, routes: Sequence[Route] = (), allowed_hosts: Sequence[str] = ()
 ) -> Starlette:
     """Return an app that serves `routes` and, after them, `host`, to requests that name this machine.

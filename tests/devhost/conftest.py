@@ -13,7 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from devhost.host.functions_host import FunctionsHost, create_app, wrap
+from devhost.host.functions_host import FunctionsHost, asgi_app, create_app
 from devhost.host.invoker import Observer
 from devhost.host.keys import Keys
 from devhost.host.request_bodies import BodyLimits
@@ -45,7 +45,7 @@ def build_app(
     routes: Sequence[Route] = (),
 ) -> Starlette:
     """Return a host for an indexed app."""
-    return wrap(FunctionsHost(runtime, limits, keys, bodies, observer), cors, routes)
+    return asgi_app(FunctionsHost(runtime, limits, keys, bodies, observer), cors, routes)
 
 
 def is_problem(response: httpx.Response, status: int, title: str) -> bool:
