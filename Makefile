@@ -23,7 +23,7 @@ serve: .venv/dev  # run everything on this machine: http://127.0.0.1:7071 (PORT=
 	exec $(PYTHON) -m devhost
 
 azurite: .venv/dev  # start an emulator of Azure Storage for `func start`; `make serve` brings its own
-	exec $$($(PYTHON) -c "from tools.node import node; print(node())") --no-deprecation \
+	umask 077 && exec $$($(PYTHON) -c "from tools.node import node; print(node())") --no-deprecation \
 		tools/node_modules/azurite/dist/src/azurite.js --location .local/func --skipApiVersionCheck --disableTelemetry
 
 drill: .venv/dev  # raise two alerts: three predictions are reported wrong; the app is killed

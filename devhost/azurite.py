@@ -4,17 +4,15 @@ with Azurite(folder) as azurite:
     TableServiceClient.from_connection_string(azurite.connection_string)
 """
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from devhost.azurite_files import check_and_copy, make_private
 from devhost.errors import HostError
 from tools.node import ToolMissing, node, package
 
@@ -59,20 +57,25 @@ class Azurite:
         return process.pid if process is not None and process.poll() is None else None
 
     def start(self) -> None:
-        """Start the service and return once it listens. Do nothing if it already runs. Raises HostError if it fails."""
+        """Start the service and return once it listens. Do nothing if it already runs.
+
+        Raises HostError if it fails, or if the data in `folder` are damaged.
+        """
         if self.pid is not None:
             return
         try:
             program, _ = node(), package("azurite")
         except ToolMissing as error:
             raise HostError(str(error)) from error
-        folder = [] if self._in_memory else [str(self.folder.absolute())]
+        self.kill()  # closes the pipes of a process that has crashed
+        folder = [] if self._in_memory else [str(self._prepare_folder())]
         self._process = subprocess.Popen(
             # Azurite's dependencies call APIs that newer versions of Node warn about.
             [program, "--no-deprecation", str(_SCRIPT), str(self.port), *folder],
             stdin=subprocess.PIPE,  # nothing is written to it; it closes when this process ends, and then Azurite exits
             stdout=subprocess.PIPE,
             text=True,
+            umask=0o077,  # the store has comments and shared texts
             start_new_session=True,  # Ctrl-C must not stop it before the app has ended
         )
         try:
@@ -86,14 +89,32 @@ class Azurite:
         process, self._process = self._process, None
         if process is None:
             return
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it has already ended
+        if process.poll() is None:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has ended just now
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+
+    def wait_for_crash(self) -> bool:
+        """Wait until the process ends. Return whether it was not `kill` that ended it."""
+        process = self._process
+        if process is None:
+            return False
+        process.wait()
+        return self._process is process
+
+    def _prepare_folder(self) -> Path:
+        folder = self.folder.absolute()
+        try:
+            make_private(folder)
+            check_and_copy(folder)
+        except OSError as error:
+            raise HostError(f"Azurite did not start: {error}") from error
+        return folder
 
     def __enter__(self) -> Self:
         self.start()
@@ -101,18 +122,6 @@ class Azurite:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-
-
-@contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process, because two services would overwrite each other's data. Raises HostError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise HostError(f"another `make serve` is running in this folder: it uses {folder}") from error
-        yield
 
 
 def _wait_until_listening(process: subprocess.Popen[str], port: int) -> int:

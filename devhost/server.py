@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import uvicorn
 from msgspec import Struct
 
-from devhost.azurite import ACCOUNT, DEVELOPMENT_PORT, Azurite, lock_folder
+from devhost.azurite import ACCOUNT, DEVELOPMENT_PORT, Azurite
+from devhost.azurite_files import lock_folder
+from devhost.azurite_restarts import keep_running
 from devhost.errors import HostError
 from devhost.host.settings_files import LocalSettings
 from devhost.ports import MAX_PORT, free_port, listen
@@ -48,11 +50,11 @@ def serve(options: Options) -> None:
     with ExitStack() as stack:
         listener = stack.enter_context(listen(port))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        tables_started = _start_azurite(stack, options.app_dir) if use_azurite else None
+        azurite = _start_azurite(stack, options.app_dir) if use_azurite else None
         monitoring = _create_monitoring() if options.monitoring else None
         app = _load_app(options.app_dir, settings, monitoring)
-        if tables_started:
-            tables_started.result()
+        if azurite:
+            stack.enter_context(keep_running(azurite.result()))
 
         def on_started() -> None:
             print(_welcome(address, app.state.runtime, monitoring), flush=True)
@@ -68,7 +70,7 @@ def _uses_emulator(settings: LocalSettings) -> bool:
     return _TABLES_SETTING not in os.environ and ACCOUNT in settings.values.get(_TABLES_SETTING, "")
 
 
-def _start_azurite(stack: ExitStack, app_dir: Path) -> Future[None]:
+def _start_azurite(stack: ExitStack, app_dir: Path) -> Future[Azurite]:
     """Start Azurite in another thread, because Node takes as long to start as Python takes to import the app.
 
     `stack` kills it.
@@ -78,7 +80,7 @@ def _start_azurite(stack: ExitStack, app_dir: Path) -> Future[None]:
     azurite = Azurite(folder, free_port(DEVELOPMENT_PORT))
     os.environ[_TABLES_SETTING] = azurite.connection_string
     stack.callback(azurite.kill)
-    return stack.enter_context(ThreadPoolExecutor(1)).submit(azurite.start)
+    return stack.enter_context(ThreadPoolExecutor(1)).submit(azurite.__enter__)
 
 
 def _create_monitoring() -> "LocalMonitoring":
@@ -103,15 +105,9 @@ def _load_app(app_dir: Path, settings: LocalSettings, monitoring: "LocalMonitori
 def _run(
     app: "Starlette", listener: socket.socket, on_started: Callable[[], None], on_stopping: Callable[[], None]
 ) -> None:
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_SECONDS,
-    )
+    from devhost.host.http_server import server_config  # imported lazily for the same reason
+
+    config = server_config(app, timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_SECONDS)
     _Server(config, on_started, on_stopping).run(sockets=[listener])
 
 
@@ -140,7 +136,7 @@ def _welcome(address: str, runtime: "Runtime", monitoring: "LocalMonitoring | No
             f"  {', '.join(sorted(route.methods)) or 'any method':<12} /{route.template.text}"
             for route in runtime.routes.routes
         ),
-        *(f"  {'timer':<12} {name}: POST /admin/functions/{name}" for name in timers),
+        *(f"  {'timer':<12} {name}: POST /admin/functions/{name}, with the DEVHOST_MASTER_KEY" for name in timers),
     ]
     if monitoring:
         lines += [

@@ -1,10 +1,11 @@
 // Azurite's table service for devhost/azurite.py:  node table_service.cjs PORT [FOLDER]
 //
-// This starts Azurite's server class, because its command line does three things that tests and `make serve` cannot use:
+// This starts Azurite's server class, because its command line does four things that tests and `make serve` cannot use:
 //   - it saves its data every five seconds. Here no write is acknowledged before it is on disk, so that a killed
 //     service loses none. (Each save writes the whole database, which is fine for a few thousand rows.)
 //   - with port 0 it does not print the port. Here the first line on stdout is {"port": …} or {"error": …}.
 //   - it outlives a killed parent. Here it exits when its stdin closes.
+//   - it answers web pages, and everybody knows its key. Here it answers programs on this machine.
 // Without FOLDER the data stay in memory.
 "use strict";
 
@@ -20,6 +21,17 @@ function build(port, folder) {
   const configuration = new Configuration("127.0.0.1", port, undefined, join(folder ?? "", "tables.json"), false, false);
   configuration.isMemoryPersistence = !folder;
   return new Server(configuration);
+}
+
+// Refuses what only a browser sends: an Origin, or the name of another machine, which a page can give this address.
+function refuseWebPages(server) {
+  const [handle] = server.httpServer.listeners("request");
+  server.httpServer.removeAllListeners("request");
+  server.httpServer.on("request", (request, response) => {
+    const { host, origin } = request.headers;
+    if (origin === undefined && /^(127\.0\.0\.1|localhost)(:\d+)?$/.test(host)) handle(request, response);
+    else response.writeHead(403, { connection: "close" }).end();
+  });
 }
 
 // Delays the whole response to a write, with its headers, until the database is saved.
@@ -46,6 +58,7 @@ function saveBeforeAnswering(server) {
 async function main(port, folder) {
   const server = build(Number(port), folder);
   if (folder) saveBeforeAnswering(server);
+  refuseWebPages(server);
   await server.start();
   return server.httpServer.address().port;
 }

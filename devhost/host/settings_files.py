@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,24 @@ from devhost.ports import MAX_PORT
 DEVELOPMENT_PORT = 7071  # the default of Core Tools
 
 
+# .NET's TimeSpan: [days.]hours:minutes[:seconds[.fraction]]
+_TIME_SPAN = re.compile(r"(?:(\d{1,5})\.)?([01]?\d|2[0-3]):([0-5]?\d)(?::([0-5]?\d(?:\.\d{1,7})?))?")
+
+
 class HostJson(Struct, frozen=True, kw_only=True):
-    """The HTTP settings of host.json."""
+    """The settings of host.json that decide how requests and functions run."""
 
     route_prefix: str = "api"
     max_concurrent_requests: int = 100  # running at the same time; -1: no limit
     max_outstanding_requests: int = 200  # running or waiting; -1: no limit
+    function_timeout_seconds: float | None = 1800.0  # None: no limit
 
     @classmethod
     def read(cls, app_dir: Path) -> "HostJson":
         """Read host.json. Raises HostError if it is missing or invalid."""
         path = app_dir / "host.json"
-        extensions = _require_object(path, "extensions", _read_object(path).get("extensions", {}))
+        content = _read_object(path)
+        extensions = _require_object(path, "extensions", content.get("extensions", {}))
         http = _require_object(path, "extensions.http", extensions.get("http", {}))
         default = cls()
         prefix = http.get("routePrefix", default.route_prefix)
@@ -36,6 +44,9 @@ class HostJson(Struct, frozen=True, kw_only=True):
             route_prefix=prefix.strip("/"),
             max_concurrent_requests=_limit(http, "maxConcurrentRequests", default.max_concurrent_requests),
             max_outstanding_requests=_limit(http, "maxOutstandingRequests", default.max_outstanding_requests),
+            function_timeout_seconds=_function_timeout(
+                content.get("functionTimeout"), default.function_timeout_seconds
+            ),
         )
 
 
@@ -44,6 +55,28 @@ def _limit(http: dict[str, Any], name: str, default: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value == 0 or value < -1:
         raise HostError(f"host.json: extensions.http.{name} must be a positive number, or -1 for no limit")
     return value
+
+
+def _function_timeout(value: Any, default: float | None) -> float | None:
+    """Return functionTimeout in seconds; None if it is -1. The rules are the host's, in ScriptJobHostOptionsSetup.
+
+    Two readings of .NET are refused because nobody means them: it takes 24:00:00 for 24 days, and 60 for 60 days.
+    """
+    text = "" if value is None else str(value).strip()
+    if not text:
+        return default
+    if text == "-1":
+        return None
+    parts = _TIME_SPAN.fullmatch(text) if isinstance(value, str) else None
+    if parts is None:
+        raise HostError(
+            f'host.json: functionTimeout must be a time such as "00:05:00", or "-1" for none, not {value!r}'
+        )
+    days, hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+    timeout = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+    if timeout < 1:
+        raise HostError(f"host.json: functionTimeout must be a second or more, not {value!r}")
+    return timeout
 
 
 class Cors(Struct, frozen=True):

@@ -1,6 +1,5 @@
 """Application Insights on one machine: the ingestion endpoint, and the requests that the platform itself records."""
 
-import gzip
 import logging
 import uuid
 import zlib
@@ -9,11 +8,16 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from devhost.host.invoker import Invocation
+from devhost.host.local_requests import HostCheck, is_cross_site
+from devhost.host.problems import EXCEPTION_HANDLERS, problem
+from devhost.host.request_bodies import BodyLimits, BodyReader, BodyRefused
 
 from .log_analytics import Row
 from .telemetry_items import INSTRUMENTATION_KEY, parse_item, split_body
@@ -23,6 +27,9 @@ log = logging.getLogger(__name__)
 type Sink = Callable[[str, Row, datetime], None]  # table, row, ingestion time: Workspace.add
 type Clock = Callable[[], datetime]  # the current time in UTC
 
+# The exporter sends 512 items at a time, of about a kilobyte each.
+_MAX_BODY_BYTES = 4_194_304  # as it is sent, and again when it is decompressed
+_MAX_ITEMS = 64_000  # a batch, https://learn.microsoft.com/azure/azure-monitor/service-limits#application-insights
 _INSTANCE = uuid.uuid4().hex  # identifies this process in AppRoleInstance
 
 
@@ -32,19 +39,36 @@ class IngestionEndpoint:
     def __init__(self, sink: Sink, clock: Clock) -> None:
         self._sink = sink
         self._clock = clock
+        self._bodies = BodyReader(BodyLimits(max_bytes=_MAX_BODY_BYTES))
 
     @property
-    def routes(self) -> list[Route]:
+    def app(self) -> Starlette:
+        """The endpoint as an ASGI app. Pages of other sites get 403."""
         # An IngestionEndpoint ends with a slash, and the exporter appends a path that begins with one.
         paths = ("/v2.1/track", "//v2.1/track", "/v2/track", "//v2/track")
-        return [Route(path, self._track, methods=["POST"]) for path in paths]
+        return Starlette(
+            routes=[Route(path, self._track, methods=["POST"]) for path in paths],
+            middleware=[Middleware(HostCheck)],
+            exception_handlers=EXCEPTION_HANDLERS,
+        )
 
     async def _track(self, request: Request) -> Response:
-        body = await request.body()
+        if is_cross_site(request):
+            return problem(403)
         try:
-            items = split_body(gzip.decompress(body) if request.headers.get("content-encoding") == "gzip" else body)
-        except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:
+            async with self._bodies.read(request) as body:
+                return self._accept(_decompress(body) if request.headers.get("content-encoding") == "gzip" else body)
+        except BodyRefused as error:
+            return problem(error.status, {"connection": "close"})
+        except ClientDisconnect:
+            return Response()  # nobody receives it
+        except (zlib.error, msgspec.DecodeError) as error:
             return _respond(0, [{"index": 0, "statusCode": 400, "message": f"The body cannot be read: {error}"}])
+
+    def _accept(self, body: bytes) -> Response:
+        """Pass the items in a body on. Raises DecodeError if it is a broken array, BodyRefused if it has too many."""
+        if body.count(b"\n") > _MAX_ITEMS or len(items := split_body(body)) > _MAX_ITEMS:
+            raise BodyRefused(413)
         now = self._clock()
         errors = []
         for index, item in enumerate(items):
@@ -55,6 +79,17 @@ class IngestionEndpoint:
                 log.warning("telemetry rejected: %s", error)
                 errors.append({"index": index, "statusCode": 400, "message": str(error)})
         return _respond(len(items), errors)
+
+
+def _decompress(body: bytes) -> bytes:
+    """Return the content of a gzip body. Raises zlib.error if it is damaged, BodyRefused(413) if it is too large."""
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS + 16)  # gzip
+    content = decompressor.decompress(body, _MAX_BODY_BYTES + 1)
+    if len(content) > _MAX_BODY_BYTES:
+        raise BodyRefused(413)
+    if not decompressor.eof or decompressor.unused_data:
+        raise zlib.error("it is not one complete gzip stream")
+    return content
 
 
 def _respond(received: int, errors: list[dict[str, Any]]) -> Response:

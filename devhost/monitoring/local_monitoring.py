@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 
 import msgspec
 import uvicorn
-from starlette.applications import Starlette
 from starlette.routing import Route
 
 from devhost.errors import HostError
+from devhost.host.http_server import server_config
 from devhost.host.invoker import Invocation
 from devhost.host.settings_files import development_key
 
@@ -57,10 +57,8 @@ class LocalMonitoring:
         self._ingestion_socket, self._smtp_socket = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         self._threads: list[threading.Thread] = []
         self._alerting_stopped = threading.Event()
-        app = Starlette(routes=IngestionEndpoint(self._sink, _now).routes)
-        self._ingestion_server = uvicorn.Server(
-            uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
-        )
+        app = IngestionEndpoint(self._sink, _now).app
+        self._ingestion_server = uvicorn.Server(server_config(app, lifespan="off"))
 
     @property
     def smtp(self) -> tuple[str, int]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
 
 MAX_MAILS = 200  # the oldest are dropped first
+MAX_MAILBOX_BYTES = 50_000_000  # of all mails together, as they arrived
 MAX_MAIL_BYTES = 10_000_000  # as in Azure Communication Services
 
 
@@ -23,6 +24,7 @@ class Mail(Struct, frozen=True, kw_only=True):
     received: datetime  # UTC
     recipients: tuple[str, ...]  # of the SMTP envelope, which can differ from the To header
     message: EmailMessage
+    size: int  # bytes, as it arrived
 
     @property
     def subject(self) -> str:
@@ -64,12 +66,13 @@ class Mail(Struct, frozen=True, kw_only=True):
 
 
 class Mailbox:
-    """A handler for aiosmtpd that accepts every e-mail and keeps the last MAX_MAILS."""
+    """A handler for aiosmtpd that accepts every e-mail and keeps the last ones: MAX_MAILS, MAX_MAILBOX_BYTES."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._mails: deque[Mail] = deque(maxlen=MAX_MAILS)
+        self._mails: deque[Mail] = deque()
         self._count = 0
+        self._bytes = 0
 
     @property
     def mails(self) -> tuple[Mail, ...]:
@@ -86,8 +89,12 @@ class Mailbox:
                 received=self._clock(),
                 recipients=tuple(envelope.rcpt_tos),
                 message=message_from_bytes(content, policy=policy.default),
+                size=len(content),
             )
         )
+        self._bytes += len(content)
+        while len(self._mails) > MAX_MAILS or self._bytes > MAX_MAILBOX_BYTES:
+            self._bytes -= self._mails.popleft().size
         return "250 OK"
 
 

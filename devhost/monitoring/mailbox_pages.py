@@ -1,18 +1,25 @@
 """Web pages at /mailbox that show the received e-mails, also as JSON."""
 
 import html
-from collections.abc import Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterator
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from devhost.host.local_requests import is_cross_site
+from devhost.host.problems import problem
+
 from .mailbox import Mail, Mailbox
+
+type _Page = Callable[[Request], Awaitable[Response]]
 
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _EMAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _HEAD = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -28,7 +35,7 @@ pre{white-space:pre-wrap;background:#8882;padding:1em}
 
 
 class MailboxPages:
-    """The pages of one mailbox."""
+    """The pages of one mailbox. Pages of other sites get 403."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -36,11 +43,11 @@ class MailboxPages:
     @property
     def routes(self) -> list[Route]:
         return [
-            Route("/mailbox", self._list),
-            Route("/mailbox.json", self._json),
-            Route("/mailbox/{number:int}", self._show),
-            Route("/mailbox/{number:int}/html", self._html),
-            Route("/mailbox/{number:int}/{attachment:int}", self._attachment),
+            Route("/mailbox", _same_site(self._list)),
+            Route("/mailbox.json", _same_site(self._json)),
+            Route("/mailbox/{number}", _same_site(self._show)),
+            Route("/mailbox/{number}/html", _same_site(self._html)),
+            Route("/mailbox/{number}/{attachment}", _same_site(self._attachment)),
         ]
 
     async def _list(self, request: Request) -> Response:
@@ -54,7 +61,8 @@ class MailboxPages:
         return _page("Mailbox", f"<table>{''.join(rows)}</table>" if rows else "<p>No e-mail yet.</p>")
 
     async def _json(self, request: Request) -> Response:
-        return JSONResponse([mail.summary for mail in self._mailbox.mails])
+        mails = [mail.summary for mail in self._mailbox.mails]
+        return JSONResponse(mails, headers={"x-content-type-options": "nosniff"})
 
     async def _show(self, request: Request) -> Response:
         if (mail := self._find(request)) is None:
@@ -67,14 +75,28 @@ class MailboxPages:
         return HTMLResponse(mail.html, headers=_headers(_EMAIL_POLICY)) if mail else _not_found()
 
     async def _attachment(self, request: Request) -> Response:
-        mail, index = self._find(request), request.path_params["attachment"]
-        if mail is None or index >= len(mail.attachments):
+        mail, index = self._find(request), _number(request, "attachment")
+        if mail is None or index is None or index >= len(mail.attachments):
             return _not_found()
         headers = {**_headers(_EMAIL_POLICY), "content-disposition": "attachment"}
         return PlainTextResponse(mail.attachments[index][1], headers=headers)
 
     def _find(self, request: Request) -> Mail | None:
-        return next((mail for mail in self._mailbox.mails if mail.number == request.path_params["number"]), None)
+        number = _number(request, "number")
+        return next((mail for mail in self._mailbox.mails if mail.number == number), None)
+
+
+def _number(request: Request, name: str) -> int | None:
+    """Return a number in the path, or None if it is none, or has more digits than any mail."""
+    text = request.path_params[name]
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def _same_site(page: _Page) -> _Page:
+    async def respond(request: Request) -> Response:
+        return problem(403) if is_cross_site(request) else await page(request)
+
+    return respond
 
 
 def _parts(mail: Mail) -> Iterator[str]:
@@ -103,4 +125,4 @@ def _headers(policy: str) -> dict[str, str]:
 
 
 def _not_found() -> Response:
-    return PlainTextResponse("This e-mail does not exist.", 404)
+    return problem(404, detail="This e-mail does not exist.")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Route
 
-from devhost.host.functions_host import FunctionsHost, create_app, with_cors
+from devhost.host.functions_host import FunctionsHost, asgi_app, create_app
 from devhost.host.invoker import Observer
 from devhost.host.keys import Keys
+from devhost.host.request_bodies import BodyLimits
 from devhost.host.runtime import Runtime
 from devhost.host.settings_files import NO_CORS, Cors, HostJson
 from devhost.monitoring.local_monitoring import LocalMonitoring
@@ -23,7 +25,7 @@ type Ask = Callable[..., httpx.Response]
 type MakeAsk = Callable[[Starlette], Ask]
 
 FUNCTION_KEY, MASTER_KEY = "function-key", "master-key"
-DEFAULT_LIMITS, NO_KEYS = HostJson(), Keys()
+DEFAULT_LIMITS, NO_KEYS, DEFAULT_BODIES = HostJson(), Keys(), BodyLimits(max_bytes=1_000_000)
 
 
 @pytest.fixture
@@ -39,9 +41,11 @@ def build_app(
     keys: Keys = NO_KEYS,
     cors: Cors = NO_CORS,
     observer: Observer | None = None,
+    bodies: BodyLimits = DEFAULT_BODIES,
+    routes: Sequence[Route] = (),
 ) -> Starlette:
     """Return a host for an indexed app."""
-    return with_cors(FunctionsHost(runtime, limits, keys, observer=observer), cors)
+    return asgi_app(FunctionsHost(runtime, limits, keys, bodies, observer), cors, routes)
 
 
 def is_problem(response: httpx.Response, status: int, title: str) -> bool:

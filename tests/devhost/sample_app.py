@@ -10,7 +10,8 @@ import azure.functions as func
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 ticks: list[bool] = []
 running = peak = entered = 0
-release = asyncio.Event()
+release, unblock = asyncio.Event(), threading.Event()
+cancelled: list[str] = []
 
 
 def describe(request: func.HttpRequest, **more: object) -> func.HttpResponse:
@@ -140,11 +141,35 @@ async def held(req: func.HttpRequest) -> str:
     return "released"
 
 
+@app.route(route="endless/{kind}")
+async def endless(req: func.HttpRequest) -> str:
+    """Run until `release` is set, or, if the kind is "cancellable", until it is cancelled."""
+    while not release.is_set():
+        try:
+            await release.wait()
+        except asyncio.CancelledError:
+            cancelled.append(req.route_params["kind"])
+            if req.route_params["kind"] == "cancellable":
+                raise
+    return "released"
+
+
+@app.route(route="blocking")
+def blocking(req: func.HttpRequest) -> str:
+    unblock.wait()
+    return "unblocked"
+
+
 @app.timer_trigger(schedule="0 0 3 * * *", arg_name="timer")
 def Nightly(  # noqa: N802 - function names can have any case
     timer: func.TimerRequest,
 ) -> None:
     ticks.append(timer.past_due)
+
+
+@app.timer_trigger(schedule="0 0 3 * * *", arg_name="timer")
+async def endless_nightly(timer: func.TimerRequest) -> None:
+    await asyncio.Event().wait()
 
 
 @app.timer_trigger(schedule="0 0 3 * * *", arg_name="timer")

@@ -10,11 +10,12 @@ import pytest
 from starlette.applications import Starlette
 
 from devhost.host.invoker import Invocation
+from devhost.host.keys import Keys
 from devhost.monitoring.application_insights import IngestionEndpoint, request_row
 from devhost.monitoring.local_monitoring import INFRA
 from devhost.monitoring.log_analytics import MAX_AGE, Workspace
 from devhost.monitoring.telemetry_items import INSTRUMENTATION_KEY
-from tests.devhost.conftest import Ask, MakeAsk, build_app
+from tests.devhost.conftest import MASTER_KEY, Ask, MakeAsk, build_app, is_problem
 from tests.devhost.rules import DAY, NOON, query
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -93,7 +94,7 @@ def workspace() -> Workspace:
 @pytest.fixture
 def track(workspace: Workspace, make_ask: MakeAsk) -> Ask:
     """Return a function that sends a body to an endpoint, at noon."""
-    ask = make_ask(Starlette(routes=IngestionEndpoint(workspace.add, lambda: NOON).routes))
+    ask = make_ask(IngestionEndpoint(workspace.add, lambda: NOON).app)
 
     def send(body: bytes | object, path: str = "/v2.1/track", **headers: str) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -170,11 +171,41 @@ def test_rejects_invalid_items_one_by_one(track: Ask, workspace: Workspace, brok
     assert (alone.status_code, alone.json()["itemsAccepted"]) == (400, 0)
 
 
-@pytest.mark.parametrize(("body", "encoding"), [(b"[{", "identity"), (b"[]", "gzip"), (b"\x1f\x8b\x08\x00", "gzip")])
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [(b"[{", "identity"), (b"[]", "gzip"), (b"\x1f\x8b\x08\x00", "gzip"), (gzip.compress(b"[]") * 2, "gzip")],
+)
 def test_rejects_unreadable_body(track: Ask, body: bytes, encoding: str) -> None:
     response = track(body, **{"content-encoding": encoding})
     assert (response.status_code, response.json()["itemsAccepted"]) == (400, 0)
     assert response.json()["errors"][0]["message"].startswith("The body cannot be read")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        gzip.compress(bytes(5_000_000)),  # 5 kB
+        gzip.compress(b"x\n" * 64_001),
+        gzip.compress(b"[" + b"0," * 64_001 + b"0]"),
+        gzip.compress(bytes(10)) + bytes(4_200_000),
+    ],
+    ids=["bomb", "lines", "array", "body"],
+)
+def test_rejects_more_than_a_batch_may_have(track: Ask, workspace: Workspace, body: bytes) -> None:
+    assert is_problem(track(body, **{"content-encoding": "gzip"}), 413, "Content Too Large")
+    assert query(workspace, "AppTraces | count") == [{"Count": 0}]
+
+
+@pytest.mark.parametrize("headers", [{"host": "rebind.example"}, {"origin": "http://evil.example"}])
+def test_rejects_telemetry_of_web_pages(track: Ask, workspace: Workspace, headers: dict[str, str]) -> None:
+    assert track([MESSAGE], **headers).status_code in (403, 421)
+    assert query(workspace, "AppTraces | count") == [{"Count": 0}]
+
+
+def test_other_paths_and_methods_are_problems(make_ask: MakeAsk) -> None:
+    ask = make_ask(IngestionEndpoint(lambda *_: None, lambda: NOON).app)
+    assert is_problem(ask("GET", "/v2.1/track"), 405, "Method Not Allowed")
+    assert is_problem(ask("POST", "/other"), 404, "Not Found")
 
 
 def test_sampled_item_counts_for_several(track: Ask, workspace: Workspace) -> None:
@@ -187,7 +218,7 @@ def test_sampled_item_counts_for_several(track: Ask, workspace: Workspace) -> No
 
 def test_records_every_call_of_a_function(host_app: Starlette, make_ask: MakeAsk, workspace: Workspace) -> None:
     observed: list[Any] = []
-    ask = make_ask(build_app(host_app.state.runtime, observer=observed.append))
+    ask = make_ask(build_app(host_app.state.runtime, keys=Keys(master=MASTER_KEY), observer=observed.append))
     caller = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
     assert ask("GET", "/echo?code=secret-4711", headers=caller).status_code == 200
     own = ask("GET", "/echo").json()["trace"]
@@ -195,8 +226,8 @@ def test_records_every_call_of_a_function(host_app: Starlette, make_ask: MakeAsk
     ask("GET", "/keyed")  # 401: calls no function
     ask("GET", "/boom/raise")
     ask("GET", "/returns/no-content")
-    ask("POST", "/admin/functions/Nightly", json={})
-    ask("POST", "/admin/functions/broken_nightly", json={})
+    ask("POST", "/admin/functions/Nightly", json={}, headers={"x-functions-key": MASTER_KEY})
+    ask("POST", "/admin/functions/broken_nightly", json={}, headers={"x-functions-key": MASTER_KEY})
 
     for invocation in observed:
         workspace.add("AppRequests", request_row(invocation), NOON + DAY)

@@ -19,6 +19,7 @@ from devhost.azurite import DEVELOPMENT_PORT
 from tests.support.paths import ROOT
 
 APP = """
+import asyncio
 import os
 import azure.functions as func
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -26,6 +27,11 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 @app.route(route="tables")
 def tables(req: func.HttpRequest) -> str:
     return os.environ.get("TABLES_CONNECTION_STRING", "none")
+
+@app.route(route="endless")
+async def endless(req: func.HttpRequest) -> str:
+    await asyncio.Event().wait()
+    return "never"
 
 @app.route(route="setting/{name}")
 def setting(req: func.HttpRequest) -> str:
@@ -110,6 +116,7 @@ def test_serves_with_azurite_until_a_signal(tmp_path: Path, end: signal.Signals)
         assert [line.split()[0] for line in process.stdout.read().splitlines() if line] == [
             "any",
             "any",
+            "any",
             "mail",
             "alerts",
         ]
@@ -133,6 +140,26 @@ def test_serves_http(tmp_path: Path) -> None:
         status = httpx.get(f"{address}/admin/host/status")
         assert status.status_code == 401  # the new local.settings.json has a master key
         assert "server" not in status.headers
+
+
+def test_answers_only_names_of_this_machine(tmp_path: Path) -> None:
+    values = {"Values": {"DEVHOST_ALLOWED_HOSTS": "buzz.example, proxy.example"}}
+    (tmp_path / "local.settings.json").write_text(json.dumps(values))
+    with running(write_app(tmp_path, APP), "--no-tables") as (_, address):
+        for path in ("/api/tables", "/mailbox.json", "/mailbox", "/nowhere"):
+            refused = httpx.get(address + path, headers={"host": "rebind.example"})
+            assert (refused.status_code, refused.headers["content-type"]) == (421, "application/problem+json")
+        assert httpx.get(f"{address}/api/tables", headers={"host": "Proxy.example:8443"}).status_code == 200
+
+
+def test_function_timeout_of_host_json_is_enforced(tmp_path: Path) -> None:
+    write_app(tmp_path, APP)
+    (tmp_path / "host.json").write_text('{"version": "2.0", "functionTimeout": "00:00:01"}')
+    with running(tmp_path, "--no-tables", "--no-monitoring") as (process, address):
+        response = httpx.get(f"{address}/api/endless", timeout=30)
+        assert (response.status_code, response.json()["title"]) == (500, "Internal Server Error")
+        process.terminate()
+        assert process.stderr and "Timeout value of 1 s exceeded by function endless" in process.stderr.read()
 
 
 def test_monitors_the_app_unless_disabled(tmp_path: Path) -> None:
@@ -193,6 +220,14 @@ def test_reports_app_that_cannot_run_in_one_line(tmp_path: Path, source: str, po
     ended = run(write_app(tmp_path, source), PORT=port)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert line in ended.stderr and ended.stderr.count("\n") == 1
+
+
+def test_reports_invalid_allowed_hosts_in_one_line(tmp_path: Path) -> None:
+    ended = run(write_app(tmp_path, APP), DEVHOST_ALLOWED_HOSTS="a.example,https://b.example")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "DEVHOST_ALLOWED_HOSTS must be host names without ports, separated by commas, not https://b.example\n"
+    )
 
 
 def test_reports_folder_without_an_app(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from devhost.host.invoker import Invocation
 from devhost.host.keys import Keys
 from devhost.host.runtime import Runtime
 from devhost.host.settings_files import Cors, HostJson
@@ -33,6 +34,7 @@ def send_raw(app: Starlette, method: str, path: str, headers: list[tuple[bytes, 
     async def send(message: Any) -> None:
         sent.append(message)
 
+    headers = [(b"host", b"localhost"), *headers]
     scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
     asyncio.run(app(scope, receive, send))
     return sent
@@ -308,3 +310,52 @@ def test_rejects_requests_over_the_outstanding_limit(host_app: Starlette, functi
     assert is_problem(rejected[0], 429, "Too Many Requests")
     assert rejected[0].headers["retry-after"] == "1"
     assert later.text == "released"  # accepted again
+
+
+# The function timeout
+
+
+@pytest.mark.parametrize("kind", ["cancellable", "stubborn"])
+def test_function_that_takes_too_long_is_cancelled_and_answered_with_500(
+    host_app: Starlette, functions: ModuleType, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    observed: list[Invocation] = []
+    limits = HostJson(function_timeout_seconds=0.05, max_concurrent_requests=1)
+    app = build_app(host_app.state.runtime, limits=limits, observer=observed.append)
+    functions.cancelled.clear()
+
+    async def send_two() -> list[httpx.Response]:
+        functions.release = asyncio.Event()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            responses = [await client.get(f"/endless/{kind}"), await client.get("/slow")]
+        functions.release.set()
+        return responses
+
+    late, next_ = asyncio.run(send_two())
+    assert is_problem(late, 500, "Internal Server Error")
+    assert functions.cancelled == [kind]
+    assert next_.text == "done"  # its slot is free again
+    assert "Timeout value of 0.05 s exceeded by function endless" in caplog.text
+    assert [(call.function, call.status, call.succeeded) for call in observed] == [
+        ("endless", 500, False),
+        ("slow", 200, True),
+    ]
+
+
+def test_caller_of_a_blocked_thread_is_answered(host_app: Starlette, functions: ModuleType, make_ask: MakeAsk) -> None:
+    functions.unblock.clear()
+    ask = make_ask(build_app(host_app.state.runtime, limits=HostJson(function_timeout_seconds=0.05)))
+    try:
+        assert is_problem(ask("GET", "/blocking"), 500, "Internal Server Error")
+    finally:
+        functions.unblock.set()
+
+
+def test_timer_that_takes_too_long_has_failed(host_app: Starlette, make_ask: MakeAsk) -> None:
+    observed: list[Invocation] = []
+    limits = HostJson(function_timeout_seconds=0.05)
+    keys = Keys(master=MASTER_KEY)
+    ask = make_ask(build_app(host_app.state.runtime, limits=limits, keys=keys, observer=observed.append))
+    response = ask("POST", "/admin/functions/endless_nightly", json={}, headers={"x-functions-key": MASTER_KEY})
+    assert is_problem(response, 500, "Internal Server Error")
+    assert [call.succeeded for call in observed] == [False]

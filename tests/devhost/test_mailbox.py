@@ -13,8 +13,9 @@ from starlette.applications import Starlette
 
 from devhost.monitoring.local_monitoring import LocalMonitoring
 from devhost.monitoring.mailbox import MAX_MAIL_BYTES, Mailbox
-from tests.devhost.conftest import Ask, MakeAsk
+from tests.devhost.conftest import Ask, MakeAsk, build_app, is_problem
 
+PAGES = ["/mailbox", "/mailbox.json", "/mailbox/1", "/mailbox/1/html", "/mailbox/1/0"]
 HOSTILE_HTML = '<p>Hello</p><script>alert(1)</script><img src="http://tracker.example/p.gif">'
 
 
@@ -24,8 +25,8 @@ def mailbox(monitoring: LocalMonitoring) -> Mailbox:
 
 
 @pytest.fixture
-def ask(monitoring: LocalMonitoring, make_ask: MakeAsk) -> Ask:
-    return make_ask(Starlette(routes=monitoring.mailbox_routes))
+def ask(monitoring: LocalMonitoring, host_app: Starlette, make_ask: MakeAsk) -> Ask:
+    return make_ask(build_app(host_app.state.runtime, routes=monitoring.mailbox_routes))
 
 
 @pytest.fixture
@@ -107,9 +108,45 @@ def test_html_of_mail_cannot_run_scripts_or_send_requests(smtp: smtplib.SMTP, as
     assert html.text.strip() == HOSTILE_HTML
 
 
-@pytest.mark.parametrize("path", ["/mailbox/1", "/mailbox/1/html", "/mailbox/1/0"])
-def test_unknown_mail_is_404(ask: Ask, path: str) -> None:
-    assert ask("GET", path).status_code == 404
+@pytest.mark.parametrize("number", ["1", "-1", "x", "1.5", "٣", "9" * 5_000])
+@pytest.mark.parametrize("path", ["/mailbox/{}", "/mailbox/{}/html", "/mailbox/{}/0", "/mailbox/1/{}"])
+def test_unknown_mail_is_a_problem(ask: Ask, path: str, number: str) -> None:
+    response = ask("GET", path.format(number))
+    assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_other_methods_are_a_problem(ask: Ask, path: str) -> None:
+    response = ask("POST", path)
+    assert is_problem(response, 405, "Method Not Allowed")
+    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_of_other_sites_read_no_mail(smtp: smtplib.SMTP, ask: Ask, path: str) -> None:
+    smtp.send_message(build_mail())
+    assert ask("GET", path, headers={"sec-fetch-site": "same-origin"}).status_code == 200
+    for headers in (
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://["},
+        {"origin": "http://localhost:3000"},
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "script"},
+        {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+        {"sec-fetch-site": "cross-site", "origin": "http://localhost:7071"},
+    ):
+        assert is_problem(ask("GET", path, headers=headers), 403, "Forbidden")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_name_of_another_machine_reads_no_mail(smtp: smtplib.SMTP, ask: Ask, path: str) -> None:
+    smtp.send_message(build_mail())
+    assert is_problem(ask("GET", path, headers={"host": "rebind.example:7071"}), 421, "Misdirected Request")
+
+
+def test_links_to_the_mailbox_can_be_followed(ask: Ask) -> None:
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert ask("GET", "/mailbox", headers=headers).status_code == 200
 
 
 def test_mail_without_attachments_has_no_attachment_page(smtp: smtplib.SMTP, ask: Ask) -> None:
@@ -135,17 +172,29 @@ def test_broken_mail_does_not_hide_others(smtp: smtplib.SMTP, ask: Ask, content:
     assert ask("GET", "/mailbox/1").status_code == 200
 
 
+def receive(mailbox: Mailbox, contents: list[bytes]) -> None:
+    async def handle_all() -> None:
+        for content in contents:
+            envelope = SimpleNamespace(content=content, rcpt_tos=["ops@example.org"])
+            assert (await mailbox.handle_DATA(None, None, envelope)).startswith("250")  # type: ignore[arg-type]
+
+    asyncio.run(handle_all())
+
+
 def test_keeps_only_the_last_200_mails() -> None:
     mailbox = Mailbox(lambda: datetime(2026, 1, 1, tzinfo=UTC))
-
-    async def receive() -> None:
-        for number in range(205):
-            envelope = SimpleNamespace(content=f"Subject: {number}\r\n\r\n".encode(), rcpt_tos=["ops@example.org"])
-            assert (await mailbox.handle_DATA(None, None, envelope)).startswith("250")
-
-    asyncio.run(receive())
+    receive(mailbox, [f"Subject: {number}\r\n\r\n".encode() for number in range(205)])
     assert [mail.subject for mail in mailbox.mails] == [str(number) for number in range(5, 205)]
     assert mailbox.mails[-1].number == 205
+
+
+def test_keeps_only_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devhost.monitoring.mailbox.MAX_MAILBOX_BYTES", 100)
+    mailbox = Mailbox(lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    receive(mailbox, [b"Subject: %d\r\n\r\n" % number + b"x" * size for number, size in enumerate((10, 30, 30, 10))])
+    assert [mail.subject for mail in mailbox.mails] == ["2", "3"]
+    receive(mailbox, [b"\r\n" + b"x" * 90])
+    assert [mail.number for mail in mailbox.mails] == [5]
 
 
 def test_rejects_mail_over_the_size_limit(smtp: smtplib.SMTP, mailbox: Mailbox) -> None:

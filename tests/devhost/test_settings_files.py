@@ -91,6 +91,53 @@ def test_reads_host_json(tmp_path: Path, http: dict[str, Any], expected: HostJso
 
 
 @pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ('"00:01:00"', 60),
+        ('"00:00:01"', 1),
+        ('"00:00:01.5"', 1.5),
+        ('"00:05"', 300),
+        ('"23:59:59"', 86_399),
+        ('"1.02:03:04"', 93_784),
+        ('" 00:10:00 "', 600),
+        ('"-1"', None),
+        ("-1", None),
+        ('""', 1800),
+        ("null", 1800),
+    ],
+)
+def test_reads_function_timeout_as_the_host_does(tmp_path: Path, value: str, seconds: float | None) -> None:
+    (tmp_path / "host.json").write_text(f'{{"version": "2.0", "functionTimeout": {value}}}')
+    assert HostJson.read(tmp_path).function_timeout_seconds == seconds
+
+
+def test_function_may_take_half_an_hour_by_default(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text('{"version": "2.0"}')
+    assert HostJson.read(tmp_path).function_timeout_seconds == 1800
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"00:00:00"',
+        '"00:00:00.9"',
+        '"-00:05:00"',
+        '"24:00:00"',
+        '"00:60:00"',
+        '"5 minutes"',
+        '"60"',
+        "60",
+        "true",
+        "{}",
+    ],
+)
+def test_refuses_function_timeout_that_is_none(tmp_path: Path, value: str) -> None:
+    (tmp_path / "host.json").write_text(f'{{"version": "2.0", "functionTimeout": {value}}}')
+    with pytest.raises(HostError, match="^host.json: functionTimeout must be "):
+        HostJson.read(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("content", "line"),
     [
         (None, "host.json: No such file"),

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from devhost.host.settings_files import NO_CORS, HostJson
 from devhost.errors import HostError
-from devhost.host.functions_host import FunctionsHost, with_cors
+from devhost.host.functions_host import FunctionsHost, asgi_app
 from devhost.host.keys import Keys
 from devhost.host.loader import load_app
 from devhost.host.routes import RouteTable
@@ -32,7 +32,7 @@ renamed = [replace(route, function=name) if route.function == LAST else route fo
 routes = RouteTable(renamed)
 
 async def predict():
-    transport = httpx.ASGITransport(with_cors(FunctionsHost(Runtime(functions, routes), HostJson(), Keys()), NO_CORS))
+    transport = httpx.ASGITransport(asgi_app(FunctionsHost(Runtime(functions, routes), HostJson(), Keys()), NO_CORS))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.post("/api/predict", json={"text": "Our crew made everybody laugh"})
 
