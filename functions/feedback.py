@@ -14,8 +14,8 @@ from feedback.record import build_feedback
 from .schemas import Text
 from .shared.api import Api, Operation
 from .shared.http import ApiResponse
-from .shared.problems import FEEDBACK_CONFLICT, INVALID_RECEIPT, RECEIPT_EXPIRED, STORE_UNAVAILABLE
-from .shared.service import Service, run_in_thread
+from .shared.problems import FEEDBACK_CONFLICT, INVALID_RECEIPT, RECEIPT_EXPIRED, STORE_UNAVAILABLE, THREAD_PROBLEMS
+from .shared.service import Service
 
 
 class FeedbackRequest(Struct, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ FEEDBACK = Operation(
     summary="Say whether a prediction was right",
     body=FeedbackRequest,
     responses={201: FeedbackResponse, 200: FeedbackResponse},
-    problems=(FEEDBACK_CONFLICT, RECEIPT_EXPIRED, INVALID_RECEIPT, STORE_UNAVAILABLE),
+    problems=(FEEDBACK_CONFLICT, RECEIPT_EXPIRED, INVALID_RECEIPT, STORE_UNAVAILABLE, *THREAD_PROBLEMS),
 )
 ERASE = Operation(
     name="erase",
@@ -51,7 +51,7 @@ ERASE = Operation(
     path="/api/feedback/{prediction_id}",
     summary="Erase the feedback on a prediction",
     responses={204: None},
-    problems=(INVALID_RECEIPT, STORE_UNAVAILABLE),
+    problems=(INVALID_RECEIPT, STORE_UNAVAILABLE, *THREAD_PROBLEMS),
 )
 
 
@@ -68,7 +68,7 @@ async def feedback(service: Service, _: func.HttpRequest, body: FeedbackRequest)
     row = build_feedback(
         receipt, body.correct, datetime.now(UTC), text if body.share_text else None, body.comment or None
     )
-    status = await run_in_thread(service.feedback_threads, service.store.add, row)
+    status = await service.bulkheads.feedback.run(lambda _: service.store.add(row))
     # Emitted for a replay too: the app may have died between the first row and its event. The alert counts receipts.
     telemetry.event(
         "good_prediction" if row.correct else "bad_prediction",
@@ -82,7 +82,7 @@ async def feedback(service: Service, _: func.HttpRequest, body: FeedbackRequest)
 
 async def erase(service: Service, request: func.HttpRequest, _: None) -> ApiResponse:
     receipt = service.receipts.read(request.route_params["prediction_id"])
-    await run_in_thread(service.feedback_threads, _erase, service, receipt)
+    await service.bulkheads.feedback.run(lambda _: _erase(service, receipt))
     telemetry.event("feedback_erased", receipt=receipt.digest)
     return ApiResponse(204)
 

@@ -16,6 +16,7 @@ from functions.incident import IncidentResponse
 from functions.models import Description, ModelsResponse
 from functions.predict import Explanation, Prediction, PredictResponse
 from functions.schemas import ModelName
+from functions.shared.bulkhead import Load
 from sentiment.manifest import Metrics, Thresholds
 
 ABOUT = """\
@@ -120,7 +121,8 @@ _CHAMPION = Description(
 )
 MODELS_ENTRY = Entry(
     "Predictions",
-    "The served model and all shipped models, with versions, thresholds and metrics; and the build of the package.",
+    "The served model and all shipped models, with versions, thresholds and metrics; the build of the package; and "
+    "what a call may ask for.",
     {200: Reply("The models.", {"The champion": ModelsResponse(_CHAMPION, [_CHAMPION], BUILD)})},
 )
 
@@ -193,8 +195,9 @@ LIVE_ENTRY = Entry(
 )
 READY_ENTRY = Entry(
     "Operations",
-    "Returns the served model and the build of the package. A checkout has no build.",
-    {200: Reply("They can be made.", {"Ready": Ready(MODEL, BUILD)})},
+    "Returns the served model, the build of the package (a checkout has none), and how busy this instance is. A busy "
+    "instance is ready too.",
+    {200: Reply("They can be made.", {"Ready": Ready(MODEL, BUILD, {"texts": Load(1, 0, 2, 62)})})},
 )
 DOCUMENT_ENTRY = Entry(
     "Operations",

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from feedback import errors
 from feedback.receipt import Receipts
 from functions.shared import problems
 from functions.shared.api import Api
+from functions.shared.bulkhead import create_bulkheads
 from functions.shared.problems import BODY_PROBLEMS, PROBLEMS, ProblemType
 from functions.shared.service import Service
 from functions.triggers import register_triggers
@@ -41,8 +41,7 @@ FAKES: dict[str, Any] = {
     "incidents": None,
     "incident_keys": (INCIDENT_KEY,),
     "reporter": None,
-    "feedback_threads": ThreadPoolExecutor(1),
-    "incident_threads": ThreadPoolExecutor(1),
+    "bulkheads": create_bulkheads(),
 }
 
 
