@@ -6,6 +6,8 @@ refused as well, and stops. See docs/decisions/0015-bulkheads.md.
 
 import asyncio
 import contextvars
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +19,7 @@ from .problems import DEADLINE_PASSED, OVERLOADED, Problem
 
 TIME_LIMIT_SECONDS = 25  # from arrival to answer, waiting included: below the 30 s of the clients in docs/api.md
 RETRY_AFTER_SECONDS = 5  # what a refused caller is asked to wait
+NICENESS = 10  # of threads that compute for seconds; it halves what `make bench` measures beside hostile callers
 
 _RETRY_AFTER = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
@@ -35,11 +38,21 @@ class Abandoned(Exception):
 class Bulkhead:
     """Threads for one kind of work."""
 
-    def __init__(self, name: str, slots: int, queue: int, time_limit_seconds: float = TIME_LIMIT_SECONDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        slots: int,
+        queue: int,
+        *,
+        time_limit_seconds: float = TIME_LIMIT_SECONDS,
+        is_background: bool = False,
+    ) -> None:
+        """`slots`: how many calls run at a time; `queue`: how many wait; `is_background`: others come first."""
         self._slots = slots
         self._queue = queue
         self._time_limit_seconds = time_limit_seconds
-        self._threads = ThreadPoolExecutor(slots, name)  # starts a thread when it is needed
+        # Starts a thread when it is needed.
+        self._threads = ThreadPoolExecutor(slots, name, _lower_priority if is_background else None)
         self._lock = threading.Lock()  # guards the two counts
         self._taken = 0  # calls that run or wait
         self._running = 0
@@ -104,6 +117,12 @@ class Bulkhead:
             self._taken -= 1
 
 
+def _lower_priority() -> None:
+    """Make this thread wait while others need the processor. Only Linux has priorities for each thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
 class Bulkheads(NamedTuple):
     """A bulkhead for each kind of work. The names are those of the field `load` of /api/health/ready."""
 
@@ -123,8 +142,8 @@ def create_bulkheads() -> Bulkheads:
     """
     return Bulkheads(
         texts=Bulkhead("texts", slots=2, queue=62),
-        batches=Bulkhead("batches", slots=1, queue=4),
-        explanations=Bulkhead("explanations", slots=1, queue=8),
+        batches=Bulkhead("batches", slots=1, queue=4, is_background=True),
+        explanations=Bulkhead("explanations", slots=1, queue=8, is_background=True),
         feedback=Bulkhead("feedback", slots=12, queue=20, time_limit_seconds=6),  # a call takes 2.8 s if a table hangs
         incidents=Bulkhead("incidents", slots=4, queue=4, time_limit_seconds=50),  # no person waits for the answer
     )

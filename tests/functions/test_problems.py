@@ -15,8 +15,8 @@ from feedback import errors
 from feedback.receipt import Receipts
 from functions.shared import problems
 from functions.shared.api import Api
-from functions.shared.bulkhead import create_bulkheads
-from functions.shared.problems import BODY_PROBLEMS, PROBLEMS, ProblemType
+from functions.shared.bulkhead import Bulkheads, create_bulkheads
+from functions.shared.problems import BODY_PROBLEMS, PROBLEMS, Problem, ProblemType
 from functions.shared.service import Service
 from functions.triggers import register_triggers
 from sentiment.errors import ModelError
@@ -52,6 +52,16 @@ def raising(error: Exception, *methods: str) -> Any:
         raise error
 
     return SimpleNamespace(**dict.fromkeys(methods, method))
+
+
+class Refusing:
+    """A bulkhead that refuses every call. tests/functions/test_bulkhead.py has the real ones."""
+
+    def __init__(self, problem: ProblemType) -> None:
+        self._problem = problem
+
+    async def run(self, _: object) -> None:
+        raise Problem(self._problem, "no more", headers={"Retry-After": "7"})
 
 
 class Case(Struct, frozen=True):
@@ -129,6 +139,16 @@ CASES = [
         {"body": ALERT},
         {"reporter": object(), "incidents": raising(errors.IncidentInProgress("busy", retry_after=7), "claim")},
     ),
+]
+CASES += [
+    Case(function, problem, request, {**parts, "bulkheads": Bulkheads(*[Refusing(problem)] * 5)})
+    for problem in (problems.OVERLOADED, problems.DEADLINE_PASSED)
+    for function, request, parts in (
+        ("predict", {"body": b'{"texts": ["a", "b"]}'}, {"loaded_model": object()}),
+        ("feedback", {"body": FEEDBACK}, {}),
+        ("erase", {"prediction_id": RECEIPT}, {}),
+        ("incident", {"body": ALERT}, {"reporter": object()}),
+    )
 ]
 # Any request may have these; they belong to no operation.
 GENERAL = [
