@@ -1,7 +1,7 @@
 """Bulkheads: each kind of work has threads of its own, so that none can take those of another.
 
 So many calls of a kind run at a time, so many wait, and the next is refused at once. A call that is not done in time is
-refused as well, and stops. See docs/decisions/0015-bulkheads.md.
+refused as well, and stops.
 """
 
 import asyncio

@@ -83,10 +83,8 @@ def test_accepts_the_largest_input(app: App) -> None:
 def test_rejects_explanations_over_the_budget_that_models_tells(app: App) -> None:
     limits = app.http.get("/api/models").json()["limits"]
     assert (limits["texts"], limits["characters"], limits["body_bytes"]) == (64, 1000, 131_072)
-    explain = app.http.get("/api/openapi.json").json()["components"]["schemas"]["PredictRequest"]["properties"][
-        "explain"
-    ]
-    assert explain["x-max-scorings"] == limits["explain_scorings"]
+    schemas = app.http.get("/api/openapi.json").json()["components"]["schemas"]
+    assert schemas["PredictRequest"]["properties"]["explain"]["x-max-scorings"] == limits["explain_scorings"]
     response = app.http.post("/api/predict", json={"texts": ["é " * 500] * 64, "explain": True})
     assert_problem(response, 400, "Invalid input")
     (error,) = response.json()["errors"]
