@@ -7,7 +7,6 @@ gc.disable()  # what is imported stays in memory: collecting garbage would only 
 import json
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from cloud.settings import MailSettings, Settings, read_settings
 from cloud.stores import create_feedback_store, create_incident_store
 from feedback.receipt import Receipts
 from functions.shared.api import Api
+from functions.shared.bulkhead import create_bulkheads
 from functions.shared.report_limit import ReportLimit
 from functions.shared.service import Service
 from functions.triggers import register_triggers
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 ROOT = Path(functions.__file__).parents[1]  # of the checkout or the package; this file may run from a copy elsewhere
 MODELS_FOLDER = ROOT / "models"
 PACKAGED_LIBRARIES = ROOT / ".python_packages"  # only a package has them, and without them it cannot run
-MAX_CONCURRENT_REQUESTS = 32  # host.json's maxConcurrentRequests
 
 log = logging.getLogger("buzzguard")
 
@@ -63,10 +62,7 @@ def _create_service(settings: Settings) -> Service:
         incidents=create_incident_store(settings),
         incident_keys=settings.incident_keys,
         reporter=_create_reporter(settings.mail),
-        # One thread for each request that may run: none waits for another while the store hangs.
-        feedback_threads=ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS, "feedback"),
-        # A pool of its own: a mail server that hangs must not block predictions or feedback.
-        incident_threads=ThreadPoolExecutor(4, "incident"),
+        bulkheads=create_bulkheads(),
     )
 
 

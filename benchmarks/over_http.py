@@ -40,14 +40,17 @@ def serve_app(environment: Environment, folder: Path) -> Iterator[int]:
     for name in ("function_app.py", "host.json"):
         shutil.copy(ROOT / name, folder)
     command = [sys.executable, "-m", "devhost", "--no-tables", "--no-monitoring", "--app", str(folder)]
-    with subprocess.Popen(
-        command, cwd=ROOT, env={**environment, "PORT": "0"}, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with (
+        (folder / "log").open("w") as log,  # of outages, with their tracebacks
+        subprocess.Popen(
+            command, cwd=ROOT, env={**environment, "PORT": "0"}, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as process,
+    ):
         try:
             assert process.stdout
             address = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
             if address is None:
-                raise SystemExit("devhost did not start")
+                raise SystemExit(f"devhost did not start: {(folder / 'log').read_text()}")
             yield int(address[1])
         finally:
             process.terminate()

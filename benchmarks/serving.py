@@ -21,6 +21,7 @@ from benchmarks.processes import (
     measure_outages,
     measure_warm_calls,
 )
+from benchmarks.under_load import measure_sick_store, measure_starvation
 from sentiment.model import Model
 
 
@@ -50,6 +51,8 @@ def measure_everything(folder: Path) -> Iterator[Measurement]:
     yield from measure_sizes()
     yield from measure_http(environment, folder)
     yield from measure_outages(environment)
+    yield measure_starvation(environment, folder)
+    yield from measure_sick_store(environment, folder)
 
 
 def measure_sizes() -> Iterator[Measurement]:

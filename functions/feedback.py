@@ -20,9 +20,10 @@ from .shared.problems import (
     RECEIPT_EXPIRED,
     RECEIPT_FROM_FUTURE,
     STORE_UNAVAILABLE,
+    THREAD_PROBLEMS,
     TOO_MANY_REPORTS,
 )
-from .shared.service import Service, run_in_thread
+from .shared.service import Service
 
 
 class FeedbackRequest(Struct, forbid_unknown_fields=True):
@@ -64,6 +65,7 @@ FEEDBACK = Operation(
         RECEIPT_FROM_FUTURE,
         TOO_MANY_REPORTS,
         STORE_UNAVAILABLE,
+        *THREAD_PROBLEMS,
     ),
 )
 ERASE = Operation(
@@ -72,7 +74,7 @@ ERASE = Operation(
     path="/api/feedback/{prediction_id}",
     summary="Erase the feedback on a prediction",
     responses={204: None},
-    problems=(INVALID_RECEIPT, STORE_UNAVAILABLE),
+    problems=(INVALID_RECEIPT, STORE_UNAVAILABLE, *THREAD_PROBLEMS),
 )
 
 
@@ -85,7 +87,7 @@ async def feedback(service: Service, request: func.HttpRequest, body: FeedbackRe
     receipt = service.receipts.read_recent(body.prediction_id)
     service.report_limit.take(request)
     row = _build_row(service, receipt, body)
-    status = await run_in_thread(service.feedback_threads, service.store.add, row)
+    status = await service.bulkheads.feedback.run(lambda _: service.store.add(row))
     # Emitted for a replay too: the app may have died between the first row and its event. The alert counts receipts
     # and texts.
     telemetry.event(
@@ -107,7 +109,7 @@ def _build_row(service: Service, receipt: Receipt, body: FeedbackRequest) -> Fee
 
 async def erase(service: Service, request: func.HttpRequest, _: None) -> ApiResponse:
     receipt = service.receipts.read(request.route_params["prediction_id"])
-    await run_in_thread(service.feedback_threads, _erase, service, receipt)
+    await service.bulkheads.feedback.run(lambda _: _erase(service, receipt))
     telemetry.event("feedback_erased", receipt=receipt.digest)
     return ApiResponse(204)
 

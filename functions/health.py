@@ -1,13 +1,14 @@
 """GET /api/health/live and GET /api/health/ready, for monitoring from outside."""
 
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import azure.functions as func
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from .schemas import ModelName
 from .shared.api import Api, Operation
+from .shared.bulkhead import Load
 from .shared.http import ApiResponse
 from .shared.problems import MODEL_UNAVAILABLE
 from .shared.service import Service
@@ -21,6 +22,7 @@ class Ready(Struct, frozen=True):
     model: ModelName
     build: str | None  # of the package that answers
     trusted: bool  # whether the package was built with this model; false in a checkout, which nothing vouches for
+    load: Annotated[dict[str, Load], Meta(description="Each kind of work has threads and a queue of its own.")]
     status: Literal["ready"] = "ready"
 
 
@@ -55,4 +57,5 @@ async def live(_: func.HttpRequest, __: None) -> ApiResponse:
 async def ready(service: Service, _: func.HttpRequest, __: None) -> ApiResponse:
     model = service.model
     name = ModelName(model.manifest.name, model.manifest.version)
-    return ApiResponse(200, Ready(name, service.build, model.trusted))
+    load = {name: bulkhead.load for name, bulkhead in service.bulkheads._asdict().items()}
+    return ApiResponse(200, Ready(name, service.build, model.trusted, load))

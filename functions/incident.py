@@ -14,8 +14,8 @@ from feedback.incident import report_incident
 
 from .shared.api import INCIDENT_KEY, Api, Operation
 from .shared.http import ApiResponse, Secret
-from .shared.problems import INCIDENT_IN_PROGRESS, MAIL_UNAVAILABLE, STORE_UNAVAILABLE, WRONG_KEY
-from .shared.service import Service, run_in_thread
+from .shared.problems import INCIDENT_IN_PROGRESS, MAIL_UNAVAILABLE, STORE_UNAVAILABLE, THREAD_PROBLEMS, WRONG_KEY
+from .shared.service import Service
 
 
 class IncidentResponse(Struct, frozen=True):
@@ -34,7 +34,7 @@ INCIDENT = Operation(
     security=INCIDENT_KEY,  # a caller of /api/predict must not be able to send mail
     body=Alert,
     responses={200: IncidentResponse},
-    problems=(WRONG_KEY, STORE_UNAVAILABLE, MAIL_UNAVAILABLE, INCIDENT_IN_PROGRESS),
+    problems=(WRONG_KEY, STORE_UNAVAILABLE, MAIL_UNAVAILABLE, INCIDENT_IN_PROGRESS, *THREAD_PROBLEMS),
 )
 
 
@@ -46,17 +46,12 @@ async def incident(service: Service, _: func.HttpRequest, alert: Alert) -> ApiRe
     fired = to_incident(alert)
     if not fired.is_fired:
         return ApiResponse(200, IncidentResponse("ignored", 0))
-    if service.reporter is None:
+    reporter = service.reporter
+    if reporter is None:
         raise MailUnavailable("No mail server is set: SMTP_HOST, MAIL_FROM and MAIL_TO say which.", retry_after=60)
-    outcome = await run_in_thread(
-        service.incident_threads,
-        report_incident,
-        fired,
-        service.store,
-        service.incidents,
-        service.reporter,
-        service.receipt_age,
-        datetime.now(UTC),
+    now = datetime.now(UTC)
+    outcome = await service.bulkheads.incidents.run(
+        lambda _: report_incident(fired, service.store, service.incidents, reporter, service.receipt_age, now)
     )
     if outcome.status == "sent":
         telemetry.event("incident_reported", alert=fired.alert_id, reports=outcome.predictions)

@@ -1,14 +1,17 @@
 """GET /api/models: the model that is served and all that are shipped."""
 
 from functools import partial
+from typing import Annotated
 
 import azure.functions as func
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from sentiment.manifest import Metrics, Thresholds, read_manifest
 
+from .schemas import EXPLAIN_BUDGET, MAX_TEXT_CHARACTERS, MAX_TEXTS
 from .shared.api import Api, Operation
-from .shared.http import ApiResponse
+from .shared.bulkhead import TIME_LIMIT_SECONDS
+from .shared.http import MAX_BODY_BYTES, ApiResponse
 from .shared.problems import MODEL_UNAVAILABLE
 from .shared.service import Service
 
@@ -22,10 +25,23 @@ class Description(Struct, frozen=True):
     metrics: dict[str, Metrics]
 
 
+class Limits(Struct, frozen=True):
+    """What one call of /api/predict may ask for."""
+
+    texts: int = MAX_TEXTS
+    characters: Annotated[int, Meta(description="Code points in a text.")] = MAX_TEXT_CHARACTERS
+    body_bytes: int = MAX_BODY_BYTES
+    explain_scorings: Annotated[
+        int, Meta(description="Scorings with `explain`: one for each text, and one for each part of its explanation.")
+    ] = EXPLAIN_BUDGET
+    seconds: Annotated[int, Meta(description="After which a call that is not done is refused.")] = TIME_LIMIT_SECONDS
+
+
 class ModelsResponse(Struct, frozen=True):
     served: Description
     shipped: list[Description]
     build: str | None  # of the package that answers
+    limits: Limits = Limits()
 
 
 MODELS = Operation(

@@ -1,7 +1,7 @@
 """POST /api/predict: predict how texts will be read, and whether to publish them."""
 
-import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -10,13 +10,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cloud import telemetry
 from sentiment.manifest import BUCKETS, Manifest
-from sentiment.model import Model, Scores
+from sentiment.model import Check, Model, Scores, carry_on
 from sentiment.verdict import Decision, Label, WarningCode, verdict
 
-from .schemas import ModelName, Text
+from .schemas import EXPLAIN_BUDGET, MAX_TEXTS, ModelName, Text
 from .shared.api import Api, Operation
 from .shared.http import ApiResponse
-from .shared.problems import MODEL_UNAVAILABLE
+from .shared.problems import INVALID_INPUT, MODEL_UNAVAILABLE, THREAD_PROBLEMS, Problem
 from .shared.service import Service
 
 
@@ -24,8 +24,16 @@ class PredictRequest(Struct, forbid_unknown_fields=True):
     """One text, or several: exactly one of `text` and `texts`."""
 
     text: Text | UnsetType = UNSET
-    texts: Annotated[list[Text], Meta(min_length=1, max_length=64)] | UnsetType = UNSET
-    explain: Annotated[bool, Meta(description="Also return how much each word moved the score.")] = False
+    texts: Annotated[list[Text], Meta(min_length=1, max_length=MAX_TEXTS)] | UnsetType = UNSET
+    explain: Annotated[
+        bool,
+        Meta(
+            description="Also return how much each word moved the score. That takes one scoring for the text and one "
+            "for each of its words; in a text of more than 64 words, neighbouring words are taken together, in 16 "
+            f"parts. A call may take {EXPLAIN_BUDGET} scorings: with more, it is answered with 400.",
+            extra_json_schema={"x-max-scorings": EXPLAIN_BUDGET},
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         if (self.text is UNSET) == (self.texts is UNSET):
@@ -68,7 +76,7 @@ PREDICT = Operation(
         PredictRequest, Meta(extra_json_schema={"oneOf": [{"required": ["text"]}, {"required": ["texts"]}]})
     ],
     responses={200: PredictResponse},
-    problems=(MODEL_UNAVAILABLE,),
+    problems=(MODEL_UNAVAILABLE, *THREAD_PROBLEMS),
 )
 
 
@@ -79,30 +87,48 @@ def register(api: Api, service: Service) -> None:
 async def predict(service: Service, _: func.HttpRequest, body: PredictRequest) -> ApiResponse:
     model = service.model
     started = time.perf_counter()
-    if isinstance(body.text, str) and not body.explain and not model.is_sequence_model:
-        return ApiResponse(200, _predict(service, model, body, started))  # 0.25 ms: a thread would cost more
-    return ApiResponse(200, await asyncio.to_thread(_predict, service, model, body, started))
+    bulkhead = service.bulkheads.batches
+    if len(body.all_texts) == 1:
+        if not body.explain and not model.is_sequence_model:  # 0.25 ms: a thread would cost more
+            return ApiResponse(200, _predict(service, model, body, started, carry_on))
+        bulkhead = service.bulkheads.explanations if body.explain else service.bulkheads.texts
+    return ApiResponse(200, await bulkhead.run(partial(_predict, service, model, body, started)))
 
 
-def _predict(service: Service, model: Model, body: PredictRequest, started: float) -> PredictResponse:
-    scores = model.score(body.all_texts)
+def _predict(service: Service, model: Model, body: PredictRequest, started: float, check: Check) -> PredictResponse:
+    scores, explanations = _score(model, body, check)
     about = model.manifest
     predictions = []
-    for text, score, unknown in zip(body.all_texts, scores.probability, scores.unknown_share, strict=True):
+    scored = zip(body.all_texts, scores.probability, scores.unknown_share, explanations, strict=True)
+    for text, score, unknown, explanation in scored:
         probability = round(float(score), 4)  # the response, the decision, the receipt and feedback use the same
         label, decision, warnings = verdict(text, probability, float(unknown), about.thresholds)
         receipt = service.receipts.sign(about.release, probability, label, text)
-        explanation = _explain(model, text) if body.explain else UNSET
         predictions.append(Prediction(receipt, label, probability, decision, warnings, explanation))
     if telemetry.is_enabled():
         _emit_telemetry(about, body.all_texts, predictions, scores, (time.perf_counter() - started) * 1000)
     return PredictResponse(predictions, ModelName(about.name, about.version))
 
 
-def _explain(model: Model, text: str) -> list[Explanation]:
-    from sentiment.explain import explain  # imported lazily: few requests ask for it, and a cold start saves 0.5 ms
+def _score(model: Model, body: PredictRequest, check: Check) -> tuple[Scores, Sequence[list[Explanation] | UnsetType]]:
+    """Return the scores of the texts, and their explanations if the request asks for them.
 
-    return [Explanation(part.start, part.end, part.token, round(part.weight, 4)) for part in explain(model, text)]
+    Raises Problem if these would take more scorings than a request has, before it scores a text.
+    """
+    if not body.explain:
+        return model.score(body.all_texts, check), [UNSET] * len(body.all_texts)
+    from sentiment import explain  # imported lazily: few requests ask for it, and a cold start saves 0.5 ms
+
+    occlusions = []
+    for text in body.all_texts:
+        check()
+        occlusions.append(explain.plan_occlusion(model, text))
+    scorings = sum(occlusion.scorings for occlusion in occlusions)
+    if scorings > EXPLAIN_BUDGET:
+        detail = f"These texts take {scorings} scorings to explain; a call may take {EXPLAIN_BUDGET}. Send fewer texts."
+        raise Problem(INVALID_INPUT, detail, pointer="/explain")
+    scores, contributions = explain.explain_texts(model, occlusions, check)
+    return scores, [[Explanation(*part[:3], round(part.weight, 4)) for part in parts] for parts in contributions]
 
 
 def _emit_telemetry(

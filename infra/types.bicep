@@ -67,7 +67,7 @@ type scale = {
 
   @minValue(1)
   @maxValue(1000)
-  @description('Concurrent requests per instance. Must equal maxConcurrentRequests in host.json.')
+  @description('Concurrent requests per instance, before another instance starts. Less than host.json allows.')
   httpConcurrency: int
 
   @minValue(0)
@@ -172,7 +172,7 @@ var defaults = {
   }
   scale: {
     instanceMemoryMB: 512
-    httpConcurrency: 32
+    httpConcurrency: 64
     alwaysReadyInstances: 0
     maximumInstanceCount: 40
   }

@@ -1,14 +1,32 @@
 """Explain a score: leave out one word at a time, score again, take the difference.
 
 Leave-one-out occlusion, as in Li, Monroe and Jurafsky, "Understanding neural networks through representation erasure",
-2016. It works with every kind of model.
+2016. It works with every kind of model. What it costs is known before anything is scored.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from .model import Model
+import numpy as np
 
-MAX_SEGMENTS = 64  # more than the words of a tweet; in a longer text, neighbouring tokens share a segment
+from .model import Check, Model, Scores, carry_on
+from .text import Span
+
+MAX_SINGLE_TOKENS = 64  # more than a tweet has: up to here each token is left out by itself
+MAX_SEGMENTS = 16  # of a longer text: neighbouring tokens are left out together
+
+
+class Occlusion(NamedTuple):
+    """How a text will be explained: the segments that will be left out, one at a time."""
+
+    spans: list[Span]  # the tokens of the text
+    segments: list[slice]  # of `spans`, in reading order; together they cover it
+
+    @property
+    def scorings(self) -> int:
+        """The number of texts to score: the whole text, and the text without each segment."""
+        return 1 + len(self.segments)
 
 
 class Contribution(NamedTuple):
@@ -20,20 +38,42 @@ class Contribution(NamedTuple):
     weight: float  # in log-odds: above 0 towards positive, below 0 towards negative
 
 
-def explain(model: Model, text: str) -> list[Contribution]:
-    """Return the contribution of each segment, in reading order. Scores at most MAX_SEGMENTS + 1 texts."""
+def plan_occlusion(model: Model, text: str) -> Occlusion:
+    """Divide a text into segments. Scores nothing."""
     spans = model.manifest.text.spans(text)
-    tokens = [span.token for span in spans]
-    stride = max(1, -(-len(spans) // MAX_SEGMENTS))  # tokens in a segment: the quotient, rounded up
-    segments = [slice(i, min(i + stride, len(spans))) for i in range(0, len(spans), stride)]
-    batch = [tokens] + [tokens[: segment.start] + tokens[segment.stop :] for segment in segments]
-    logit = model.score_tokens(batch).logit
-    return [
-        Contribution(
-            start=spans[segment.start].start,
-            end=spans[segment.stop - 1].end,
-            token=" ".join(tokens[segment]),
-            weight=float(logit[0] - logit_without),
+    n = len(spans) if len(spans) <= MAX_SINGLE_TOKENS else MAX_SEGMENTS
+    borders = [len(spans) * i // n for i in range(n + 1)] if spans else [0]
+    return Occlusion(spans, [slice(start, end) for start, end in pairwise(borders)])
+
+
+def explain_texts(
+    model: Model, occlusions: Sequence[Occlusion], check: Check = carry_on
+) -> tuple[Scores, list[list[Contribution]]]:
+    """Return the scores of the whole texts, and for each text the contributions of its segments in reading order.
+
+    Scores as many texts as `occlusions` say. Raises what `check` raises.
+    """
+    scores, contributions = [], []
+    for spans, segments in occlusions:
+        tokens = [span.token for span in spans]
+        batch = [tokens] + [tokens[: segment.start] + tokens[segment.stop :] for segment in segments]
+        scored = model.score_tokens(batch, check)
+        scores.append([column[:1] for column in scored])
+        contributions.append(
+            [
+                Contribution(
+                    start=spans[segment.start].start,
+                    end=spans[segment.stop - 1].end,
+                    token=" ".join(tokens[segment]),
+                    weight=float(scored.logit[0] - logit_without),
+                )
+                for segment, logit_without in zip(segments, scored.logit[1:], strict=True)
+            ]
         )
-        for segment, logit_without in zip(segments, logit[1:], strict=True)
-    ]
+    return Scores(*map(np.concatenate, zip(*scores, strict=True))), contributions
+
+
+def explain(model: Model, text: str) -> list[Contribution]:
+    """Return the contribution of each segment of one text, in reading order."""
+    _, (contributions,) = explain_texts(model, [plan_occlusion(model, text)])
+    return contributions

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -185,7 +184,6 @@ class WordPiecesEncoder:
         self.spec = spec
         self.ids = _parse_vocabulary(spec.vocabulary, vocabulary, *spec.special_ids)
         self._words = IdsCountsEncoder(IdsCounts(spec.words, 32, 1), words)
-        self.pieces = lru_cache(2**16)(self._pieces)
 
     def __call__(self, batch: Sequence[Tokens]) -> Encoded:
         hashed = hash_ngrams(batch, 1)
@@ -208,7 +206,11 @@ class WordPiecesEncoder:
                 break
         return [*ids[: self.spec.max_length - 1], self.spec.end]
 
-    def _pieces(self, token: str) -> list[int]:
+    def pieces(self, token: str) -> list[int]:
+        """Return the ids of one token.
+
+        Nothing is kept of it: a cache would save half a percent of a call, and unseen words would fill it.
+        """
         if token[0] == "<" and token[-1] == ">":
             token = token[1:-1].replace("_", " ")
         if not token.isascii():

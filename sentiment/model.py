@@ -1,6 +1,6 @@
 """Load a model folder and score texts with it. There is no fallback: a folder that fails verification is refused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -15,6 +15,12 @@ from .released import ModelDigests
 
 OUTPUT = ("logit", "tensor(float)", 1)  # name, type and rank
 NOWHERE = "/dev/null/nowhere"  # no file can be below one that is no folder
+
+type Check = Callable[[], None]  # called before each piece of work; raises to end it, where nobody waits for the rest
+
+
+def carry_on() -> None:
+    """Let the work go on: the check of a caller who waits for the end, however long it takes."""
 
 
 class Scores(NamedTuple):
@@ -98,23 +104,35 @@ class Model:
         """Return the graph's inputs for these texts, by name."""
         return self._encode([self.tokens(text) for text in texts]).arrays
 
-    def score(self, texts: Sequence[str]) -> Scores:
-        """Score one or more texts."""
-        return self.score_tokens([self.tokens(text) for text in texts])
+    def score(self, texts: Sequence[str], check: Check = carry_on) -> Scores:
+        """Score one or more texts. Raises what `check` raises."""
+        batch = []
+        for text in texts:
+            check()
+            batch.append(self.tokens(text))
+        return self.score_tokens(batch, check)
 
-    def score_tokens(self, batch: Sequence[Tokens]) -> Scores:
-        """Score one or more tokenised texts.
+    def score_tokens(self, batch: Sequence[Tokens], check: Check = carry_on) -> Scores:
+        """Score one or more tokenised texts. Raises what `check` raises.
 
         A sequence model scores them one by one. On one thread a batch is no faster, and its padding costs memory. With
-        quantised activations the score of a text would also depend on the other texts in its batch.
+        quantised activations the score of a text would also depend on the other texts in its batch. Texts that are the
+        same to the graph are scored once: those of an explanation are, where they differ beyond the model's window.
         """
-        batches = [[tokens] for tokens in batch] if self.is_sequence_model else [batch]
-        encoded = [self._encode(each) for each in batches]
-        raw = np.concatenate([self._session.run(["logit"], each.arrays)[0] for each in encoded])
+        raw: dict[bytes, NDArray[np.float32]] = {}  # by the bytes of the graph's input
+        inputs: list[bytes] = []
+        unknown_shares = []
+        for each in [[tokens] for tokens in batch] if self.is_sequence_model else [batch]:
+            check()
+            arrays, unknown_share = self._encode(each)
+            inputs.append(b"".join(array.tobytes() for array in arrays.values()))
+            if inputs[-1] not in raw:
+                raw[inputs[-1]] = self._session.run(["logit"], arrays)[0]
+            unknown_shares.append(unknown_share)
         calibration = self.manifest.calibration
-        logit = calibration.slope * raw.astype(np.float64) + calibration.intercept
-        unknown_share = np.concatenate([each.unknown_share for each in encoded])
-        return Scores(1 / (1 + np.exp(-np.clip(logit, -500, 500))), logit, unknown_share)
+        raw_logit = np.concatenate([raw[each] for each in inputs]).astype(np.float64)
+        logit = calibration.slope * raw_logit + calibration.intercept
+        return Scores(1 / (1 + np.exp(-np.clip(logit, -500, 500))), logit, np.concatenate(unknown_shares))
 
 
 def session_options() -> ort.SessionOptions:

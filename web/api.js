@@ -19,6 +19,12 @@ const KINDS = /** @type {Record<number, string>} */ ({
   504: "timeout",
 });
 
+/** Type of a problem that the service itself describes to kind, where the status says less. */
+const KINDS_BY_TYPE = /** @type {Record<string, string>} */ ({
+  "urn:buzzguard:problem:overloaded": "busy",
+  "urn:buzzguard:problem:deadline-passed": "timeout",
+});
+
 /** A call that failed. `kind` is one of KINDS, "signin", "failed", "unreachable", "timeout" or "cancelled". */
 export class Problem extends Error {
   /**
@@ -111,7 +117,7 @@ function toProblem(response, answer) {
   try {
     details = JSON.parse(answer) ?? {};
   } catch {} // an error of the platform, not of the service
-  return new Problem(KINDS[response.status] ?? "failed", {
+  return new Problem(KINDS_BY_TYPE[details.type] ?? KINDS[response.status] ?? "failed", {
     wait: retryAfterSeconds(response.headers.get("retry-after")),
     request: response.headers.get("x-request-id") ?? (details.instance ?? "").replace("urn:buzzguard:request:", ""),
     detail: details.detail,

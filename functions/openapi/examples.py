@@ -14,6 +14,7 @@ from functions.incident import IncidentResponse
 from functions.models import Description, ModelsResponse
 from functions.predict import Explanation, Prediction, PredictResponse
 from functions.schemas import ModelName
+from functions.shared.bulkhead import Load
 from functions.shared.report_limit import PER_CALLER, PER_INSTANCE
 from sentiment.manifest import Metrics, Thresholds
 
@@ -104,7 +105,8 @@ _CHAMPION = Description(
 )
 MODELS_ENTRY = Entry(
     "Predictions",
-    "The served model and all shipped models, with versions, thresholds and metrics; and the build of the package.",
+    "The served model and all shipped models, with versions, thresholds and metrics; the build of the package; and "
+    "what a call may ask for.",
     {200: Reply("The models.", {"The champion": ModelsResponse(_CHAMPION, [_CHAMPION], BUILD)})},
 )
 
@@ -176,9 +178,9 @@ LIVE_ENTRY = Entry(
 )
 READY_ENTRY = Entry(
     "Operations",
-    "Returns the served model, the build of the package, and whether the package was built with that model. "
-    "A checkout has no build, and no list of models to trust.",
-    {200: Reply("They can be made.", {"Ready": Ready(MODEL, BUILD, trusted=True)})},
+    "Returns the served model, the build of the package, whether the package was built with that model, and how busy "
+    "this instance is; a busy instance is ready too. A checkout has no build, and no list of models to trust.",
+    {200: Reply("They can be made.", {"Ready": Ready(MODEL, BUILD, trusted=True, load={"texts": Load(1, 0, 2, 62)})})},
 )
 DOCUMENT_ENTRY = Entry(
     "Operations",

@@ -89,12 +89,18 @@ def _decode(request: func.HttpRequest, decoder: msgspec.json.Decoder[Any]) -> An
 
 
 def _json_error(body: bytes, error: Exception) -> str:
-    """Say what is wrong with the body. If Python's own parser accepts it, it has half of a surrogate pair."""
+    """Say what is wrong with the body: msgspec takes half of a surrogate pair for the end, and counts from a string."""
     try:
-        json.loads(body)
+        text = body.decode()
+    except UnicodeDecodeError as not_utf8:
+        return f"byte {not_utf8.start} is not UTF-8"
+    if "\0" in text:
+        return "it holds NUL, as UTF-16 does"
+    try:
+        strings = json.dumps(json.loads(text), ensure_ascii=False)
     except (ValueError, RecursionError):
         return str(error)
-    return "a lone surrogate is not a character"
+    return "a lone surrogate is not a character" if re.search("[\ud800-\udfff]", strings) else str(error)
 
 
 def _plain_expectation(expectation: str) -> str:

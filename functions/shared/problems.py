@@ -107,6 +107,16 @@ INCIDENT_IN_PROGRESS = ProblemType(
     _RETRY,
     retry_after=True,
 )
+OVERLOADED = ProblemType(
+    503, "Overloaded", "As many calls of this kind run and wait as there is room for.", _RETRY, retry_after=True
+)
+DEADLINE_PASSED = ProblemType(
+    503,
+    "Deadline passed",
+    "The answer was not ready in time, and the work was stopped.",
+    "Send fewer texts in a call, or wait for the number of seconds in `Retry-After` and send the same again.",
+    retry_after=True,
+)
 MODEL_UNAVAILABLE = ProblemType(
     503,
     "Model unavailable",
@@ -133,9 +143,14 @@ PROBLEMS = {
         STORE_UNAVAILABLE,
         MAIL_UNAVAILABLE,
         INCIDENT_IN_PROGRESS,
+        OVERLOADED,
+        DEADLINE_PASSED,
         MODEL_UNAVAILABLE,
     )
 }
+
+# Every operation that has a bulkhead may answer with these.
+THREAD_PROBLEMS = (OVERLOADED, DEADLINE_PASSED)
 
 # Every operation with a body may answer with these.
 BODY_PROBLEMS = (NOT_JSON, INVALID_INPUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)

@@ -1,9 +1,5 @@
-"""The parts that the triggers share: model, receipts, stores, mail. `function_app.create_app` puts them together."""
+"""What the triggers share: model, receipts, stores, mail, threads. `function_app.create_app` puts it together."""
 
-import asyncio
-import contextvars
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +12,7 @@ from feedback.stores import FeedbackStore, IncidentStore
 from sentiment.errors import ModelError
 from sentiment.model import Model
 
+from .bulkhead import Bulkheads
 from .report_limit import ReportLimit
 
 if TYPE_CHECKING:
@@ -35,8 +32,7 @@ class Service(Struct, frozen=True, kw_only=True):
     incidents: IncidentStore
     incident_keys: tuple[str, ...]
     reporter: IncidentReporter | None  # None: no incident is reported
-    feedback_threads: ThreadPoolExecutor
-    incident_threads: ThreadPoolExecutor
+    bulkheads: Bulkheads
 
     @property
     def model(self) -> Model:
@@ -44,9 +40,3 @@ class Service(Struct, frozen=True, kw_only=True):
         if isinstance(self.loaded_model, ModelError):
             raise ModelError(str(self.loaded_model))
         return self.loaded_model
-
-
-async def run_in_thread[T](threads: ThreadPoolExecutor, call: Callable[..., T], *arguments: object) -> T:
-    """Return the result of a call that blocks. What it logs belongs to this request's trace."""
-    run = contextvars.copy_context().run
-    return await asyncio.get_running_loop().run_in_executor(threads, run, call, *arguments)

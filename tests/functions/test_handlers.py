@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -19,10 +18,11 @@ from feedback.record import Feedback
 from feedback.stores import PredictionKey
 from functions.feedback import FeedbackRequest, FeedbackResponse, erase, feedback
 from functions.predict import PredictRequest, PredictResponse, predict
+from functions.shared.bulkhead import create_bulkheads
 from functions.shared.problems import TOO_MANY_REPORTS, Problem
 from functions.shared.report_limit import PER_CALLER, ReportLimit
 from sentiment.manifest import Thresholds
-from sentiment.model import Scores
+from sentiment.model import Check, Scores
 from tests.support.paths import ROOT
 
 TEXT = "the crew was great"
@@ -40,7 +40,7 @@ class FakeModel:
     def __init__(self, probability: float, unknown: float = 0.0) -> None:
         self._scores = probability, 0.0, unknown
 
-    def score(self, texts: list[str]) -> Scores:
+    def score(self, texts: list[str], _: Check) -> Scores:
         return Scores(*(np.full(len(texts), score) for score in self._scores))
 
 
@@ -65,7 +65,7 @@ def service() -> Any:
         report_limit=ReportLimit(has_function_keys=True, has_sign_in=False),
         store=FakeStore(),
         export=None,
-        feedback_threads=ThreadPoolExecutor(1),
+        bulkheads=create_bulkheads(),
     )
 
 

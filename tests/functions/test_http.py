@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from feedback import errors as feedback_errors
+from functions.predict import PredictRequest
 from functions.shared import http, problems
 from sentiment import errors
 
@@ -149,3 +150,26 @@ def test_request_id_is_by_default_the_trace_id(traceparent: str, known: bool) ->
 @pytest.mark.parametrize(("given", "kept"), [("a.B:c-1_", True), ("x" * 128, True), ("x" * 129, False), ("a b", False)])
 def test_valid_request_id_of_the_caller_is_kept(given: str, kept: bool) -> None:
     assert (call(works, **{"x-request-id": given}).headers["x-request-id"] == given) is kept
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"text": "a", "explain": NaN}', "JSON is malformed: invalid character (byte 25)"),
+        (b'{"text": "a", "explain": -Infinity}', "JSON is malformed: invalid character (byte 26)"),
+        ('{"text": "a"}'.encode("utf-16"), "byte 0 is not UTF-8"),
+        ('{"text": "a"}'.encode("utf-16-le"), "it holds NUL, as UTF-16 does"),
+        ('{"text": "a"}'.encode("utf-16-be"), "it holds NUL, as UTF-16 does"),
+        ('{"text": "a"}'.encode("utf-8-sig"), "JSON is malformed: invalid character (byte 0)"),
+        (b'{"text": "\xff"}', "byte 10 is not UTF-8"),
+        (b'{"text": "\\ud800"}', "a lone surrogate is not a character"),
+        (b'{"text": "\\ude00\\ud83d"}', "a lone surrogate is not a character"),
+        (b'{"text": "a"', "Input data was truncated"),
+    ],
+)
+def test_body_that_is_not_json_is_told_what_is_wrong_with_it(body: bytes, reason: str) -> None:
+    request = func.HttpRequest("POST", "/", headers={"content-type": "application/json"}, body=body)
+    with pytest.raises(problems.Problem) as refused:
+        http._decode(request, msgspec.json.Decoder(PredictRequest))
+    assert refused.value.problem_type is problems.NOT_JSON
+    assert str(refused.value) == f"The body must be JSON in UTF-8: {reason}."

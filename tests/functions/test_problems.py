@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from feedback import errors
 from feedback.receipt import Receipts
 from functions.shared import problems
 from functions.shared.api import Api
+from functions.shared.bulkhead import Bulkheads, create_bulkheads
 from functions.shared.problems import BODY_PROBLEMS, PROBLEMS, Problem, ProblemType
 from functions.shared.report_limit import ReportLimit
 from functions.shared.service import Service
@@ -43,8 +43,7 @@ FAKES: dict[str, Any] = {
     "incidents": None,
     "incident_keys": (INCIDENT_KEY,),
     "reporter": None,
-    "feedback_threads": ThreadPoolExecutor(1),
-    "incident_threads": ThreadPoolExecutor(1),
+    "bulkheads": create_bulkheads(),
 }
 
 
@@ -55,6 +54,16 @@ def raising(error: Exception, *methods: str) -> Any:
         raise error
 
     return SimpleNamespace(**dict.fromkeys(methods, method))
+
+
+class Refusing:
+    """A bulkhead that refuses every call. tests/functions/test_bulkhead.py has the real ones."""
+
+    def __init__(self, problem: ProblemType) -> None:
+        self._problem = problem
+
+    async def run(self, _: object) -> None:
+        raise Problem(self._problem, "no more", headers={"Retry-After": "7"})
 
 
 class Case(Struct, frozen=True):
@@ -144,6 +153,16 @@ CASES = [
         {"body": ALERT},
         {"reporter": object(), "incidents": raising(errors.IncidentInProgress("busy", retry_after=7), "claim")},
     ),
+]
+CASES += [
+    Case(function, problem, request, {**parts, "bulkheads": Bulkheads(*[Refusing(problem)] * 5)})
+    for problem in (problems.OVERLOADED, problems.DEADLINE_PASSED)
+    for function, request, parts in (
+        ("predict", {"body": b'{"texts": ["a", "b"]}'}, {"loaded_model": object()}),
+        ("feedback", {"body": FEEDBACK}, {}),
+        ("erase", {"prediction_id": RECEIPT}, {}),
+        ("incident", {"body": ALERT}, {"reporter": object()}),
+    )
 ]
 # Any request may have these; they belong to no operation.
 GENERAL = [

@@ -15,14 +15,15 @@ LOAD_APP = """
 import json
 import function_app
 triggers = [function.get_trigger().get_dict_repr() for function in function_app.app.get_functions()]
-threads = function_app.MAX_CONCURRENT_REQUESTS
-print(json.dumps({"triggers": triggers, "feedback_threads": threads}, default=str))
+from functions.shared.bulkhead import create_bulkheads
+capacity = {name: bulkhead.capacity for name, bulkhead in create_bulkheads()._asdict().items()}
+print(json.dumps({"triggers": triggers, "capacity": capacity}, default=str))
 """
 
 
 @pytest.fixture(scope="session")
 def loaded_app() -> dict[str, Any]:
-    """Load the app with the feedback export on. Return its triggers and the number of its feedback threads."""
+    """Load the app with the feedback export on. Return its triggers and the capacity of its bulkheads."""
     settings = {
         "RECEIPT_KEY": "k" * 32,
         "TABLES_CONNECTION_STRING": "AccountName=nobody",

@@ -74,13 +74,21 @@ def max_concurrent_requests() -> int:
     return http["maxConcurrentRequests"]
 
 
-def test_http_concurrency_is_that_of_host_json() -> None:
-    triggers = SITE["properties"]["functionAppConfig"]["scaleAndConcurrency"]["triggers"]
-    assert triggers == {"http": {"perInstanceConcurrency": max_concurrent_requests()}}
+def http_concurrency() -> int:
+    """Return how many requests Azure gives one instance before it starts another one."""
+    return SITE["properties"]["functionAppConfig"]["scaleAndConcurrency"]["triggers"]["http"]["perInstanceConcurrency"]
 
 
-def test_app_has_a_feedback_thread_for_each_concurrent_request(loaded_app: dict[str, Any]) -> None:
-    assert loaded_app["feedback_threads"] == max_concurrent_requests()
+def test_full_bulkheads_leave_room_in_the_host(loaded_app: dict[str, Any]) -> None:
+    assert sum(loaded_app["capacity"].values()) < max_concurrent_requests()
+
+
+def test_another_instance_starts_before_a_single_text_is_refused_or_waits_for_other_work(
+    loaded_app: dict[str, Any],
+) -> None:
+    capacity = dict(loaded_app["capacity"])
+    assert capacity.pop("texts") >= http_concurrency() > sum(capacity.values())
+    assert http_concurrency() < max_concurrent_requests()
 
 
 def test_python_version_is_that_of_pyproject() -> None:

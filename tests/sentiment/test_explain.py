@@ -1,6 +1,6 @@
 import pytest
 
-from sentiment.explain import MAX_SEGMENTS, explain
+from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_TOKENS, explain, plan_occlusion
 from sentiment.model import Model
 
 
@@ -22,12 +22,23 @@ def test_weight_is_the_log_odds_lost_without_the_word(model: Model) -> None:
 def test_long_text_is_explained_in_one_batch(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
     score = model.score_tokens
-    monkeypatch.setattr(model, "score_tokens", lambda batch: rows.append(len(batch)) or score(batch))
+    monkeypatch.setattr(model, "score_tokens", lambda batch, check: rows.append(len(batch)) or score(batch, check))
     text = "! a " * 250
     parts = explain(model, text)
-    assert rows == [len(parts) + 1] and len(parts) <= MAX_SEGMENTS
+    assert rows == [len(parts) + 1] == [plan_occlusion(model, text).scorings] and len(parts) == MAX_SEGMENTS == 16
     assert " ".join(part.token for part in parts) == model.manifest.text.normalise(text)
     assert "".join(text[part.start : part.end].replace(" ", "") for part in parts) == text.replace(" ", "")
+
+
+@pytest.mark.parametrize(("n_tokens", "n_segments"), [(1, 1), (63, 63), (64, 64), (65, 16), (500, 16)])
+def test_only_a_text_of_more_than_64_tokens_is_explained_in_segments(
+    model: Model, n_tokens: int, n_segments: int
+) -> None:
+    occlusion = plan_occlusion(model, "a " * n_tokens)
+    assert (len(occlusion.segments), occlusion.scorings) == (n_segments, n_segments + 1)
+    sizes = [segment.stop - segment.start for segment in occlusion.segments]
+    assert sum(sizes) == n_tokens and max(sizes) - min(sizes) <= 1
+    assert MAX_SINGLE_TOKENS == 64
 
 
 def test_text_without_tokens_has_no_explanation(model: Model) -> None:

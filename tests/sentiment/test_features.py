@@ -1,3 +1,4 @@
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -125,6 +126,17 @@ def word_pieces(max_length: int = 12) -> WordPiecesEncoder:
 )
 def test_token_is_split_into_word_pieces(token: str, pieces: str) -> None:
     assert word_pieces().pieces(token) == [PIECES.index(piece) for piece in pieces.split()]
+
+
+def test_unseen_words_leave_nothing_in_memory() -> None:
+    encode = word_pieces()
+    encode([["a"]])
+    tracemalloc.start()
+    for number in range(300):
+        encode([[chr(0x20000 + number) * 1000, f"{number}" * 30]])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 100_000  # bytes; the words have 1.2 million
 
 
 def test_word_pieces_are_framed_truncated_and_padded() -> None:

@@ -1,6 +1,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 
 from sentiment import manifest
 from sentiment.errors import ModelError
+from sentiment.features import make_encoder
 from sentiment.manifest import MANIFEST_FILE, TokenIds
 from sentiment.model import Model
 
@@ -23,6 +25,40 @@ def test_batch_is_one_run_of_the_graph(model: Model, monkeypatch: pytest.MonkeyP
     assert len(runs) == 1
     alone = np.concatenate([model.score([text]).probability for text in texts])
     np.testing.assert_allclose(together.probability, alone, atol=1e-6)
+
+
+class CountingSession:
+    """The session of a graph that reads word pieces, as far as scoring needs it."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, _: object, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+        self.runs += 1
+        return [arrays["token_ids"].sum(axis=1).astype(np.float32)]
+
+
+def test_sequence_model_scores_what_is_the_same_within_its_window_once(model: Model) -> None:
+    spec = TokenIds("v", max_length=3)
+    session = CountingSession()
+    encode = make_encoder(spec, {"v": b"<pad>\n<unk>\ngood\nbad\n"})
+    sequence: Any = Model(replace(model.manifest, input=spec), encode, session)  # type: ignore[arg-type]
+    checks: list[bool] = []
+    texts = ["good", "good bad good bad bad", "good bad good", "good"]
+    logit = sequence.score(texts, lambda: checks.append(True)).logit
+    assert session.runs == 2
+    assert logit[0] == logit[3] != logit[1] == logit[2]
+    assert len(checks) == 2 * len(texts)  # before each text is read, and before each is scored
+
+
+def test_check_ends_the_work(model: Model) -> None:
+    def refuse() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        model.score(["the crew was great"], refuse)
+    with pytest.raises(InterruptedError):
+        model.score_tokens([["crew"]], refuse)
 
 
 def test_positive_text_scores_above_negative_text(model: Model) -> None:

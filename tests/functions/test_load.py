@@ -1,0 +1,148 @@
+"""One caller cannot starve another: predict with the tiny model, whose graph can be made to block."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+from feedback.receipt import Receipts
+from functions.health import live, ready
+from functions.predict import PredictRequest, predict
+from functions.schemas import EXPLAIN_BUDGET, MAX_TEXTS
+from functions.shared.bulkhead import create_bulkheads
+from functions.shared.problems import INVALID_INPUT, OVERLOADED, Problem
+from sentiment.explain import MAX_SEGMENTS
+from sentiment.model import Model
+from tests.support.waiting import until
+
+REQUEST = func.HttpRequest("POST", "/", body=b"")
+LONG = "! a " * 250
+BATCH = PredictRequest(texts=["good", "bad"])
+EXPLAINED = PredictRequest(text="good", explain=True)
+SINGLE = PredictRequest(text="good")
+
+
+class BlockingSession:
+    """A session whose runs on threads of the given names block until `gate` is set."""
+
+    def __init__(self, session: Any, blocked: tuple[str, ...] = ()) -> None:
+        self._session = session
+        self._blocked = blocked
+        self.gate = threading.Event()
+        self.begun = threading.Event()
+        self.runs = 0
+
+    def run(self, *arguments: Any) -> Any:
+        self.runs += 1
+        if threading.current_thread().name.startswith(self._blocked or "-"):
+            self.begun.set()
+            self.gate.wait()
+        return self._session.run(*arguments)
+
+
+@pytest.fixture
+def session(model: Model) -> Iterator[BlockingSession]:
+    session = BlockingSession(model._session, ("batches", "explanations"))
+    model._session = session  # type: ignore[assignment]
+    yield session
+    session.gate.set()
+
+
+@pytest.fixture
+def service(model: Model, session: BlockingSession) -> Any:
+    receipts = Receipts(["k" * 32], timedelta(days=30))
+    return SimpleNamespace(model=model, build=None, receipts=receipts, bulkheads=create_bulkheads())
+
+
+async def fill(service: Any, body: PredictRequest, name: str) -> list[asyncio.Task[Any]]:
+    """Send as many requests as the bulkhead takes, and return when it is full."""
+    bulkhead = service.bulkheads._asdict()[name]
+    tasks = [asyncio.create_task(predict(service, REQUEST, body)) for _ in range(bulkhead.capacity)]
+    await until(lambda: bulkhead.load.running > 0 and bulkhead.load.waiting == bulkhead.load.queue)
+    return tasks
+
+
+@pytest.mark.parametrize("is_sequence_model", [False, True])
+def test_full_batches_and_explanations_leave_single_texts_and_health_alone(
+    service: Any, session: BlockingSession, monkeypatch: pytest.MonkeyPatch, is_sequence_model: bool
+) -> None:
+    monkeypatch.setattr(Model, "is_sequence_model", is_sequence_model)
+
+    async def run() -> None:
+        tasks = await fill(service, BATCH, "batches")
+        for body in (BATCH, PredictRequest(texts=["good", "bad"], explain=True)):
+            with pytest.raises(Problem) as refused:
+                await predict(service, REQUEST, body)
+            assert refused.value.problem_type is OVERLOADED and "Retry-After" in refused.value.headers
+        tasks += await fill(service, EXPLAINED, "explanations")
+        with pytest.raises(Problem, match="run and .* wait"):
+            await predict(service, REQUEST, EXPLAINED)
+        assert (await predict(service, REQUEST, SINGLE)).status == 200
+        assert (await predict(service, REQUEST, PredictRequest(texts=["good"]))).status == 200
+        assert (await live(REQUEST, None)).status == 200
+        answer: Any = await ready(service, REQUEST, None)
+        assert answer.status == 200 and answer.payload.status == "ready"
+        for name in ("batches", "explanations"):
+            load = answer.payload.load[name]
+            assert (load.running, load.waiting) == (load.slots, load.queue)
+        assert (answer.payload.load["texts"].running, answer.payload.load["texts"].waiting) == (0, 0)
+        session.gate.set()
+        assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
+
+    asyncio.run(run())
+
+
+def test_explanation_over_the_budget_is_refused_before_anything_is_scored(
+    service: Any, session: BlockingSession
+) -> None:
+    with pytest.raises(Problem) as refused:
+        asyncio.run(predict(service, REQUEST, PredictRequest(texts=[LONG] * MAX_TEXTS, explain=True)))
+    assert (refused.value.problem_type, refused.value.pointer) == (INVALID_INPUT, "/explain")
+    asked = MAX_TEXTS * (1 + MAX_SEGMENTS)
+    assert f"take {asked} scorings" in str(refused.value) and f"may take {EXPLAIN_BUDGET}." in str(refused.value)
+    assert session.runs == 0
+
+
+def test_budget_counts_a_scoring_for_each_text_and_each_part(service: Any, session: BlockingSession) -> None:
+    session.gate.set()
+    words = EXPLAIN_BUDGET // 4 - 1  # with the text itself a quarter of the budget
+    texts = ["a " * words] * 4
+    answer: Any = asyncio.run(predict(service, REQUEST, PredictRequest(texts=texts, explain=True)))
+    assert [len(prediction.explanation) for prediction in answer.payload.predictions] == [words] * 4
+    with pytest.raises(Problem, match=f"take {EXPLAIN_BUDGET + 1} scorings"):
+        asyncio.run(predict(service, REQUEST, PredictRequest(texts=[*texts[1:], texts[0] + "a"], explain=True)))
+
+
+def test_request_without_explanation_has_no_price(service: Any, session: BlockingSession) -> None:
+    session.gate.set()
+    answer: Any = asyncio.run(predict(service, REQUEST, PredictRequest(texts=[LONG] * MAX_TEXTS)))
+    assert len(answer.payload.predictions) == MAX_TEXTS
+
+
+def test_explained_text_has_the_score_that_it_has_without(service: Any, session: BlockingSession) -> None:
+    session.gate.set()
+    texts = ["the crew was great", "the crew was awful", LONG]
+    plain, explained = (
+        asyncio.run(predict(service, REQUEST, PredictRequest(texts=texts, explain=explain))).payload
+        for explain in (False, True)
+    )
+    assert [p.probability for p in explained.predictions] == [p.probability for p in plain.predictions]
+
+
+def test_cancelled_request_scores_no_further(service: Any, session: BlockingSession) -> None:
+    async def run() -> None:
+        task = asyncio.create_task(predict(service, REQUEST, PredictRequest(texts=["good", "bad"], explain=True)))
+        await asyncio.to_thread(session.begun.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        session.gate.set()
+        await until(lambda: not service.bulkheads.batches.load.running)
+
+    asyncio.run(run())
+    assert session.runs == 1
