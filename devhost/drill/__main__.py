@@ -15,13 +15,12 @@ from pathlib import Path
 from devhost.azurite import Azurite
 from devhost.errors import HostError
 
-from .scenarios import Steps, one_prediction, one_text, outage, two_bursts
+from .scenarios import Steps, one_tweet, outage, two_bursts
 from .simulation import App, Clock, DrillFailure, Simulation, create_monitoring
 
 _SCENARIOS = {
     "Three wrong predictions, and three others ten minutes later": two_bursts,
-    "One prediction, marked as wrong three times": one_prediction,
-    "One tweet, predicted three times and marked as wrong each time": one_text,
+    "One tweet, predicted three times and marked as wrong five times": one_tweet,
     "An outage": outage,
 }
 

@@ -54,25 +54,14 @@ def two_bursts(simulation: Simulation, steps: Steps) -> None:
     steps.done("operations have two reports: the second lists exactly the other three predictions")
 
 
-def one_prediction(simulation: Simulation, steps: Steps) -> None:
-    """Mark one prediction as wrong three times: no alert."""
-    prediction_id = simulation.predict(_FIRST_TWEETS[0])
-    steps.done("a tweet is predicted")
-    for _ in range(3):
+def one_tweet(simulation: Simulation, steps: Steps) -> None:
+    """Mark one prediction as wrong three times, and two others of the same tweet: no alert."""
+    prediction_ids = [simulation.predict(_FIRST_TWEETS[0]) for _ in range(3)]
+    steps.done("a tweet is predicted three times")
+    for prediction_id in (*prediction_ids, *prediction_ids[:1] * 2):
         simulation.mark_wrong(prediction_id)
-    steps.done('somebody presses "wrong prediction" three times')
-    simulation.wait_for_feedback(3)
-    steps.done("telemetry has the feedback")
-    check(simulation.advance(_RESOLVE_MINUTES), [])
-    steps.done(f"within {_RESOLVE_MINUTES} minutes there is no alert")
-
-
-def one_text(simulation: Simulation, steps: Steps) -> None:
-    """Predict one tweet three times and mark each prediction as wrong: no alert."""
-    for prediction_id in [simulation.predict(_FIRST_TWEETS[0]) for _ in range(3)]:
-        simulation.mark_wrong(prediction_id)
-    steps.done('one tweet is predicted three times, and somebody presses "wrong prediction" each time')
-    simulation.wait_for_feedback(3)
+    steps.done('somebody presses "wrong prediction" each time, and twice more')
+    simulation.wait_for_feedback(5)
     steps.done("telemetry has the feedback")
     check(simulation.advance(_RESOLVE_MINUTES), [])
     steps.done(f"within {_RESOLVE_MINUTES} minutes there is no alert")

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from functions.shared.report_limit import PER_CALLER, PER_INSTANCE
 from infra import bicep
 from sentiment.verdict import WarningCode
 from tests.support.app import App
@@ -98,6 +99,12 @@ def test_documented_settings_are_those_that_the_app_reads() -> None:
     (settings,) = [rows for document in DOCUMENTS for rows in tables(document) if rows[0][0] == "setting"]
     named = [name for row in settings[1:] for name in re.findall(r"`([A-Z_]+)`", row[0])]
     assert sorted(named) == sorted(names_read() - SET_BY_HOST)
+
+
+def test_documented_limits_of_reports_are_those_of_the_app() -> None:
+    text = " ".join((ROOT / "docs/api.md").read_text().split())
+    for rate in (PER_CALLER, PER_INSTANCE):
+        assert f"{60 * rate.per_second:,.0f} reports a minute, {rate.burst:,} of them at once" in text
 
 
 def test_quickstart_names_labels_of_the_page() -> None:
