@@ -27,22 +27,23 @@ def mask_personal_data(text: str) -> str:
 
 def _spell_out(text: str) -> str:
     """Return `text` in plain characters: "&#64;", "%40" and "＠" are all an "@", and nothing invisible is left."""
-    entity, hidden = _patterns()
+    entity, hidden, digits = _spellings()
     while True:
         plain = entity.sub(_decode, TextSpec(lowercase=False).clean(text).replace("%40", "@"))
-        plain = hidden.sub("", unicodedata.normalize("NFKC", plain))
+        plain = hidden.sub("", unicodedata.normalize("NFKC", plain).translate(digits))
         if plain == text:
             return text
         text = plain
 
 
 @cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return the pattern of an entity without its semicolon, and that of characters which a reader does not see."""
+def _spellings() -> tuple[re.Pattern[str], re.Pattern[str], dict[int, str]]:
+    """Return patterns of an entity without semicolon and of what no reader sees, and the digits that NFKC keeps."""
     return (
         re.compile(r"&(?:#(?:x(?P<hex>[0-9a-f]{1,6})|(?P<decimal>\d{1,7}))|commat);?", re.IGNORECASE),
         # Unicode's default ignorable code points that are letters or marks, and what makes keycaps of digits.
         re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0]|(?<=[ -~])[\ufe00-\ufe0f\u20e3]+"),
+        {ord(c): str(unicodedata.digit(c)) for c in "⓵⓶⓷⓸⓹⓺⓻⓼⓽⓿❶❷❸❹❺❻❼❽❾➀➁➂➃➄➅➆➇➈➊➋➌➍➎➏➐➑➒፩፪፫፬፭፮፯፰፱"},
     )
 
 
