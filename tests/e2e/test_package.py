@@ -72,6 +72,9 @@ def test_package_is_small_compiled_and_without_secrets_or_tests(archive: Path) -
         folder, _, stem = module.rpartition("/")
         compiled = f"{folder}/__pycache__/{stem[:-3]}.cpython-313.pyc".lstrip("/")
         assert compiled in names
+    assert [
+        name for name in names if re.search(r"/python_stdnum-[^/]*/licenses/COPYING$", name)
+    ]  # the LGPL asks for it
 
 
 def test_package_is_reproducible(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

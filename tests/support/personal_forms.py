@@ -73,17 +73,17 @@ x⟦@bob⟧|@bob:example.org|@bob@example.social|u/bob|/u/bob|U/bob|@bob,@smith"
 KEPT = """\
 flight AF1234 at 10:30, gate 12, 2 hours late|paid 1,000,000 in 2009|on 2026-11-29 at 10:30|2026-11-29 10:30:00
 29/11/2026|11/29/2026|29.11.2026|29-11-2026|29/11/2026 10:30|2026-11-29T10:30:00Z|10:30-12:45|10:30 - 12:45
-10:30–12:45|10:30/12:45|at 10:30, 11:15 and 12:45|at 10:30, 11:15, 12:45|10:30:00 12:45:30|meet @10:30|24/7|24/24 7/7
-3-0|won 3-0, 2-1|6-4, 3-6, 7-5, 6-2|100%|12.5% - 13.75%|30-40%|€12.50 - €14.75|12.50-14.75|$1,299.99|1 250 000 €
-€1,250,000.00|1.250.000,00 EUR|1'250'000 CHF|5 000 000 euros|2019-2020|2019–2020|2019, 2020, 2021|2019/2020|in 2009, 2010 and 2011
-#AF2026|#Paris2024|A320|A320NEO|A321XLR|B737MAX8|B737MAX10|B777-300ER|A350-900|747-400|2h30|10h30-12h45|seat 12A
-terminal 2E|row 12, 14, 16|AF1234/AF5678|AF 1234|U21234|EZY1234|AF1234 29/11/2026 10:30|covid19|v1.2.3|50/50|9/11
-and/or|he/she|e.g. this|i.e. that|a.m. and p.m.|U.S.A.|ok...thanks|So rude.It was late|late.Never again|10.30am|1-2-3
-123456|100000km|email me|look at this|booking online|my booking was cancelled|BOOKING ONLINE|reservation please
-the dossier is closed|ticket price 250|booking on 2026-11-29|booking at 10:30|booking 2 seats|booking for 2026
-code shares|C++ std::vector|http error|ratio 16:9|1:1|H1N1|MP3|4K|Boeing 737-800|12 000 passengers|1,500 people
--40°C to 25°C|2 x 23 kg|6'2"|ID card|visa 2026|4.5/5|room 101|I love it :-) <3|😀 12 😀 34
-lost 2 bags, 3 h late, 500 € gone|J.R.R. X"""
+10:30–12:45|10:30/12:45|at 10:30, 11:15 and 12:45|at 10:30, 11:15, 12:45|10:30:00 12:45:30|meet @10:30|24/7
+24/24 7/7|3-0|won 3-0, 2-1|6-4, 3-6, 7-5, 6-2|100%|12.5% - 13.75%|30-40%|€12.50 - €14.75|12.50-14.75|$1,299.99
+1 250 000 €|€1,250,000.00|1.250.000,00 EUR|1'250'000 CHF|5 000 000 euros|2019-2020|2019–2020|2019, 2020, 2021
+2019/2020|in 2009, 2010 and 2011|#AF2026|#Paris2024|A320|A320NEO|A321XLR|B737MAX8|B737MAX10|B777-300ER|A350-900
+747-400|2h30|10h30-12h45|seat 12A|terminal 2E|row 12, 14, 16|AF1234/AF5678|AF 1234|U21234|EZY1234
+AF1234 29/11/2026 10:30|covid19|v1.2.3|50/50|9/11|and/or|he/she|e.g. this|i.e. that|a.m. and p.m.|U.S.A.
+ok...thanks|So rude.It was late|late.Never again|10.30am|1-2-3|123456|100000km|email me|look at this
+booking online|my booking was cancelled|BOOKING ONLINE|reservation please|the dossier is closed|ticket price 250
+booking on 2026-11-29|booking at 10:30|booking 2 seats|booking for 2026|code shares|C++ std::vector|http error
+ratio 16:9|1:1|H1N1|MP3|4K|Boeing 737-800|12 000 passengers|1,500 people|-40°C to 25°C|2 x 23 kg|6'2"|ID card
+visa 2026|4.5/5|room 101|I love it :-) <3|😀 12 😀 34|lost 2 bags, 3 h late, 500 € gone|J.R.R. X"""
 
 
 @cache
