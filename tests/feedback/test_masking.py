@@ -68,6 +68,7 @@ def test_keeps_what_identifies_nobody(text: str) -> None:
         ("(06 12 34 56 78) or @bob, please.", "(<number>) or <mention>, please."),
         ("IBAN FR76 3000 6000 0112 3456 7890 189 OK?", "IBAN <number> OK?"),
         ("at 10 nl91 abna 0417 1643 00 is mine", "at 10 <number> is mine"),
+        ("1234567\u0338 bob@[192.0.2.1]\u0338", "<number> <email>"),  # NFC would make one character of ">" and U+0338
         ("write to <bob@example.org>.", "write to <<email>>."),
         ("read example.org. Then example.com, too", "read <url>. Then <url>, too"),
         ("my booking reference is X7K2PQ, my flight AF1234", "my booking reference is <number>, my flight AF1234"),
