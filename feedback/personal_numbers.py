@@ -96,7 +96,7 @@ _AMOUNT = r"[1-9]\d{0,2}([ .,'’])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?"
 _CURRENCY_BEFORE = re.compile(r"[$¢-¥₠-⃀]\ ?$|\b(?:EUR|USD|GBP|CHF)\ ?$", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(r"\ ?(?:[$¢-¥₠-⃀]|(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?)\b)", re.IGNORECASE)
 
-_IBAN = r"(?<!\w)(?=([a-z]{2}\d{2}(?:[ .-]{0,3}[a-z0-9]){11,30}))"
+_IBAN = r"(?<!\w)(?=([a-z]{2}[ .-]?\d{2}(?:[ .-]{0,3}[a-z0-9]){11,30}))"
 _UNCHECKED_IBAN = r"[A-Z]{2}\d{2}(?=(?:[ A-Z]*\d){8})(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)"
 
 _IDENTITY = r"""
@@ -218,8 +218,11 @@ def _is_harmless(number: str) -> bool:
     """Return whether these are amounts, years, prices or scores, and none a telephone number or a card."""
     if not _patterns().harmless.fullmatch(number):
         return False
-    amounts = re.findall(r"[\d,.'’]+", number)
-    return not any(_is_card(amount) or any(_phones(_digits(amount))) for amount in amounts)
+    return not any(map(_identifies_somebody, re.findall(r"[\d,.'’]+", number)))
+
+
+def _identifies_somebody(amount: str) -> bool:
+    return _is_card(amount) or any(_phones(_digits(amount)))
 
 
 def _is_card(number: str) -> bool:
@@ -228,10 +231,11 @@ def _is_card(number: str) -> bool:
 
 
 def _is_money(match: re.Match[str]) -> bool:
-    """Return whether this is an amount in groups of three digits, with a currency before or after it."""
+    """Return whether this is no more than an amount in groups of three digits, with a currency before or after it."""
     before = match.string[: match.start("run")] if not match["prefix"] else match["prefix"]
     around = _CURRENCY_BEFORE.search(before[-5:]) or _CURRENCY_AFTER.match(match.string, match.end("run"))
-    return bool(around and _patterns().amount.fullmatch(match["run"]))
+    is_amount = bool(around and _patterns().amount.fullmatch(match["run"]))
+    return is_amount and not _identifies_somebody(match["run"])
 
 
 def _digits(text: str) -> str:

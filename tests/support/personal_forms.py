@@ -167,6 +167,7 @@ def _ibans() -> Iterator[str]:
         spaced = re.sub("(.{4})(?=.)", r"\1 ", number)
         yield from (number, number.lower(), spaced, spaced.lower(), spaced.replace(" ", "-"), spaced.replace(" ", "  "))
         yield f"IBAN: ⟦{spaced}⟧"
+        yield f"{number[:2]} {number[2:4]} {spaced[5:]}"
 
 
 def _cards() -> Iterator[str]:
