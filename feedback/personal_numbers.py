@@ -18,7 +18,7 @@ from .personal_patterns import MARKS
 MASK = "<number>"
 _MIN_DIGITS = 7
 _MIN_DIGITS_BESIDE_A_DATE = 5
-_MAX_DIGITS_BESIDE_A_PHONE = 2  # more may be a part of a number that only looks like a telephone's
+_MAX_DIGITS_AFTER_A_PHONE = 2  # more may be a part of a number that only looks like a telephone's
 _MAX_PHONE_CHARACTERS = 60  # a longer run is masked as a whole: what the library needs for it grows with its square
 _REGIONS = (None, "FR", "US", "GB")  # None: numbers that start with "+"
 
@@ -53,25 +53,23 @@ def _patterns() -> _Patterns:
         identity=re.compile(f"(?:{_IDENTITY})[{MARKS}]*+", re.IGNORECASE | re.VERBOSE),
         reference=re.compile(_REFERENCE, re.IGNORECASE | re.VERBOSE),
         run=re.compile(_RUN, re.IGNORECASE | re.VERBOSE),
-        core=re.compile(rf"(?:[+(\[]\ ?){{0,3}}{_DIGIT}(?:.*{_DIGIT})?"),
+        core=re.compile(r"(?:[+(\[]\ ?){0,3}\d(?:.*\d)?"),
         moment=re.compile(_MOMENT, re.VERBOSE),
         harmless=re.compile(_HARMLESS, re.VERBOSE),
         amount=re.compile(_AMOUNT),
     )
 
 
-# Digits of every script match \d. These are the others that NFKC leaves as they are: ❶ ⓵ ➀ ፩ and the like.
-_DIGIT = r"[\d፩-፱᧚⓵-⓽⓿❶-❾➀-➈➊-➒𐩀-𐩃𐹠-𐹨𑁒-𑁚]"
 # What may stand between two digits of a number: up to six signs and any spaces. The sign of a currency, of a share or
 # of a degree ends a number, and so does a mask.
 _GAP = r"(?:\ ++|[^\w\s%‰‱°<>@$¢-¥₠-⃀]|_){0,6}+"
 _EXTENSION = r"(?:\ ?[,;(]?\ ?(?:ext(?:ension|n)?|x|poste|durchwahl|interno|anexo|доб)[.:=]{0,2}\ ?\d{1,7}(?!\w))?"
 
 _RUN = rf"""
-    (?P<prefix>(?:(?<!\w)[^\W\d_]{{1,4}})?)
-    (?P<run>(?:[+(\[]\ ?){{0,3}}{_DIGIT}(?:{_GAP}{_DIGIT})*+)
+    (?P<prefix>(?:(?<!\w)[^\W\d_]{{1,4}}-?)?)
+    (?P<run>(?:[+(\[]\ ?){{0,3}}\d(?:{_GAP}\d)*+)
     (?P<extension>{_EXTENSION})
-    (?P<suffix>(?:[^\W\d_](?!\w))?[{MARKS}]*+)
+    (?P<suffix>(?:-?[^\W\d_](?!\w))?[{MARKS}]*+)
 """
 
 # Dates with a year, and times, where nothing adjoins that would make them a part of a longer number.
@@ -98,11 +96,11 @@ _AMOUNT = r"[1-9]\d{0,2}([ .,'’])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?"
 _CURRENCY_BEFORE = re.compile(r"[$¢-¥₠-⃀]\ ?$|\b(?:EUR|USD|GBP|CHF)\ ?$", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(r"\ ?(?:[$¢-¥₠-⃀]|(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?)\b)", re.IGNORECASE)
 
-_IBAN = r"(?<!\w)(?=([a-z]{2}\d{2}(?:[ .-]{0,3}[a-z0-9]){11,30}))"
+_IBAN = r"(?<!\w)(?=([a-z]{2}[ .-]?\d{2}(?:[ .-]{0,3}[a-z0-9]){11,30}))"
 _UNCHECKED_IBAN = r"[A-Z]{2}\d{2}(?=(?:[ A-Z]*\d){8})(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)"
 
 _IDENTITY = r"""
-    (?<!\w)(?!\d++[^\W\d_]++\b)(?=\d*+[^\W\d])(?=(?:[^\W\d]*+\d){6})\w++                    # AB123456
+    (?<!\w)(?!\d++[^\W\d_]++\b)(?=[\d_]*+[^\W\d_])(?=(?:[^\W\d]*+\d){6})\w++                    # AB123456
   | \b[12378][ .-]?\d\d[ .-]?\d\d[ .-]?2[ab][ .-]?\d{3}[ .-]?\d{3}(?:[ .-]?\d\d)?\b       # French NIR of Corsica
   | \b(?:[\da-f]{2}[:-]){5}[\da-f]{2}\b                                                 # of a network card
   | (?-i: \b[A-Z]{2}\ ?\d\d\ ?\d\d\ ?\d\d\ ?[A-D]\b                                         # British NINO
@@ -169,7 +167,7 @@ def _mask_run(match: re.Match[str]) -> str:
     run = match["run"]
     if len(_digits(run)) < _MIN_DIGITS or _is_money(match):
         return match[0]
-    masked = MASK if _is_card(run) else "".join(_mask_around_moments(run))
+    masked = "".join(_mask_around_moments(run))
     before = "" if masked.startswith(MASK) else match["prefix"]
     after = "" if masked.endswith(MASK) else match["extension"] + match["suffix"]
     return before + masked + after
@@ -192,14 +190,18 @@ def _mask_part(part: str, min_digits: int) -> str:
     core = _patterns().core.search(part)
     if core is None or len(_digits(part)) < min_digits or _is_harmless(core[0]):
         return part
-    return part[: core.start()] + _mask_phones(core[0]) + part[core.end() :]
+    start = core.start()
+    if core[0].startswith(("(", "[")) and not re.search(r"[)\]]", core[0]):
+        start += 1  # a bracket around the number is no part of it
+    number = part[start : core.end()]
+    return part[:start] + (MASK if _is_card(number) else _mask_phones(number)) + part[core.end() :]
 
 
 def _mask_phones(number: str) -> str:
-    """Mask the telephone number in `number`, and keep a short number beside it; without one, mask it as a whole."""
+    """Mask the telephone number in `number`, and keep a short number after it; without one, mask it as a whole."""
     for start, end in _phones(number):
         before, after = number[:start], number[end:]
-        if max(len(_digits(before)), len(_digits(after))) <= _MAX_DIGITS_BESIDE_A_PHONE:
+        if not _digits(before) and len(_digits(after)) <= _MAX_DIGITS_AFTER_A_PHONE:
             return before + MASK + after
     return MASK
 
@@ -216,8 +218,11 @@ def _is_harmless(number: str) -> bool:
     """Return whether these are amounts, years, prices or scores, and none a telephone number or a card."""
     if not _patterns().harmless.fullmatch(number):
         return False
-    amounts = re.findall(r"[\d,.'’]+", number)
-    return not any(_is_card(amount) or any(_phones(_digits(amount))) for amount in amounts)
+    return not any(map(_identifies_somebody, re.findall(r"[\d,.'’]+", number)))
+
+
+def _identifies_somebody(amount: str) -> bool:
+    return _is_card(amount) or any(_phones(_digits(amount)))
 
 
 def _is_card(number: str) -> bool:
@@ -226,12 +231,13 @@ def _is_card(number: str) -> bool:
 
 
 def _is_money(match: re.Match[str]) -> bool:
-    """Return whether this is an amount in groups of three digits, with a currency before or after it."""
+    """Return whether this is no more than an amount in groups of three digits, with a currency before or after it."""
     before = match.string[: match.start("run")] if not match["prefix"] else match["prefix"]
     around = _CURRENCY_BEFORE.search(before[-5:]) or _CURRENCY_AFTER.match(match.string, match.end("run"))
-    return bool(around and _patterns().amount.fullmatch(match["run"]))
+    is_amount = bool(around and _patterns().amount.fullmatch(match["run"]))
+    return is_amount and not _identifies_somebody(match["run"])
 
 
 def _digits(text: str) -> str:
     """Return the digits of `text`, of any script, as ASCII."""
-    return "".join(str(digit) for c in text if (digit := unicodedata.digit(c, None)) is not None)
+    return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())

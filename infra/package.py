@@ -63,11 +63,14 @@ UNUSED = [
     # Instrumentation that cloud/telemetry.py turns off, and packages that only it and older exporters need.
     *(f"opentelemetry/instrumentation/{name}" for name in INSTRUMENTED),
     *("asgiref", "msrest", "oauthlib", "opentelemetry/util/http", "requests_oauthlib"),
+    # feedback/personal_numbers.py reads telephone numbers, IBANs and cards, and no number of a single country.
+    *("phonenumbers/shortdata/region_*.py", "phonenumbers/carrier.py", "phonenumbers/geocoder.py"),
+    *("stdnum/??", "stdnum/i[ns]_", "stdnum/*.dat"),
     "simplemma/strategies/dictionaries/data/*",  # every language; KEPT has the one that TextSpec uses
     "**/*.pyi",
     "*.dist-info/RECORD",  # lists bin, whose scripts start with the path of the Python that built the package
 ]
-KEPT = ["simplemma/strategies/dictionaries/data/en.plzma"]
+KEPT = ["simplemma/strategies/dictionaries/data/en.plzma", "stdnum/iban.dat"]
 VIEWER_FILES = [*viewer.VIEWER, "LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"]
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip can hold
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import azure.functions as func
 
@@ -64,7 +63,7 @@ class Folder:
         name, version = request.route_params["name"], request.route_params["version"]
         found = self.files.get(name)
         if found is None or name.endswith(".html") or version != self.version:
-            raise Problem(NOT_FOUND, f"There is nothing at {urlsplit(request.url).path}.")
+            raise Problem(NOT_FOUND, f"There is no file {name!r} of version {version!r}.")
         return found
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -204,6 +205,42 @@ def test_store_that_is_down_fails_feedback_soon_and_no_prediction(start_app: Sta
                     assert_problem(response, 503, response.json()["title"])
                     assert response.headers["retry-after"].isdigit()
             assert app.http.post("/api/predict", json={"text": "a"}).status_code == 200
+
+
+# What a client can send, and what is no address.
+ODD_HOSTS = [
+    b"[",
+    b"[::1",
+    b"]",
+    b"[v1.x]",
+    b"",
+    b" ",
+    b"a b",
+    b"@",
+    b"a/b",
+    b"a?b#c",
+    b"%00",
+    b"\xc3\xa9",
+    b"\xff",
+    b":",
+    b"a:b",
+]
+
+
+@pytest.mark.parametrize("host", [*ODD_HOSTS, b"a" * 5_000], ids=ascii)
+def test_no_host_header_is_an_error_of_the_service(app: App, host: bytes) -> None:
+    requests = [
+        *(("GET", path) for path in ("/", "/web/a/b.js", "/api/docs", "/api/docs/a/b.js", "/api/openapi.json")),
+        *(("GET", path) for path in ("/api/health/live", "/api/health/ready", "/api/models", "/nothing")),
+        *(("POST", f"/api/{name}") for name in ("predict", "feedback", "incidents")),
+        ("DELETE", "/api/feedback/a"),
+    ]
+    for method, path in requests:
+        with closing(socket.create_connection((app.http.base_url.host, app.http.base_url.port), timeout=20)) as caller:
+            head = f"{method} {path} HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\nHost: ".encode()
+            caller.sendall(head + host + b"\r\n\r\n")
+            status = caller.makefile("rb").readline().split()
+        assert status[1:] and int(status[1]) < 500, (path, status)
 
 
 def assert_problem(response: object, status: int, title: str) -> None:

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import azure.functions as func
 import pytest
 
 from functions import page
 from functions.shared import static_files
+from functions.shared.problems import NOT_FOUND, Problem
 from tests.support.paths import ROOT
 
 type HeadersOf = Callable[[str], dict[str, str]]
@@ -54,6 +56,17 @@ def test_version_changes_with_every_file_and_nothing_else(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("not sent")
     assert version() == first
     assert len({first, version(a="12", b=""), version(a="1", b="3"), version(a="1", b="2", c="")}) == 4
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "a]", "", "a/b", "é", "a" * 10_000])
+def test_unknown_file_is_not_found_whatever_the_host_header_is(tmp_path: Path, host: str) -> None:
+    (tmp_path / "a.js").write_text("1")
+    folder = static_files.Folder(tmp_path.iterdir())
+    parameters = {"version": "a", "name": "b.js"}
+    request = func.HttpRequest("GET", f"http://{host}/web/a/b.js", route_params=parameters, body=b"")
+    with pytest.raises(Problem) as raised:
+        folder.find(request)
+    assert raised.value.problem_type is NOT_FOUND
 
 
 def test_compression_is_reproducible() -> None:

@@ -93,6 +93,7 @@ import os, sys
 os.environ |= {"RECEIPT_KEY": "k" * 32, "TABLES_CONNECTION_STRING": "AccountName=nobody"}
 import function_app
 heavy = {"azure.data.tables", "azure.storage", "azure.core", "azure.identity", "opentelemetry", "simplemma", "requests",
+         "phonenumbers", "stdnum",
          "sklearn", "pandas", "scipy", "onnx", "mlflow", "starlette", "httpx", "keras", "tensorflow", "optuna",
          "training"}
 print(sorted(heavy & set(sys.modules)))
