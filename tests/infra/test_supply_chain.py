@@ -198,13 +198,16 @@ def test_what_is_tested_is_unpacked_from_the_file_that_was_compared(job: str) ->
     assert not [run for run in runs if "make" in run and run not in (unpack, "make .venv/dev")]
 
 
-def test_the_container_of_developers_and_scripts_install_core_tools_from_their_lock() -> None:
+def test_scripts_and_the_container_of_developers_install_only_what_a_lock_holds() -> None:
     paths = [path for pattern in (".devcontainer/*", ".ci/*", "tools/*.sh") for path in ROOT.glob(pattern)]
     for path in paths:
         text = path.read_text()
         assert not re.search(r"\bnpm (install|i)\b|\bnpx\b|az bicep install --", text), path
-        for command in re.findall(r"npm ci\b.*", text):
+        commands = text.replace("\\\n", " ")
+        for command in re.findall(r"npm ci\b.*|npm-cli\.js\" ci\b.*", commands):
             assert "--ignore-scripts" in command, path
+        for command in re.findall(r"pip install\b.*", commands):
+            assert "--require-hashes" in command and "--only-binary :all:" in command, path
     assert "npm ci --ignore-scripts --prefix tools/core-tools\n" in (ROOT / "tools/install_core_tools.sh").read_text()
 
 
