@@ -27,8 +27,10 @@ cmp -s tools/requirements-uv.txt .local/uv/requirements.txt || {
     cp tools/requirements-uv.txt .local/uv/requirements.txt
 }
 
+# Only wheels: to build a package, uv would install what builds it, in any version. There is no wheel of pyspark.
 install() {
-    $uv pip install --quiet --python .venv/bin/python --require-hashes -r "tools/requirements-$1.txt" >"$log" 2>&1
+    $uv pip install --quiet --python .venv/bin/python --only-binary :all: --no-binary pyspark --require-hashes \
+        -r "tools/requirements-$1.txt" >"$log" 2>&1
 }
 
 echo "installing Python packages ($group)"

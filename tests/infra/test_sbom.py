@@ -32,7 +32,7 @@ FILES = {
 def write(path: Path, files: dict[str, str] = FILES) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in files.items():
-            archive.writestr(name, text)
+            archive.writestr(zipfile.ZipInfo(name), text)  # with a fixed date
     return path
 
 

@@ -114,6 +114,9 @@ def _digests(workflows: dict[str, dict[str, Any]]) -> Iterator[str]:
         if any(digest != built for digest in digests):
             yield f"ci: {name}: it compares with another digest than that of the build"
     for name, job in workflows["deploy"]["jobs"].items():
+        downloads = [step["with"] for step in steps_of(job) if uses(step, "actions/download-artifact")]
+        if not downloads or any(each["run-id"] != "${{ inputs.run }}" for each in downloads):
+            yield f"deploy: {name}: it downloads from another run than the one to deploy"
         if job["env"].get("SHA256") != "${{ inputs.sha256 }}":
             yield f"deploy: {name}: it compares with another digest than that of the build"
     if workflows["deploy"]["jobs"]["deploy"]["needs"] != "verify":
@@ -176,6 +179,7 @@ PUBLISH = [step.get("name") for step in WORKFLOWS["deploy"]["jobs"]["deploy"]["s
         (replace("ci/jobs/dev/with/sha256", "${{ needs.test.outputs.sha256 }}"), "dev: it compares with another"),
         (replace("ci/jobs/package/outputs/sha256", "${{ steps.other.outputs.sha256 }}"), "not that of the build"),
         (replace("deploy/jobs/deploy/env/SHA256", "${{ steps.x.outputs.sha256 }}"), "deploy: it compares with another"),
+        (replace("deploy/jobs/deploy/steps/1/with/run-id", "${{ github.run_id }}"), "downloads from another run"),
         (replace("deploy/jobs/deploy/needs", []), "does not wait for what verify finds"),
     ],
 )
@@ -198,13 +202,16 @@ def test_what_is_tested_is_unpacked_from_the_file_that_was_compared(job: str) ->
     assert not [run for run in runs if "make" in run and run not in (unpack, "make .venv/dev")]
 
 
-def test_the_container_of_developers_and_scripts_install_core_tools_from_their_lock() -> None:
+def test_scripts_and_the_container_of_developers_install_only_what_a_lock_holds() -> None:
     paths = [path for pattern in (".devcontainer/*", ".ci/*", "tools/*.sh") for path in ROOT.glob(pattern)]
     for path in paths:
         text = path.read_text()
         assert not re.search(r"\bnpm (install|i)\b|\bnpx\b|az bicep install --", text), path
-        for command in re.findall(r"npm ci\b.*", text):
+        commands = text.replace("\\\n", " ")
+        for command in re.findall(r"npm ci\b.*|npm-cli\.js\" ci\b.*", commands):
             assert "--ignore-scripts" in command, path
+        for command in re.findall(r"pip install\b.*", commands):
+            assert "--require-hashes" in command and "--only-binary :all:" in command, path
     assert "npm ci --ignore-scripts --prefix tools/core-tools\n" in (ROOT / "tools/install_core_tools.sh").read_text()
 
 
