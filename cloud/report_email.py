@@ -255,7 +255,7 @@ def _cells(row: Feedback) -> tuple[str, ...]:
 
 
 def _missing_text(row: Feedback) -> str:
-    return "(another text)" if row.is_text_shared else "(not shared)"
+    return "(another text)" if row.text_matches is False else "(not shared)"
 
 
 def _split_model(model: str) -> tuple[str, str]:

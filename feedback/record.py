@@ -21,12 +21,13 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     comment: str | None = None
     text_hash: str | None = None  # keyed, from the receipt; None in a row from before it was stored
-    text_matches: bool | None = None  # whether the shared text is the predicted one; else it is not stored
+    text_matches: bool | None = None  # whether the text that was sent is the predicted one; None without a text
+    text_shared: bool | None = None  # with consent to store it, which only the predicted text is; None in an older row
 
     @property
     def is_text_shared(self) -> bool:
-        """Whether a text was shared, be it the predicted one or another. Older rows have the text only."""
-        return self.text is not None or self.text_matches is not None
+        """Whether a text was shared, be it the predicted one or another."""
+        return self.text is not None if self.text_shared is None else self.text_shared
 
     def is_replay_of(self, stored: "Feedback") -> bool:
         """Return whether this is `stored`, or a part of it, sent again.
@@ -46,13 +47,16 @@ def build_feedback(
     received_at: datetime,
     text: str | None = None,
     comment: str | None = None,
+    *,
+    share_text: bool = True,
     text_matches: bool = True,
 ) -> Feedback:
     """Return the row to store. `text`, if it is shared, and `comment` are masked here and nowhere else.
 
     A text that does not match the receipt is masked like any other, which takes the same time, and then left out.
     """
-    masked = None if text is None else mask_personal_data(text)
+    share_text = share_text and text is not None
+    masked = mask_personal_data(text) if share_text and text is not None else None
     return Feedback(
         digest=receipt.digest,
         correct=correct,
@@ -65,4 +69,5 @@ def build_feedback(
         comment=None if comment is None else mask_personal_data(comment),
         text_hash=receipt.text_hash,
         text_matches=None if text is None else text_matches,
+        text_shared=share_text,
     )

@@ -29,14 +29,14 @@ from .shared.service import Service
 class FeedbackRequest(Struct, forbid_unknown_fields=True):
     """Whether a prediction was right.
 
-    The text is stored, after masking, only with `share_text` and only if it is the predicted one. The response is the
-    same for any text.
+    The text is stored, after masking, only with `share_text` and only if it is the predicted one. Of another text
+    the row only notes that it was another. The response is the same for any text.
     """
 
     prediction_id: Annotated[str, Meta(min_length=1, max_length=512, description="As returned by POST /api/predict.")]
     correct: Annotated[bool, Meta(description="Whether the label was right.")]
     text: (
-        Annotated[Text, Meta(description="The text of the prediction, unchanged. Used only with `share_text`.")]
+        Annotated[Text, Meta(description="The text of the prediction, unchanged. Stored only with `share_text`.")]
         | UnsetType
     ) = UNSET
     share_text: Annotated[bool, Meta(description="The person agrees that the masked text is stored.")] = False
@@ -86,8 +86,7 @@ def register(api: Api, service: Service) -> None:
 async def feedback(service: Service, request: func.HttpRequest, body: FeedbackRequest) -> ApiResponse:
     receipt = service.receipts.read_recent(body.prediction_id)
     service.report_limit.take(request)
-    row = _build_row(service, receipt, body)
-    status = await service.bulkheads.feedback.run(lambda _: service.store.add(row))
+    row, status = await service.bulkheads.feedback.run(lambda _: _store(service, receipt, body))
     # Emitted for a replay too: the app may have died between the first row and its event. The alert counts receipts
     # and texts.
     telemetry.event(
@@ -101,10 +100,21 @@ async def feedback(service: Service, request: func.HttpRequest, body: FeedbackRe
     return ApiResponse(201 if status == "created" else 200, FeedbackResponse(status))
 
 
-def _build_row(service: Service, receipt: Receipt, body: FeedbackRequest) -> Feedback:
-    comment, text = body.comment or None, (body.text or None) if body.share_text else None
-    matches = text is not None and service.receipts.matches_text(receipt, text)
-    return build_feedback(receipt, body.correct, datetime.now(UTC), text, comment, matches)
+def _store(
+    service: Service, receipt: Receipt, body: FeedbackRequest
+) -> tuple[Feedback, Literal["created", "replayed"]]:
+    """Mask and store the feedback. Masking takes milliseconds, and 0.2 s the first time, so it is done in a thread."""
+    text = body.text or None
+    row = build_feedback(
+        receipt,
+        body.correct,
+        datetime.now(UTC),
+        text,
+        body.comment or None,
+        share_text=body.share_text,
+        text_matches=text is not None and service.receipts.matches_text(receipt, text),
+    )
+    return row, service.store.add(row)
 
 
 async def erase(service: Service, request: func.HttpRequest, _: None) -> ApiResponse:

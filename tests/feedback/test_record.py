@@ -24,6 +24,7 @@ def test_feedback_has_the_receipt_and_masked_words() -> None:
         comment="tell <mention>",
         text_hash="0" * 32,
         text_matches=None,
+        text_shared=False,
     )
     shared = build_feedback(RECEIPT, True, NOW, text="hi @bob")
     assert (shared.text, shared.text_matches) == ("hi <mention>", True)
@@ -32,6 +33,12 @@ def test_feedback_has_the_receipt_and_masked_words() -> None:
 def test_text_that_is_not_the_predicted_one_is_noted_and_not_stored() -> None:
     feedback = build_feedback(RECEIPT, False, NOW, text="a guess", text_matches=False)
     assert (feedback.text, feedback.text_matches, feedback.is_text_shared) == (None, False, True)
+
+
+def test_text_without_consent_is_compared_and_not_stored() -> None:
+    for matches in (True, False):
+        feedback = build_feedback(RECEIPT, False, NOW, text="hi @bob", share_text=False, text_matches=matches)
+        assert (feedback.text, feedback.text_matches, feedback.is_text_shared) == (None, matches, False)
 
 
 def test_text_is_masked_whether_it_matches_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,8 +54,11 @@ NOTHING_MORE = build_feedback(RECEIPT, False, NOW)
 COMMENTED = build_feedback(RECEIPT, False, NOW, comment="no")
 SHARED = build_feedback(RECEIPT, False, NOW, text="the text")
 GUESSED = build_feedback(RECEIPT, False, NOW, text="another", text_matches=False)
-OLD_SHARED = replace(SHARED, text_hash=None, text_matches=None)  # as it was stored before texts had a hash
-OLD_UNSHARED = replace(NOTHING_MORE, text_hash=None)
+OLD_SHARED = replace(
+    SHARED, text_hash=None, text_matches=None, text_shared=None
+)  # as rows were before texts had a hash
+OLD_UNSHARED = replace(NOTHING_MORE, text_hash=None, text_shared=None)
+SENT = build_feedback(RECEIPT, False, NOW, text="the text", share_text=False)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +77,9 @@ OLD_UNSHARED = replace(NOTHING_MORE, text_hash=None)
         *((sent, stored, True) for sent in (SHARED, GUESSED) for stored in (SHARED, GUESSED, OLD_SHARED)),
         *((sent, OLD_UNSHARED, False) for sent in (SHARED, GUESSED)),
         (COMMENTED, SHARED, False),
+        (SENT, NOTHING_MORE, True),
+        (NOTHING_MORE, SENT, True),
+        (SHARED, SENT, False),
     ],
 )
 def test_replay_repeats_what_is_stored_or_a_part_of_it(sent: Feedback, stored: Feedback, is_replay: bool) -> None:

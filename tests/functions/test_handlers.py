@@ -110,8 +110,8 @@ def test_feedback_answers_any_text_like_the_predicted_one_and_stores_no_other(se
     bodies = [FeedbackRequest(receipt(service), True, text=text, share_text=share) for text in (TEXT, "a guess")]
     assert asyncio.run(feedback(service, REQUEST, bodies[0])) == asyncio.run(feedback(service, REQUEST, bodies[1]))
     right, wrong = service.store.rows.values()
-    assert (right.text, right.text_matches) == ((TEXT, True) if share else (None, None))
-    assert (wrong.text, wrong.text_matches) == (None, False if share else None)
+    assert (right.text, right.text_matches) == (TEXT if share else None, True)
+    assert (wrong.text, wrong.text_matches) == (None, False)
 
 
 def test_feedback_of_one_text_has_one_hash_in_its_rows(service: Any) -> None:
