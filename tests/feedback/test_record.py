@@ -54,9 +54,8 @@ NOTHING_MORE = build_feedback(RECEIPT, False, NOW)
 COMMENTED = build_feedback(RECEIPT, False, NOW, comment="no")
 SHARED = build_feedback(RECEIPT, False, NOW, text="the text")
 GUESSED = build_feedback(RECEIPT, False, NOW, text="another", text_matches=False)
-OLD_SHARED = replace(
-    SHARED, text_hash=None, text_matches=None, text_shared=None
-)  # as rows were before texts had a hash
+# As rows were before they had a hash.
+OLD_SHARED = replace(SHARED, text_hash=None, text_matches=None, text_shared=None)
 OLD_UNSHARED = replace(NOTHING_MORE, text_hash=None, text_shared=None)
 SENT = build_feedback(RECEIPT, False, NOW, text="the text", share_text=False)
 
