@@ -1,6 +1,7 @@
 """One caller cannot starve another: predict with the tiny model, whose graph can be made to block."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import azure.functions as func
+import msgspec
 import pytest
 
 from feedback.receipt import Receipts
@@ -16,7 +18,7 @@ from functions.predict import PredictRequest, predict
 from functions.schemas import EXPLAIN_BUDGET, MAX_TEXTS
 from functions.shared.bulkhead import create_bulkheads
 from functions.shared.problems import INVALID_INPUT, OVERLOADED, Problem
-from sentiment.explain import MAX_SEGMENTS
+from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_TOKENS
 from sentiment.model import Model
 from tests.support.waiting import until
 
@@ -106,6 +108,17 @@ def test_explanation_over_the_budget_is_refused_before_anything_is_scored(
     asked = MAX_TEXTS * (1 + MAX_SEGMENTS)
     assert f"take {asked} scorings" in str(refused.value) and f"may take {EXPLAIN_BUDGET}." in str(refused.value)
     assert session.runs == 0
+
+
+def test_document_says_what_an_explanation_takes() -> None:
+    description = schema_of(PredictRequest)["explain"]["description"]
+    assert re.findall(r"\d+", description) == [str(MAX_SINGLE_TOKENS), str(MAX_SEGMENTS), str(EXPLAIN_BUDGET), "400"]
+
+
+def schema_of(request: type) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([request])
+    properties: dict[str, Any] = components[request.__name__]["properties"]
+    return properties
 
 
 def test_budget_counts_a_scoring_for_each_text_and_each_part(service: Any, session: BlockingSession) -> None:
