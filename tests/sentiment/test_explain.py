@@ -30,9 +30,7 @@ def test_long_text_is_explained_in_one_batch(model: Model, monkeypatch: pytest.M
     assert "".join(text[part.start : part.end].replace(" ", "") for part in parts) == text.replace(" ", "")
 
 
-@pytest.mark.parametrize(
-    ("n_tokens", "n_segments"), [(1, 1), (63, 63), (64, 64), (65, MAX_SEGMENTS), (500, MAX_SEGMENTS)]
-)
+@pytest.mark.parametrize(("n_tokens", "n_segments"), [(1, 1), (64, 64), (65, MAX_SEGMENTS), (500, MAX_SEGMENTS)])
 def test_only_a_text_of_more_than_64_tokens_is_explained_in_segments(
     model: Model, n_tokens: int, n_segments: int
 ) -> None:
