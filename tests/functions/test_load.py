@@ -20,7 +20,7 @@ from functions.shared.bulkhead import create_bulkheads
 from functions.shared.problems import INVALID_INPUT, OVERLOADED, Problem
 from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_TOKENS
 from sentiment.model import Model
-from tests.support.waiting import until
+from tests.support.waiting import finish, until
 
 REQUEST = func.HttpRequest("POST", "/", body=b"")
 LONG = "! a " * 250
@@ -96,7 +96,7 @@ def test_full_batches_and_explanations_leave_single_texts_and_health_alone(
         session.gate.set()
         assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
 
-    asyncio.run(run())
+    finish(run())
 
 
 def test_explanation_over_the_budget_is_refused_before_anything_is_scored(
@@ -157,5 +157,5 @@ def test_cancelled_request_scores_no_further(service: Any, session: BlockingSess
         session.gate.set()
         await until(lambda: not service.bulkheads.batches.load.running)
 
-    asyncio.run(run())
+    finish(run())
     assert session.runs == 1
