@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from feedback.receipt import Receipts
+from functions.feedback import FeedbackRequest, feedback
 from functions.health import live, ready
 from functions.predict import PredictRequest, predict
 from functions.schemas import EXPLAIN_BUDGET, MAX_TEXTS
@@ -95,6 +96,25 @@ def test_full_batches_and_explanations_leave_single_texts_and_health_alone(
         assert (answer.payload.load["texts"].running, answer.payload.load["texts"].waiting) == (0, 0)
         session.gate.set()
         assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
+
+    finish(run())
+
+
+def test_store_that_hangs_leaves_predictions_and_health_alone(service: Any, session: BlockingSession) -> None:
+    service.store = SimpleNamespace(add=lambda _: session.gate.wait() and "created")
+    body = FeedbackRequest(service.receipts.sign("tiny@1", 0.9, "positive", "good"), correct=True)
+    bulkhead = service.bulkheads.feedback
+
+    async def run() -> None:
+        tasks = [asyncio.create_task(feedback(service, REQUEST, body)) for _ in range(bulkhead.capacity)]
+        await until(lambda: bulkhead.load.waiting == bulkhead.load.queue)
+        with pytest.raises(Problem) as refused:
+            await feedback(service, REQUEST, body)
+        assert refused.value.problem_type is OVERLOADED and "Retry-After" in refused.value.headers
+        assert (await predict(service, REQUEST, SINGLE)).status == 200
+        assert (await live(REQUEST, None)).status == (await ready(service, REQUEST, None)).status == 200
+        session.gate.set()
+        assert {answer.status for answer in await asyncio.gather(*tasks)} == {201}
 
     finish(run())
 
