@@ -14,7 +14,7 @@ from .model import Check, Model, Scores, carry_on
 from .text import Span
 
 MAX_SINGLE_TOKENS = 64  # more than a tweet has: up to here each token is left out by itself
-MAX_SEGMENTS = 16  # of a longer text: neighbouring tokens are left out together
+MAX_SEGMENTS = 12  # of a longer text: neighbouring tokens are left out together
 
 
 class Occlusion(NamedTuple):

@@ -144,6 +144,6 @@ def create_bulkheads() -> Bulkheads:
         texts=Bulkhead("texts", slots=2, queue=62),
         batches=Bulkhead("batches", slots=1, queue=4, is_background=True),
         explanations=Bulkhead("explanations", slots=1, queue=8, is_background=True),
-        feedback=Bulkhead("feedback", slots=12, queue=20, time_limit_seconds=6),  # a call takes 2.8 s if a table hangs
+        feedback=Bulkhead("feedback", slots=12, queue=20),  # three times 2.8 s if the table hangs
         incidents=Bulkhead("incidents", slots=4, queue=4, time_limit_seconds=50),  # no person waits for the answer
     )

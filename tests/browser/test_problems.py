@@ -87,12 +87,20 @@ def test_too_long_text_is_not_sent(visit: Visit) -> None:
     visitor.analyse(text[1:])
 
 
-@pytest.mark.parametrize(("status", "problem"), [(429, "busy"), (503, "unavailable")])
-def test_waits_as_long_as_retry_after_says(visit: Visit, status: int, problem: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "slug", "problem"),
+    [
+        (429, "", "busy"),
+        (503, "model-unavailable", "unavailable"),
+        (503, "overloaded", "busy"),
+        (503, "deadline-passed", "timeout"),
+    ],
+)
+def test_waits_as_long_as_retry_after_says(visit: Visit, status: int, slug: str, problem: str) -> None:
     visitor = visit()
     visitor.open()
     visitor.page.clock.install()
-    visitor.fail(PREDICT, status, **{"retry-after": "90"})
+    visitor.fail(PREDICT, status, slug, **{"retry-after": "90"})
     visitor.box.fill(HOLD)
     visitor.press("one.analyse")
     expect(visitor.verdict.get_by_role("alert")).to_contain_text(visitor.words(f"problem.{problem}"))

@@ -122,9 +122,15 @@ class Visitor:
     def expect_state(self, state: str) -> None:
         expect(self.verdict).to_have_attribute("data-state", state)
 
-    def fail(self, path: str, status: int, **headers: str) -> None:
-        """Answer every later call of a path with an error."""
-        problem = {"title": "Injected", "status": status, "detail": "This is a test.", "instance": "urn:x:1"}
+    def fail(self, path: str, status: int, slug: str = "injected", **headers: str) -> None:
+        """Answer every later call of a path with an error. `slug` is the end of its problem type."""
+        problem = {
+            "type": f"urn:buzzguard:problem:{slug}",
+            "title": "Injected",
+            "status": status,
+            "detail": "This is a test.",
+            "instance": "urn:x:1",
+        }
         self.page.route(
             f"**{path}",
             lambda route: route.fulfill(

@@ -10,7 +10,7 @@ import pytest
 
 from functions.shared.bulkhead import NICENESS, Bulkhead, Load, create_bulkheads
 from functions.shared.problems import DEADLINE_PASSED, OVERLOADED, Problem, ProblemType
-from tests.support.waiting import until
+from tests.support.waiting import finish, until
 
 type Check = Callable[[], None]
 
@@ -56,7 +56,7 @@ def test_refuses_a_call_at_once_if_as_many_wait_as_may(gate: threading.Event) ->
         assert bulkhead.load == Load(running=0, waiting=0, slots=1, queue=2)
         assert await bulkhead.run(lambda _: "done") == "done"
 
-    asyncio.run(run())
+    finish(run())
 
 
 def test_cancelled_call_stops_at_its_next_check_and_keeps_its_slot_until_then(gate: threading.Event) -> None:
@@ -81,7 +81,7 @@ def test_cancelled_call_stops_at_its_next_check_and_keeps_its_slot_until_then(ga
         await until(lambda: not bulkhead.load.running)
         assert pieces == [0]
 
-    asyncio.run(run())
+    finish(run())
 
 
 def test_cancelled_call_that_waits_never_begins(gate: threading.Event) -> None:
@@ -99,7 +99,7 @@ def test_cancelled_call_that_waits_never_begins(gate: threading.Event) -> None:
         await first
         assert await bulkhead.run(lambda _: begun) == []
 
-    asyncio.run(run())
+    finish(run())
 
 
 def test_call_is_refused_when_its_time_is_up_and_its_work_stops(gate: threading.Event) -> None:
@@ -122,7 +122,7 @@ def test_call_is_refused_when_its_time_is_up_and_its_work_stops(gate: threading.
         await until(lambda: bulkhead.load == Load(running=0, waiting=0, slots=1, queue=1))
         assert ended == []
 
-    asyncio.run(run())
+    finish(run())
 
 
 def test_timeout_that_the_call_itself_raises_is_not_the_deadline() -> None:

@@ -1,6 +1,7 @@
 """One caller cannot starve another: predict with the tiny model, whose graph can be made to block."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,17 +9,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import azure.functions as func
+import msgspec
 import pytest
 
 from feedback.receipt import Receipts
+from functions.feedback import FeedbackRequest, feedback
 from functions.health import live, ready
 from functions.predict import PredictRequest, predict
 from functions.schemas import EXPLAIN_BUDGET, MAX_TEXTS
 from functions.shared.bulkhead import create_bulkheads
 from functions.shared.problems import INVALID_INPUT, OVERLOADED, Problem
-from sentiment.explain import MAX_SEGMENTS
+from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_TOKENS
 from sentiment.model import Model
-from tests.support.waiting import until
+from tests.support.waiting import finish, until
 
 REQUEST = func.HttpRequest("POST", "/", body=b"")
 LONG = "! a " * 250
@@ -94,7 +97,26 @@ def test_full_batches_and_explanations_leave_single_texts_and_health_alone(
         session.gate.set()
         assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
 
-    asyncio.run(run())
+    finish(run())
+
+
+def test_store_that_hangs_leaves_predictions_and_health_alone(service: Any, session: BlockingSession) -> None:
+    service.store = SimpleNamespace(add=lambda _: session.gate.wait() and "created")
+    body = FeedbackRequest(service.receipts.sign("tiny@1", 0.9, "positive", "good"), correct=True)
+    bulkhead = service.bulkheads.feedback
+
+    async def run() -> None:
+        tasks = [asyncio.create_task(feedback(service, REQUEST, body)) for _ in range(bulkhead.capacity)]
+        await until(lambda: bulkhead.load.waiting == bulkhead.load.queue)
+        with pytest.raises(Problem) as refused:
+            await feedback(service, REQUEST, body)
+        assert refused.value.problem_type is OVERLOADED and "Retry-After" in refused.value.headers
+        assert (await predict(service, REQUEST, SINGLE)).status == 200
+        assert (await live(REQUEST, None)).status == (await ready(service, REQUEST, None)).status == 200
+        session.gate.set()
+        assert {answer.status for answer in await asyncio.gather(*tasks)} == {201}
+
+    finish(run())
 
 
 def test_explanation_over_the_budget_is_refused_before_anything_is_scored(
@@ -106,6 +128,17 @@ def test_explanation_over_the_budget_is_refused_before_anything_is_scored(
     asked = MAX_TEXTS * (1 + MAX_SEGMENTS)
     assert f"take {asked} scorings" in str(refused.value) and f"may take {EXPLAIN_BUDGET}." in str(refused.value)
     assert session.runs == 0
+
+
+def test_document_says_what_an_explanation_takes() -> None:
+    description = schema_of(PredictRequest)["explain"]["description"]
+    assert re.findall(r"\d+", description) == [str(MAX_SINGLE_TOKENS), str(MAX_SEGMENTS), str(EXPLAIN_BUDGET), "400"]
+
+
+def schema_of(request: type) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([request])
+    properties: dict[str, Any] = components[request.__name__]["properties"]
+    return properties
 
 
 def test_budget_counts_a_scoring_for_each_text_and_each_part(service: Any, session: BlockingSession) -> None:
@@ -144,5 +177,5 @@ def test_cancelled_request_scores_no_further(service: Any, session: BlockingSess
         session.gate.set()
         await until(lambda: not service.bulkheads.batches.load.running)
 
-    asyncio.run(run())
+    finish(run())
     assert session.runs == 1

@@ -1,13 +1,17 @@
-"""Wait for what other threads do, without an event of theirs."""
+"""Wait for what other threads do."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
-DEADLINE_SECONDS = 60  # what has not happened by then does not happen
+DEADLINE_SECONDS = 20  # what has not happened by then does not happen
+
+
+def finish[T](test: Coroutine[None, None, T]) -> T:
+    """Return what an asynchronous test returns. Raises TimeoutError if it does not end."""
+    return asyncio.run(asyncio.wait_for(test, DEADLINE_SECONDS))
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds. Raises TimeoutError if it never does."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - nothing sets an event
-            await asyncio.sleep(0)
+    """Return when the condition holds."""
+    while not condition():  # noqa: ASYNC110 - nothing sets an event
+        await asyncio.sleep(0)
