@@ -403,9 +403,10 @@ def test_refuses_a_manifest_with_one_more_line_than_the_released(model_folder: P
         Model.load(model_folder, released)
 
 
-def test_empty_list_trusts_no_model(model_folder: Path) -> None:
-    with pytest.raises(ModelError, match=f"{MODEL_DIGESTS_FILE} does not list tiny"):
-        Model.load(model_folder, {})
+def test_list_trusts_a_model_by_name_and_digest(model_folder: Path, released: dict[str, str]) -> None:
+    for digests in ({}, {"other": released["tiny"]}, {"tiny": released["lite"]}):
+        with pytest.raises(ModelError, match=f"{MODEL_DIGESTS_FILE} does not list tiny"):
+            Model.load(model_folder, digests)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "ngrams.bin"])
