@@ -26,8 +26,12 @@ class Encoder(Protocol):
 
     def __call__(self, batch: Sequence[Tokens]) -> Encoded: ...
 
-    def longest(self, excess: int = 0) -> Mapping[str, NDArray[Any]]:
-        """Return the arrays of one text, as long as any, whose ids are all the last one plus `excess`."""
+    def widest(self) -> Mapping[str, NDArray[Any]]:
+        """Return arrays as wide as those of the longest text. They have no rows, so a graph checks just the width."""
+        ...
+
+    def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays of a text with the first id that is none: a graph for this vocabulary refuses it."""
         ...
 
 
@@ -134,9 +138,12 @@ class IdsCountsEncoder:
         arrays["counts"][document, column] = counts
         return Encoded(arrays, unknown_share)
 
-    def longest(self, excess: int = 0) -> dict[str, NDArray[Any]]:
-        """Return `ids` and `counts` of one text. The number of n-grams has no limit, so one is enough."""
-        return {"ids": np.full((1, 1), len(self.hashes) + excess, np.int32), "counts": np.zeros((1, 1), np.float32)}
+    def widest(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays of an empty text: the width has no limit."""
+        return self([[]]).arrays
+
+    def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
+        return {"ids": np.full((1, 1), len(self.hashes) + 1, np.int32), "counts": np.zeros((1, 1), np.float32)}
 
     def lookup(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the id of each hash, and whether it is in the vocabulary. If it is not, ignore the id."""
@@ -164,9 +171,11 @@ class TokenIdsEncoder:
         unknown_share = _share_by_document(arrays["token_ids"][inside] == spec.unknown, document, len(batch))
         return Encoded(arrays, unknown_share)
 
-    def longest(self, excess: int = 0) -> dict[str, NDArray[np.int32]]:
-        """Return `token_ids` and `lengths` of a text of `max_length`."""
-        return _pad([[len(self.ids) - 1 + excess] * self.spec.max_length], self.spec.padding)
+    def widest(self) -> Mapping[str, NDArray[Any]]:
+        return {"token_ids": np.zeros((0, self.spec.max_length), np.int32), "lengths": np.zeros(0, np.int32)}
+
+    def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
+        return _pad([[len(self.ids)]], self.spec.padding)
 
 
 _BERT_WORD = re.compile(r"[^\W_]+|[^\w\s]|_")  # BERT splits off punctuation
@@ -193,9 +202,11 @@ class WordPiecesEncoder:
             _share_by_document(~known, hashed.document, len(batch)),
         )
 
-    def longest(self, excess: int = 0) -> dict[str, NDArray[np.int32]]:
-        """Return `token_ids` and `lengths` of a text of `max_length`."""
-        return _pad([[len(self.ids) - 1 + excess] * self.spec.max_length], self.spec.padding)
+    def widest(self) -> Mapping[str, NDArray[Any]]:
+        return {"token_ids": np.zeros((0, self.spec.max_length), np.int32), "lengths": np.zeros(0, np.int32)}
+
+    def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
+        return _pad([[len(self.ids)]], self.spec.padding)
 
     def text(self, tokens: Tokens) -> list[int]:
         """Return the ids of one text, with `start` and `end`: at most `max_length`."""

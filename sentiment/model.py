@@ -61,20 +61,15 @@ class Model:
         return model
 
     def _check_graph(self, graph: Path) -> None:
-        """Raise ModelError unless the graph takes what the manifest describes: all of it, and nothing more.
-
-        The full check costs a sequence model the time of its longest text. A released model has passed it when the
-        package was built, so a cold start does without it.
-        """
+        """Raise ModelError unless the graph takes what the manifest describes: all of it, and nothing more."""
         try:
             logit = self.score_tokens([[]]).logit
-            if self.released is None:
-                self._session.run(["logit"], self._encode.longest())
+            self._session.run(["logit"], self._encode.widest())
         except Exception as error:
             raise ModelError(f"{graph}: does not take the input that the manifest describes: {error}") from error
         if logit.shape != (1,) or not np.isfinite(logit).all():
             raise ModelError(f"{graph}: its logit of a text is {logit}")
-        if self.released is None and self._takes(self._encode.longest(excess=1)):
+        if self._takes(self._encode.beyond_vocabulary()):
             raise ModelError(f"{graph}: takes ids that {self.manifest.input.vocabulary} does not have")
 
     def _takes(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
