@@ -60,7 +60,9 @@ def _open(source: Path, out: Path) -> File[Any]:
 def _count_valid_rows(file: File[Any], source: Path) -> int:
     """Return the number of rows. Raises SystemExit at the first row without a text."""
     if file.columns.count("text") != 1:
-        raise SystemExit(f"{source}: must have one column text; it has {', '.join(file.columns)[:200] or 'none at all'}")
+        raise SystemExit(
+            f"{source}: must have one column text; it has {', '.join(file.columns)[:200] or 'none at all'}"
+        )
     if taken := [name for name in ADDED_COLUMNS.names if name in file.columns]:
         raise SystemExit(f"{source}: already has a column {', '.join(taken)}, which `score` would write: rename it")
     row = 0
