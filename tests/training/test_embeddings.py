@@ -83,6 +83,8 @@ def test_loads_vectors_and_draws_random_ones_for_other_words(name: str, texts: E
         ("wink.json", json.dumps(WINK | {"dimensions": 4}).encode(), "its vectors have 4 dimensions, not 3"),
         ("wink.json", json.dumps(WINK | {"vectors": {"good": [1, 2]}}).encode(), "not 3 numbers"),
         ("wink.json", json.dumps(WINK | {"vectors": {"good": "1 2 3"}}).encode(), "not word vectors"),
+        ("wink.json", json.dumps(WINK | {"vectors": {"good": 5}}).encode(), "not word vectors"),
+        ("wink.json", json.dumps(WINK | {"vectors": {"good": {"a": 1}}}).encode(), "not word vectors"),
     ],
 )
 def test_refuses_a_file_without_valid_vectors(

@@ -74,6 +74,7 @@ def test_killed_replacement_leaves_the_old_data_set_or_the_new(
             shutil.rmtree(path)
         write_old(folder)
         (folder / "notes.txt").write_text("mine")
+        (folder / ".prepared-by-me").mkdir()
 
     for _ in killed_at_every_step(processes, write_set, folder, 2, before=reset):
         found.append(is_set(load_splits(folder), seed=2))
@@ -82,7 +83,7 @@ def test_killed_replacement_leaves_the_old_data_set_or_the_new(
         write_set(folder, seed=3)
         assert is_set(load_splits(folder), seed=3)
         assert {p.name for p in folder.glob("[!.]*")} == {*NAMES, "notes.txt"}
-        assert len(list(folder.glob(".*"))) == 2  # the link, and the folder it points to
+        assert len(list(folder.glob(".*"))) == 3  # of me; the link, and the folder it points to
     assert found == sorted(found) and found.count(False) > 5 and found.count(True) > 2
 
 
@@ -240,7 +241,7 @@ def test_next_promotion_of_any_model_completes_a_killed_one(
             promotion.complete_interrupted(models)
             found.append(served(models))
             promotion.install(other, models)
-            assert served(models)[1] == "new" and not list(models.glob(".*.old"))
+            assert served(models)[1] == "new" and not list(models.glob(".*.replaced"))
     assert set(found) == {("first", "old"), ("first", "new"), ("second", "new")}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from training.families import RunContext
-from training.families.neural import trainer
+from training.families.neural import checkpoint, trainer
 from training.families.neural.encoded_texts import EncodedExamples, EncodedTexts
 
 N_TEXTS = 700
@@ -100,3 +100,19 @@ def test_updates_weights_when_enough_gradients_are_accumulated(tmp_path: Path, s
     training = train(tmp_path, gradient_accumulation_steps=steps)
     (report,) = training.reports
     assert (report.weights[0] != training.initial_weights[0]).any() == changes
+
+
+@pytest.mark.parametrize("name", [checkpoint.LAST_FILE, checkpoint.BEST_FILE])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"\x93NUMPY", None])
+def test_reports_a_damaged_checkpoint_in_one_line(name: str, content: bytes | None, tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    checkpoint.save(model, tmp_path, checkpoint.TrainingState())
+    checkpoint.save_best(model, tmp_path)
+    before = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(before[: len(before) // 2] if content is None else content)
+    read = checkpoint.restore if name == checkpoint.LAST_FILE else checkpoint.restore_best
+    with pytest.raises(SystemExit, match=rf"{name}: cannot be read \(.*; remove its folder to train from") as raised:
+        read(model, tmp_path)
+    assert "\n" not in str(raised.value)

@@ -10,7 +10,7 @@ import mlflow
 import msgspec
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 from scipy.special import expit
 
 from sentiment.manifest import Calibration, Metrics, Thresholds
@@ -252,6 +252,39 @@ def test_refuses_an_encoder_that_is_no_bert(pretrained: Path, tmp_path: Path) ->
     (tmp_path / "config.json").write_bytes(msgspec.json.encode(config | {"model_type": "roberta"}))
     with pytest.raises(SystemExit, match="not a BERT that can be trained here: .*roberta"):
         bert.load_pretrained(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", b'{"hidden_size": '),
+        ("config.json", None),
+        ("model.safetensors", b"\xff" * 99),
+        ("model.safetensors", save({"embeddings.word_embeddings.weight": np.zeros((2, 2), np.float32)})),
+        ("model.safetensors", None),
+        ("vocab.txt", b"[PAD]\n[UNK]\n"),
+        ("vocab.txt", b"\xff\xfe"),
+        ("vocab.txt", None),
+    ],
+)
+def test_reports_a_damaged_encoder_in_one_line(
+    name: str, content: bytes | None, pretrained: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(pretrained, tmp_path / "damaged")
+    (folder / name).unlink() if content is None else (folder / name).write_bytes(content)
+    with pytest.raises(SystemExit, match=rf"{name}: cannot be read \(.*encoder must be a BERT") as raised:
+        bert.load_pretrained(str(folder))
+    assert "\n" not in str(raised.value)
+
+
+def test_reports_weights_and_vocabulary_of_another_encoder_in_one_line(pretrained: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(pretrained, tmp_path / "damaged")
+    config = msgspec.json.decode((folder / "config.json").read_bytes())
+    (folder / "config.json").write_bytes(msgspec.json.encode(config | {"vocab_size": config["vocab_size"] + 1}))
+    with pytest.raises(SystemExit, match=r"model.safetensors: cannot be read .*; .* whose weights fit its config.json"):
+        bert.load_pretrained(str(folder))
+    with pytest.raises(ValueError, match=r"it lacks \[CLS\], \[SEP\]"):
+        bert.check_vocabulary(["[PAD]", "[UNK]"], 2)
 
 
 def test_default_encoder_is_installed() -> None:

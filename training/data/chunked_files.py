@@ -113,7 +113,7 @@ def _rows_per_batch(file: pq.FileMetaData) -> int:
     """Return how many rows of any part of the file have MAX_CHUNK_BYTES on average, and ROWS_PER_CHUNK at most."""
     parts = [file.row_group(i) for i in range(file.num_row_groups)]
     rows = (MAX_CHUNK_BYTES * part.num_rows // max(1, part.total_byte_size) for part in parts)
-    return int(max(1, min([ROWS_PER_CHUNK, *rows])))
+    return max(1, min([ROWS_PER_CHUNK, *map(int, rows)]))
 
 
 def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import os
+import re
 import shutil
 import sys
 import uuid
@@ -10,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-CURRENT = ".set"  # a link to the folder that has the files that count
+CURRENT = ".prepared"  # a link to the folder that has the files that count
+SET = re.compile(re.escape(CURRENT) + "(-[0-9a-f]{8})?")  # the names of such folders; without digits, of a copied link
+RETIRED = ".replaced"
 AT_WORKING_DIRECTORY, EXCHANGE = -100, 2  # AT_FDCWD; RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
 
 
@@ -78,8 +81,8 @@ def _create_set(folder: Path) -> Path:
 def _remove_other_sets(folder: Path) -> None:
     current = folder / CURRENT
     kept = current.readlink() if current.is_symlink() else None
-    for path in folder.glob(f"{CURRENT}*"):
-        if path.is_dir() and not path.is_symlink() and Path(path.name) != kept:
+    for path in folder.iterdir():
+        if SET.fullmatch(path.name) and not path.is_symlink() and Path(path.name) != kept:
             shutil.rmtree(path)
 
 
@@ -133,7 +136,7 @@ def restore_folder(target: Path) -> None:
 
 
 def _retired(target: Path) -> Path:
-    return target.with_name(f".{target.name}.old")
+    return target.with_name(f".{target.name}{RETIRED}")
 
 
 def _exchange(one: Path, other: Path) -> None:

@@ -17,7 +17,6 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from training.data.chunked_files import parquet_errors
 from training.data.dataset import dataset_sha256
 from training.data.errors import one_line, refuse_damaged
 from training.data.replacement import replacing
@@ -157,8 +156,11 @@ def load_predictions(run_id: str) -> pd.DataFrame:
     """Load label and probability of every test text of an exported run."""
     with TemporaryDirectory() as folder:
         path = _download(run_id, PREDICTIONS_FILE, Path(folder))
-        with parquet_errors(Path(f"runs:/{run_id}/{PREDICTIONS_FILE}")):
-            return pd.read_parquet(path, columns=["label", "probability"])
+        with refuse_damaged(f"runs:/{run_id}/{PREDICTIONS_FILE}", "`export` the run again"):
+            predictions = pd.read_parquet(path, columns=["label", "probability"])
+            if not (predictions.label.isin([0, 1]) & predictions.probability.between(0, 1)).all():
+                raise ValueError("not every label is 0 or 1 and every probability between 0 and 1")
+            return predictions
 
 
 def download_model_folder(run_id: str, destination: Path) -> Path:

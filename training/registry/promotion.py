@@ -13,7 +13,7 @@ from sentiment.errors import ModelError
 from sentiment.manifest import Registry
 from sentiment.model import Model
 from training.data.json_files import read_json
-from training.data.replacement import replace_folder, replacing, restore_folder
+from training.data.replacement import RETIRED, replace_folder, replacing, restore_folder
 from training.evaluation import bootstrap, metrics
 from training.evaluation.latency import median_latency_ms
 from training.scoring.predict import MODELS, predict
@@ -128,8 +128,8 @@ def install(folder: Path, models: Path) -> bool:
 
 def complete_interrupted(models: Path) -> None:
     """Complete, or undo, what a promotion that was killed left in `models`."""
-    for path in models.glob(".*.old"):
-        restore_folder(models / path.name.removeprefix(".").removesuffix(".old"))
+    for path in models.glob(f".*{RETIRED}"):
+        restore_folder(models / path.name.removeprefix(".").removesuffix(RETIRED))
     following = models / NEXT_REGISTRY
     if following.exists():
         name = read_json(following, Registry, "remove it").champion

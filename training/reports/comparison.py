@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from training.data.errors import refuse_damaged
 from training.data.json_files import read_json
 from training.data.replacement import replacing
 from training.evaluation import metrics
@@ -94,12 +95,15 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def write_between_marks(document: Path, part: str) -> None:
     """Replace what is between the marks of a document; create the document if it does not exist."""
-    text = document.read_text() if document.exists() else f"# Models, compared\n\n{START}\n{END}\n"
+    text = f"# Models, compared\n\n{START}\n{END}\n"
+    if document.exists():
+        with refuse_damaged(document, f"it must be text with {START} and {END}"):
+            text = document.read_text("utf-8")
     if len(re.findall(f"{START}.*{END}", text, re.DOTALL)) != 1:
         raise SystemExit(f"{document}: must have {START} and {END} once each")
     before, after = text[: text.index(START)], text[text.index(END) :]
     with replacing(document) as path:
-        path.write_text(f"{before}{START}\n\n{part}\n\n{after}")
+        path.write_text(f"{before}{START}\n\n{part}\n\n{after}", "utf-8")
 
 
 def _auc(row: Row) -> float:

@@ -128,7 +128,10 @@ def load_pretrained(encoder: str) -> Checkpoint:
     folder, advice = _pretrained_folder(encoder), "encoder must be a BERT of Hugging Face"
     config_file, weights_file, vocabulary_file = (folder / name for name in PRETRAINED_FILES)
     with refuse_damaged(config_file, advice):
-        config = msgspec.json.decode(config_file.read_bytes(), type=BertConfig)
+        try:
+            config = msgspec.json.decode(config_file.read_bytes(), type=BertConfig)
+        except msgspec.ValidationError as error:
+            raise SystemExit(f"encoder={encoder}: not a BERT that can be trained here: {error}") from error
     with refuse_damaged(weights_file, f"{advice} whose weights fit its config.json"):
         weights = from_huggingface(load_file(weights_file), config.num_hidden_layers)
         build_model(config, weights)

@@ -39,7 +39,7 @@ def restore(model: keras.Model, folder: Path) -> TrainingState:
     path = folder / LAST_FILE
     if not path.exists():
         return TrainingState()
-    with refuse_damaged(path, ADVICE), np.load(path) as last:
+    with refuse_damaged(path, ADVICE), path.open("rb") as file, np.load(file) as last:
         for i, variable in enumerate(_variables(model)):
             variable.assign(last[f"v{i}"])
         return msgspec.json.decode(last["state"].tobytes(), type=TrainingState)
@@ -53,7 +53,7 @@ def save_best(model: keras.Model, folder: Path) -> None:
 def restore_best(model: keras.Model, folder: Path) -> None:
     """Give the model the weights that `save_best` saved last. Raises SystemExit."""
     path = folder / BEST_FILE
-    with refuse_damaged(path, ADVICE), np.load(path) as best:
+    with refuse_damaged(path, ADVICE), path.open("rb") as file, np.load(file) as best:
         model.set_weights([best[str(i)] for i in range(len(best.files))])
 
 

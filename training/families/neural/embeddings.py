@@ -147,7 +147,11 @@ def _load_wink(path: Path, words: frozenset[str], dimension: int) -> Vectors:
     if file.dimensions != dimension:
         raise ValueError(f"its vectors have {file.dimensions} dimensions, not {dimension} (embedding.dimension)")
     known = words & file.vectors.keys()
-    return {word: _to_vector(msgspec.json.decode(file.vectors[word])[:dimension], dimension) for word in known}
+    return {word: _to_vector(_numbers(file.vectors[word])[:dimension], dimension) for word in known}
+
+
+def _numbers(encoded: msgspec.Raw) -> list[float]:
+    return msgspec.json.decode(encoded, type=list[float])
 
 
 def _to_vector(numbers: Sequence[object], dimension: int) -> NDArray[np.float32]:
