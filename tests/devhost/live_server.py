@@ -36,7 +36,9 @@ class Answer(NamedTuple):
 def serving(app: Starlette, limits: ServerLimits = DEFAULT_LIMITS) -> Iterator[int]:
     """Serve `app` on a free port and yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(server_config(app, limits, lifespan="off", timeout_graceful_shutdown=0))
+        # uvicorn's own time limit must not close what `limits` should close.
+        options = {"lifespan": "off", "timeout_keep_alive": 600, "timeout_graceful_shutdown": 0}
+        server = uvicorn.Server(server_config(app, limits, **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

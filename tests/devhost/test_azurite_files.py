@@ -7,7 +7,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableClient, TableServiceClient
 
 from devhost.azurite import Azurite
-from devhost.azurite_files import check_and_copy, lock_folder
+from devhost.azurite_files import check_and_copy, lock_folder, make_private
 from devhost.errors import HostError
 
 DAMAGED = [
@@ -44,10 +44,17 @@ def test_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
         create_row(azurite)
         assert (tmp_path / "tables.json").stat().st_mode & 0o777 == 0o600
     tmp_path.chmod(0o755)
-    (tmp_path / "tables.json").chmod(0o644)  # as older versions left it
     with lock_folder(tmp_path), azurite:
         modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path, *tmp_path.iterdir())}
     assert modes == {tmp_path.name: 0o700, "lock": 0o600, "tables.json": 0o600, "tables.json.copy": 0o600}
+
+
+def test_closes_what_older_versions_left_open(tmp_path: Path) -> None:
+    (tmp_path / "tables.json").touch(0o644)
+    (tmp_path / "folder").mkdir(mode=0o755)
+    make_private(tmp_path)
+    assert (tmp_path / "tables.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o755  # nobody else gets as far
 
 
 @pytest.fixture(scope="module")
