@@ -27,7 +27,7 @@ class Encoder(Protocol):
     def __call__(self, batch: Sequence[Tokens]) -> Encoded: ...
 
     def widest(self) -> Mapping[str, NDArray[Any]]:
-        """Return arrays as wide as those of the longest text. They have no rows, so a graph checks just the width."""
+        """Return arrays as wide as those of the longest text, where a graph limits the width. They cost no time."""
         ...
 
     def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
@@ -172,7 +172,8 @@ class TokenIdsEncoder:
         return Encoded(arrays, unknown_share)
 
     def widest(self) -> Mapping[str, NDArray[Any]]:
-        return {"token_ids": np.zeros((0, self.spec.max_length), np.int32), "lengths": np.zeros(0, np.int32)}
+        """Return the arrays of an empty text: recurrent and convolutional graphs take any width."""
+        return self([[]]).arrays
 
     def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
         return _pad([[len(self.ids)]], self.spec.padding)
@@ -203,6 +204,7 @@ class WordPiecesEncoder:
         )
 
     def widest(self) -> Mapping[str, NDArray[Any]]:
+        """Return `max_length` columns without a row: a BERT has a vector for each position, and no more."""
         return {"token_ids": np.zeros((0, self.spec.max_length), np.int32), "lengths": np.zeros(0, np.int32)}
 
     def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
