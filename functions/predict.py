@@ -29,8 +29,8 @@ class PredictRequest(Struct, forbid_unknown_fields=True):
         bool,
         Meta(
             description="Also return how much each word moved the score. That takes one scoring for the text and one "
-            "for each of its words; in a text of more than 64 words, neighbouring words are taken together, in 12 "
-            f"parts. A call may take {EXPLAIN_BUDGET} scorings: with more, it is answered with 400.",
+            "for each of its words; in a text of more than 64 words or pieces of words, neighbouring words are taken "
+            f"together, in 12 parts. A call may take {EXPLAIN_BUDGET} scorings: with more, it is answered with 400.",
             extra_json_schema={"x-max-scorings": EXPLAIN_BUDGET},
         ),
     ] = False

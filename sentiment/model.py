@@ -95,6 +95,11 @@ class Model:
         """Tokenise a text as the model was trained to read it."""
         return self.manifest.text.tokens(text)
 
+    def length(self, tokens: Tokens) -> int:
+        """Return how many ids the graph of a sequence model reads of a text; 0 for another model."""
+        lengths = self._encode([tokens]).arrays.get("lengths")
+        return 0 if lengths is None else int(lengths[0])
+
     def arrays(self, texts: Sequence[str]) -> Mapping[str, NDArray[Any]]:
         """Return the graph's inputs for these texts, by name."""
         return self._encode([self.tokens(text) for text in texts]).arrays

@@ -19,6 +19,7 @@ from functions.predict import PredictRequest, predict
 from functions.schemas import EXPLAIN_BUDGET, MAX_TEXTS
 from functions.shared.bulkhead import create_bulkheads
 from functions.shared.problems import INVALID_INPUT, OVERLOADED, Problem
+from functions.shared.report_limit import ReportLimit
 from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_TOKENS
 from sentiment.model import Model
 from tests.support.waiting import finish, until
@@ -59,7 +60,10 @@ def session(model: Model) -> Iterator[BlockingSession]:
 @pytest.fixture
 def service(model: Model, session: BlockingSession) -> Any:
     receipts = Receipts(["k" * 32], timedelta(days=30))
-    return SimpleNamespace(model=model, build=None, receipts=receipts, bulkheads=create_bulkheads())
+    report_limit = ReportLimit(has_function_keys=False, has_sign_in=False)
+    return SimpleNamespace(
+        model=model, build=None, receipts=receipts, report_limit=report_limit, bulkheads=create_bulkheads()
+    )
 
 
 async def fill(service: Any, body: PredictRequest, name: str) -> list[asyncio.Task[Any]]:

@@ -1,7 +1,8 @@
 import pytest
 
-from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_TOKENS, explain, plan_occlusion
+from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_LENGTH, MAX_SINGLE_TOKENS, explain, plan_occlusion
 from sentiment.model import Model
+from tests.support.paths import ROOT
 
 
 def test_explanation_points_into_the_original_text(model: Model) -> None:
@@ -39,6 +40,15 @@ def test_only_a_text_of_more_than_64_tokens_is_explained_in_segments(
     sizes = [segment.stop - segment.start for segment in occlusion.segments]
     assert sum(sizes) == n_tokens and max(sizes) - min(sizes) <= 1
     assert MAX_SINGLE_TOKENS == 64
+
+
+def test_few_words_of_many_pieces_are_explained_in_segments_as_well() -> None:
+    champion = Model.load(ROOT / "models" / "champion")
+    text = " ".join(f"qzxwvk{i:02}jqpxzkvw" for i in range(40))
+    assert champion.length(champion.tokens(text)) > MAX_SINGLE_LENGTH
+    assert plan_occlusion(champion, text).scorings == 1 + MAX_SEGMENTS
+    assert plan_occlusion(champion, "a " * 64).scorings == 65
+    assert plan_occlusion(champion, "qzxwvkjqpxzkvw" * 20).scorings == 2
 
 
 def test_text_without_tokens_has_no_explanation(model: Model) -> None:
