@@ -21,10 +21,10 @@ from tests.support.settings import names_read
 PICTURE = ROOT / "docs/architecture.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 SUFFIXES = {path.suffix for path in files()} - {""}
-# Created when they are needed or in the package, so not in the checkout.
-CREATED = {"local.settings.json", "model_digests.json", "build.json"}
-# Set by the Functions host.
-SET_BY_HOST = {"AZURE_FUNCTIONS_ENVIRONMENT"}
+# Created when they are needed, in the package or with a data set, so not in the checkout.
+CREATED = {"local.settings.json", "model_digests.json", "build.json", "report.json"}
+# Set by the Functions host and by App Service.
+SET_BY_HOST = {"AZURE_FUNCTIONS_ENVIRONMENT", "WEBSITE_AUTH_ENABLED"}
 
 
 def targets(document: str) -> list[str]:
