@@ -47,6 +47,7 @@ MAX_LINK_CHARACTERS = 4_000
 def to_incident(alert: Alert) -> Incident:
     essentials, context = alert.data.essentials, alert.data.alert_context
     link = _link(context)
+    in_portal = link is not None and _leads_to_portal(link)
     return Incident(
         alert_id=essentials.alert_id,
         rule=essentials.alert_rule,
@@ -57,8 +58,8 @@ def to_incident(alert: Alert) -> Incident:
         fired_at=essentials.fired_date_time,
         description=essentials.description,
         window=_window(context),
-        link=link if link and _leads_to_portal(link) else None,
-        has_foreign_link=link is not None and not _leads_to_portal(link),
+        link=link if in_portal else None,
+        has_foreign_link=link is not None and not in_portal,
     )
 
 
@@ -81,9 +82,9 @@ def _link(context: dict[str, Any] | None) -> str | None:
 
 def _leads_to_portal(link: str) -> bool:
     """Return whether every client reads `link` as a URL of Azure's portal. Azure's own has no "/" after the host."""
-    portal, rest = next(((portal, link[len(portal) :]) for portal in PORTALS if link.startswith(portal)), (None, ""))
     is_plain = link.isascii() and link.isprintable() and not set(link) & set(' "<>\\^`{|}')
-    return portal is not None and rest[:1] in ("", "/", "?", "#") and is_plain and len(link) <= MAX_LINK_CHARACTERS
+    starts = tuple(f"{portal}{end}" for portal in PORTALS for end in "/?#")
+    return is_plain and len(link) <= MAX_LINK_CHARACTERS and (link in PORTALS or link.startswith(starts))
 
 
 def _parse_utc(text: str) -> datetime | None:

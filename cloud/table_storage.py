@@ -130,7 +130,7 @@ class _Table:
                 deleted += sum(done)
                 if time_is_up():
                     unfinished = [batch for batch, rows in zip(batches, done, strict=True) if not rows] or batches[-1:]
-                    left = str(unfinished[0][0]["PartitionKey"])
+                    left = str(unfinished[0][0]["PartitionKey"]) if unfinished else None  # the last page may be empty
                     break
         for partition, error in errors.items():  # here, where the log belongs to the trace of the caller
             log.error("Rows of %s cannot be deleted: %s", partition, type(error).__name__)

@@ -55,7 +55,6 @@ def build_feedback(
 
     A text that does not match the receipt is masked like any other, which takes the same time, and then left out.
     """
-    share_text = share_text and text is not None
     masked = mask_personal_data(text) if share_text and text is not None else None
     return Feedback(
         digest=receipt.digest,
@@ -69,5 +68,5 @@ def build_feedback(
         comment=None if comment is None else mask_personal_data(comment),
         text_hash=receipt.text_hash,
         text_matches=None if text is None else text_matches,
-        text_shared=share_text,
+        text_shared=masked is not None,
     )

@@ -15,12 +15,12 @@ from .schemas import Text
 from .shared.api import Api, Operation
 from .shared.http import ApiResponse
 from .shared.problems import (
+    BULKHEAD_PROBLEMS,
     FEEDBACK_CONFLICT,
     INVALID_RECEIPT,
     RECEIPT_EXPIRED,
     RECEIPT_FROM_FUTURE,
     STORE_UNAVAILABLE,
-    THREAD_PROBLEMS,
     TOO_MANY_REPORTS,
 )
 from .shared.service import Service
@@ -65,7 +65,7 @@ FEEDBACK = Operation(
         RECEIPT_FROM_FUTURE,
         TOO_MANY_REPORTS,
         STORE_UNAVAILABLE,
-        *THREAD_PROBLEMS,
+        *BULKHEAD_PROBLEMS,
     ),
 )
 ERASE = Operation(
@@ -74,7 +74,7 @@ ERASE = Operation(
     path="/api/feedback/{prediction_id}",
     summary="Erase the feedback on a prediction",
     responses={204: None},
-    problems=(INVALID_RECEIPT, STORE_UNAVAILABLE, *THREAD_PROBLEMS),
+    problems=(INVALID_RECEIPT, STORE_UNAVAILABLE, *BULKHEAD_PROBLEMS),
 )
 
 

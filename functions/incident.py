@@ -14,7 +14,7 @@ from feedback.incident import report_incident
 
 from .shared.api import INCIDENT_KEY, Api, Operation
 from .shared.http import ApiResponse, Secret
-from .shared.problems import INCIDENT_IN_PROGRESS, MAIL_UNAVAILABLE, STORE_UNAVAILABLE, THREAD_PROBLEMS, WRONG_KEY
+from .shared.problems import BULKHEAD_PROBLEMS, INCIDENT_IN_PROGRESS, MAIL_UNAVAILABLE, STORE_UNAVAILABLE, WRONG_KEY
 from .shared.service import Service
 
 
@@ -34,7 +34,7 @@ INCIDENT = Operation(
     security=INCIDENT_KEY,  # a caller of /api/predict must not be able to send mail
     body=Alert,
     responses={200: IncidentResponse},
-    problems=(WRONG_KEY, STORE_UNAVAILABLE, MAIL_UNAVAILABLE, INCIDENT_IN_PROGRESS, *THREAD_PROBLEMS),
+    problems=(WRONG_KEY, STORE_UNAVAILABLE, MAIL_UNAVAILABLE, INCIDENT_IN_PROGRESS, *BULKHEAD_PROBLEMS),
 )
 
 

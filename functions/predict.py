@@ -16,7 +16,7 @@ from sentiment.verdict import Decision, Label, WarningCode, verdict
 from .schemas import EXPLAIN_BUDGET, MAX_TEXTS, ModelName, Text
 from .shared.api import Api, Operation
 from .shared.http import ApiResponse
-from .shared.problems import INVALID_INPUT, MODEL_UNAVAILABLE, THREAD_PROBLEMS, Problem
+from .shared.problems import BULKHEAD_PROBLEMS, INVALID_INPUT, MODEL_UNAVAILABLE, Problem
 from .shared.service import Service
 
 
@@ -76,7 +76,7 @@ PREDICT = Operation(
         PredictRequest, Meta(extra_json_schema={"oneOf": [{"required": ["text"]}, {"required": ["texts"]}]})
     ],
     responses={200: PredictResponse},
-    problems=(MODEL_UNAVAILABLE, *THREAD_PROBLEMS),
+    problems=(MODEL_UNAVAILABLE, *BULKHEAD_PROBLEMS),
 )
 
 

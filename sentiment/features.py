@@ -26,12 +26,12 @@ class Encoder(Protocol):
 
     def __call__(self, batch: Sequence[Tokens]) -> Encoded: ...
 
-    def widest(self) -> Mapping[str, NDArray[Any]]:
-        """Return arrays as wide as those of the longest text, where a graph limits the width. They cost no time."""
+    def widest(self) -> Mapping[str, NDArray[Any]] | None:
+        """Return arrays as wide as those of the longest text, at no cost; None if a graph takes any width."""
         ...
 
     def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
-        """Return the arrays of a text with the first id that is none: a graph for this vocabulary refuses it."""
+        """Return the arrays of a text with the first id beyond the vocabulary, which its graph refuses."""
         ...
 
 
@@ -138,9 +138,8 @@ class IdsCountsEncoder:
         arrays["counts"][document, column] = counts
         return Encoded(arrays, unknown_share)
 
-    def widest(self) -> Mapping[str, NDArray[Any]]:
-        """Return the arrays of an empty text: the width has no limit."""
-        return self([[]]).arrays
+    def widest(self) -> None:
+        return None
 
     def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
         return {"ids": np.full((1, 1), len(self.hashes) + 1, np.int32), "counts": np.zeros((1, 1), np.float32)}
@@ -171,9 +170,8 @@ class TokenIdsEncoder:
         unknown_share = _share_by_document(arrays["token_ids"][inside] == spec.unknown, document, len(batch))
         return Encoded(arrays, unknown_share)
 
-    def widest(self) -> Mapping[str, NDArray[Any]]:
-        """Return the arrays of an empty text: recurrent and convolutional graphs take any width."""
-        return self([[]]).arrays
+    def widest(self) -> None:  # recurrent and convolutional graphs
+        return None
 
     def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
         return _pad([[len(self.ids)]], self.spec.padding)

@@ -64,7 +64,8 @@ class Model:
         """Raise ModelError unless the graph takes what the manifest describes: all of it, and nothing more."""
         try:
             logit = self.score_tokens([[]]).logit
-            self._session.run(["logit"], self._encode.widest())
+            if (widest := self._encode.widest()) is not None:
+                self._session.run(["logit"], widest)
         except Exception as error:
             raise ModelError(f"{graph}: does not take the input that the manifest describes: {error}") from error
         if logit.shape != (1,) or not np.isfinite(logit).all():
@@ -97,8 +98,7 @@ class Model:
 
     def length(self, tokens: Tokens) -> int:
         """Return how many ids the graph of a sequence model reads of a text; 0 for another model."""
-        lengths = self._encode([tokens]).arrays.get("lengths")
-        return 0 if lengths is None else int(lengths[0])
+        return int(self._encode([tokens]).arrays["lengths"][0]) if self.is_sequence_model else 0
 
     def arrays(self, texts: Sequence[str]) -> Mapping[str, NDArray[Any]]:
         """Return the graph's inputs for these texts, by name."""

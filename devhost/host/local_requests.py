@@ -60,7 +60,7 @@ def is_cross_site(request: Request) -> bool:
 
 
 def parse_hosts(setting: str) -> tuple[str, ...]:
-    """Return the names in a comma-separated setting, in lower case. Raises ValueError, with a name that is none."""
+    """Return the names in a comma-separated setting, in lower case. Raises ValueError with the first invalid name."""
     names = tuple(name.strip().lower() for name in setting.split(",") if name.strip())
     for name in names:
         if _host_name(name) != name:

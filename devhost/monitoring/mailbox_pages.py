@@ -87,7 +87,7 @@ class MailboxPages:
 
 
 def _number(request: Request, name: str) -> int | None:
-    """Return a number in the path, or None if it is none, or has more digits than any mail."""
+    """Return a number in the path, or None if it is no number, or too long for that of a mail."""
     text = request.path_params[name]
     return int(text) if _NUMBER.fullmatch(text) else None
 

@@ -1,7 +1,8 @@
 """What the OpenAPI document says beyond the types: groups, descriptions, and examples.
 
 They work when they are tried, except those that need a receipt. Only a prediction gets one, so the `prediction_id` in
-the examples is none, and the reader replaces it. The feedback says that the label was right, and shares no text.
+the examples is a placeholder: replace it with that of a prediction of your own. The feedback says that the label was
+right, and shares no text.
 """
 
 from typing import Any
@@ -48,7 +49,7 @@ GROUPS = {
 }
 
 TEXT = "I love this company the experience was great !"
-RECEIPT = "replace-this-by-the-prediction_id-of-a-prediction"
+RECEIPT = "replace-this-with-the-prediction_id-of-a-prediction"
 COMPLAINT = "My flight was cancelled and nobody answers. Worst airline ever!"
 
 

@@ -83,7 +83,7 @@ RECEIPT_FROM_FUTURE = ProblemType(
 TOO_MANY_REPORTS = ProblemType(
     429,
     "Too many reports",
-    "The caller has sent more reports of late than one caller may.",
+    "The caller has sent too many reports in a short time.",
     _RETRY,
     retry_after=True,
 )
@@ -108,7 +108,7 @@ INCIDENT_IN_PROGRESS = ProblemType(
     retry_after=True,
 )
 OVERLOADED = ProblemType(
-    503, "Overloaded", "As many calls of this kind run and wait as there is room for.", _RETRY, retry_after=True
+    503, "Overloaded", "Too many calls of this kind are running or waiting.", _RETRY, retry_after=True
 )
 DEADLINE_PASSED = ProblemType(
     503,
@@ -150,7 +150,7 @@ PROBLEMS = {
 }
 
 # Every operation that has a bulkhead may answer with these.
-THREAD_PROBLEMS = (OVERLOADED, DEADLINE_PASSED)
+BULKHEAD_PROBLEMS = (OVERLOADED, DEADLINE_PASSED)
 
 # Every operation with a body may answer with these.
 BODY_PROBLEMS = (NOT_JSON, INVALID_INPUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)

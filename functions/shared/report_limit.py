@@ -45,14 +45,15 @@ class ReportLimit:
         caller = self._identify(request)
         per_second, burst = PER_CALLER if caller else PER_INSTANCE
         now = self._now()
-        full_at = self._full_at.pop(caller, now)
-        wait = max(full_at, now) + (1 - burst) / per_second - now
-        self._full_at[caller] = max(full_at, now) + (0 if wait > 0 else 1 / per_second)
+        full_at = max(self._full_at.pop(caller, now), now)
+        wait = full_at + (1 - burst) / per_second - now
+        self._full_at[caller] = full_at + (0 if wait > 0 else 1 / per_second)
         if len(self._full_at) > MAX_CALLERS:
             del self._full_at[next(iter(self._full_at))]
         if wait > 0:
             seconds = math.ceil(wait)
-            detail = f"A caller may send {per_second * 60:.0f} reports a minute. Wait {seconds} s, then send it again."
+            who = "A caller" if caller else "All callers together"
+            detail = f"{who} may send {per_second * 60:,.0f} reports a minute. Wait {seconds} s, then send it again."
             raise Problem(TOO_MANY_REPORTS, detail, headers={"Retry-After": str(seconds)})
 
     def _identify(self, request: func.HttpRequest) -> bytes:
