@@ -12,6 +12,7 @@ from sentiment.text import TextSpec
 
 from . import cleaning, readers, sentiment140
 from .dataset import CLASSES, REPORT, SPLITS, Split, dataset_sha256, file_sha256, split_files
+from .json_files import write_json
 from .profile import PLOTS, Profile, profile_texts, save_plots
 from .replacement import replacing_together
 
@@ -72,7 +73,7 @@ def prepare(source: Path, out: Path, options: Options) -> Report:
         for name, part in zip(split_files(), parts.values(), strict=True):
             part.to_parquet(new / name)
         save_plots(rows, profile, new)
-        (new / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+        write_json(new / REPORT, report)
     return report
 
 

@@ -5,15 +5,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import pandas as pd
 
 from sentiment import manifest
 from sentiment.errors import ModelError
 from sentiment.manifest import Registry
 from sentiment.model import Model
-from training.data.json_files import read_json
-from training.data.replacement import RETIRED, replace_folder, replacing, restore_folder
+from training.data.json_files import read_json, write_json
+from training.data.replacement import RETIRED, replace_folder, restore_folder
 from training.evaluation import bootstrap, metrics
 from training.evaluation.latency import median_latency_ms
 from training.scoring.predict import MODELS, predict
@@ -119,8 +118,7 @@ def install(folder: Path, models: Path) -> bool:
     if target.exists():
         replace_folder(new, target)
     else:
-        with replacing(models / NEXT_REGISTRY) as path:
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(Registry(name))) + b"\n")
+        write_json(models / NEXT_REGISTRY, Registry(name))
         new.rename(target)
         (models / NEXT_REGISTRY).replace(models / "registry.json")
     return manifest.read_champion(models) == name
