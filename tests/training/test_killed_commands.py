@@ -19,13 +19,13 @@ from tests.support.dataframes import invented, write_data_set
 from tests.support.killed import KILLED, Action, forkserver, killed_at_every_step
 from tests.support.paths import TINY_MODEL
 from training.data import replacement
-from training.data.dataset import REPORT, SPLITS, load_splits, split_files
+from training.data.dataset import FILES, REPORT, SPLITS, load_splits
 from training.data.json_files import write_json
 from training.data.preparation import Options, prepare
 from training.data.replacement import locked, replacing, replacing_together
 from training.registry import promotion
 
-NAMES = [*split_files(), REPORT]
+NAMES = [*FILES.values(), REPORT]
 
 
 @pytest.fixture(scope="module")
