@@ -15,11 +15,11 @@ def mask_personal_data(text: str) -> str:
     """
     # Not at a cold start: the first text costs 0.2 s, for phonenumbers, python-stdnum and to compile the patterns.
     from .personal_numbers import mask_numbers
-    from .personal_patterns import address_masks
+    from .personal_patterns import ADDRESS_MASKS
 
     while True:  # a mask that stands between two words may separate what was one word
         masked = _spell_out(text)
-        for mask, pattern in address_masks():
+        for mask, pattern in ADDRESS_MASKS:
             masked = pattern.sub(mask, masked)
         masked = mask_numbers(masked)
         if masked == text:

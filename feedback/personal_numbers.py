@@ -7,8 +7,6 @@ and cards. What they do not know is masked by its shape: no library knows every 
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
-from typing import NamedTuple
 
 from phonenumbers import Leniency, PhoneNumberMatcher
 from stdnum import iban, luhn
@@ -25,93 +23,82 @@ _REGIONS = (None, "FR", "US", "GB")  # None: numbers that start with "+"
 
 def mask_numbers(text: str) -> str:
     """Replace each bank account, booking, identity and long number in `text`, whose links are masked already."""
-    patterns = _patterns()
     text = _mask_ibans(text)
-    text = patterns.identity.sub(MASK, text)
-    text = patterns.reference.sub(_mask_reference, text)
-    return patterns.run.sub(_mask_run, text)
+    text = _IDENTITY.sub(MASK, text)
+    text = _REFERENCE.sub(_mask_reference, text)
+    return _RUN.sub(_mask_run, text)
 
 
-class _Patterns(NamedTuple):
-    iban: re.Pattern[str]
-    unchecked_iban: re.Pattern[str]
-    identity: re.Pattern[str]
-    reference: re.Pattern[str]
-    run: re.Pattern[str]
-    core: re.Pattern[str]
-    moment: re.Pattern[str]
-    harmless: re.Pattern[str]
-    amount: re.Pattern[str]
-
-
-@cache
-def _patterns() -> _Patterns:
-    """Compile on first use: the cold start must not pay for it. All take linear time."""
-    return _Patterns(
-        iban=re.compile(_IBAN, re.IGNORECASE),
-        unchecked_iban=re.compile(_UNCHECKED_IBAN),
-        identity=re.compile(f"(?:{_IDENTITY})[{MARKS}]*+", re.IGNORECASE | re.VERBOSE),
-        reference=re.compile(_REFERENCE, re.IGNORECASE | re.VERBOSE),
-        run=re.compile(_RUN, re.IGNORECASE | re.VERBOSE),
-        core=re.compile(r"(?:[+(\[]\ ?){0,3}\d(?:.*\d)?"),
-        moment=re.compile(_MOMENT, re.VERBOSE),
-        harmless=re.compile(_HARMLESS, re.VERBOSE),
-        amount=re.compile(_AMOUNT),
-    )
-
+# All patterns take linear time.
 
 # What may stand between two digits of a number: up to six signs and any spaces. The sign of a currency, of a share or
 # of a degree ends a number, and so does a mask.
 _GAP = r"(?:\ ++|[^\w\s%‰‱°<>@$¢-¥₠-⃀]|_){0,6}+"
 _EXTENSION = r"(?:\ ?[,;(]?\ ?(?:ext(?:ension|n)?|x|poste|durchwahl|interno|anexo|доб)[.:=]{0,2}\ ?\d{1,7}(?!\w))?"
 
-_RUN = rf"""
+_RUN = re.compile(
+    rf"""
     (?P<prefix>(?:(?<!\w)[^\W\d_]{{1,4}}-?)?)
     (?P<run>(?:[+(\[]\ ?){{0,3}}\d(?:{_GAP}\d)*+)
     (?P<extension>{_EXTENSION})
     (?P<suffix>(?:-?[^\W\d_](?!\w))?[{MARKS}]*+)
-"""
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_CORE = re.compile(r"(?:[+(\[]\ ?){0,3}\d(?:.*\d)?")
 
 # Dates with a year, and times, where nothing adjoins that would make them a part of a longer number.
 _MONTH, _DAY, _YEAR = "(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])", r"(?:19|20)\d\d"
-_MOMENT = rf"""
+_MOMENT = re.compile(
+    rf"""
     (?<![^\s,;(–—])
     (?: {_YEAR}(?P<a>[-/.]){_MONTH}(?P=a){_DAY} | {_DAY}(?P<b>[-/.]){_MONTH}(?P=b){_YEAR} | {_MONTH}/{_DAY}/{_YEAR} )
     (?=[\s,;)–—]|[.:](?!\d)|$)
   | (?<![^\s,;(–—/-])
     (?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{{1,6}})?)?
     (?=[\s,;)–—/-]|[.:](?!\d)|$)
-"""
+    """,
+    re.VERBOSE,
+)
 
 # Other numbers in which seven digits identify nobody: amounts, years, a range of prices, the sets of a match.
 _THOUSANDS = r"[1-9]\d{0,2}(?:[,'’]\d{3})+(?:\.\d{1,2})?"
 _PRICE = r"(?:0|[1-9]\d{0,2})[.,]\d\d"
-_HARMLESS = rf"""
+_HARMLESS = re.compile(
+    rf"""
     {_THOUSANDS}(?:[\ ,;/–—-]{{1,3}}{_THOUSANDS})*
   | {_YEAR}(?:[\ ,;/–—-]{{1,3}}{_YEAR})+
   | {_PRICE}\ ?[/–—-]\ ?{_PRICE}
   | \d-\d(?:,?\ \d-\d)+
-"""
-_AMOUNT = r"[1-9]\d{0,2}([ .,'’])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?"
+    """,
+    re.VERBOSE,
+)
+_AMOUNT = re.compile(r"[1-9]\d{0,2}([ .,'’])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?")
 _CURRENCY_BEFORE = re.compile(r"[$¢-¥₠-⃀]\ ?$|\b(?:EUR|USD|GBP|CHF)\ ?$", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(r"\ ?(?:[$¢-¥₠-⃀]|(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?)\b)", re.IGNORECASE)
 
-_IBAN = r"(?<!\w)(?=([a-z]{2}[ .-]?\d{2}(?:[ .-]{0,3}[a-z0-9]){11,30}))"
-_UNCHECKED_IBAN = r"[A-Z]{2}\d{2}(?=(?:[ A-Z]*\d){8})(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)"
+_IBAN = re.compile(r"(?<!\w)(?=([a-z]{2}[ .-]?\d{2}(?:[ .-]{0,3}[a-z0-9]){11,30}))", re.IGNORECASE)
+_UNCHECKED_IBAN = re.compile(r"[A-Z]{2}\d{2}(?=(?:[ A-Z]*\d){8})(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 
-_IDENTITY = r"""
-    (?<!\w)(?!\d++[^\W\d_]++\b)(?=[\d_]*+[^\W\d_])(?=(?:[^\W\d]*+\d){6})\w++                    # AB123456
-  | \b[12378][ .-]?\d\d[ .-]?\d\d[ .-]?2[ab][ .-]?\d{3}[ .-]?\d{3}(?:[ .-]?\d\d)?\b       # French NIR of Corsica
-  | \b(?:[\da-f]{2}[:-]){5}[\da-f]{2}\b                                                 # of a network card
-  | (?-i: \b[A-Z]{2}\ ?\d\d\ ?\d\d\ ?\d\d\ ?[A-D]\b                                         # British NINO
-      | \b[A-Z]{5}\d{4}[A-Z]\b                                                            # Indian PAN
-      | \b[A-Z]{3}\ ?[A-Z]{3}\ ?\d\d[A-Z]\d\d\ ?[A-Z]\d{3}[A-Z]\b                       # Italian codice fiscale
-      | \b(?![AB]?\d{3}MAX)(?=[A-Z\d]{6}\b|[A-Z\d]{9}\b)                                # X7K2PQ, but no A320NEO
-        (?:(?:[A-Z]+\d+){2}|(?:\d+[A-Z]+){2})[A-Z\d]*\b )
-"""
+_IDENTITY = re.compile(
+    r"""
+    (?:
+      (?<!\w)(?!\d++[^\W\d_]++\b)(?=[\d_]*+[^\W\d_])(?=(?:[^\W\d]*+\d){6})\w++                    # AB123456
+    | \b[12378][ .-]?\d\d[ .-]?\d\d[ .-]?2[ab][ .-]?\d{3}[ .-]?\d{3}(?:[ .-]?\d\d)?\b       # French NIR of Corsica
+    | \b(?:[\da-f]{2}[:-]){5}[\da-f]{2}\b                                                 # of a network card
+    | (?-i: \b[A-Z]{2}\ ?\d\d\ ?\d\d\ ?\d\d\ ?[A-D]\b                                         # British NINO
+        | \b[A-Z]{5}\d{4}[A-Z]\b                                                            # Indian PAN
+        | \b[A-Z]{3}\ ?[A-Z]{3}\ ?\d\d[A-Z]\d\d\ ?[A-Z]\d{3}[A-Z]\b                       # Italian codice fiscale
+        | \b(?![AB]?\d{3}MAX)(?=[A-Z\d]{6}\b|[A-Z\d]{9}\b)                                # X7K2PQ, but no A320NEO
+          (?:(?:[A-Z]+\d+){2}|(?:\d+[A-Z]+){2})[A-Z\d]*\b )
+    )"""
+    rf"[{MARKS}]*+",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 # A code after a word that announces one.
-_REFERENCE = r"""
+_REFERENCE = re.compile(
+    r"""
     \b(?P<before>
         (?: (?P<booking>pnr|locator|bookings?|r[ée]servations?|r[ée]sa|r[ée]f(?:[ée]rences?)?|dossier|confirmation
               |reserva|buchung|buchungs(?:code|nummer|nr)|localizador|prenotazione|codes?)
@@ -130,12 +117,14 @@ _REFERENCE = r"""
           | (?!\d+[^\W\d_]{2,}\b)(?=[a-z]*\d)[a-z\d]{5,12}(?:-[a-z\d]{2,8})?\b              # X7K2PQ
           | (?=[a-z]*-?[a-z]*\d)[a-z\d]{3}-[a-z\d]{3}\b                                     # X7K-2PQ
           | (?P<letters>[a-z]{6})\b ) )
-"""
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 def _mask_ibans(text: str) -> str:
     masked, done = [], 0
-    for match in _patterns().iban.finditer(text):
+    for match in _IBAN.finditer(text):
         if match.start() >= done and (end := _end_of_iban(match[1])):
             masked += [text[done : match.start()], MASK]
             done = match.start() + end
@@ -147,7 +136,7 @@ def _end_of_iban(text: str) -> int:
     for end in reversed([word.end() for word in re.finditer(r"\w+", text)]):
         if iban.is_valid(re.sub(r"\W", "", text[:end]), check_country=False):
             return end
-    mistyped = _patterns().unchecked_iban.match(text)
+    mistyped = _UNCHECKED_IBAN.match(text)
     return mistyped.end() if mistyped else 0
 
 
@@ -175,7 +164,7 @@ def _mask_run(match: re.Match[str]) -> str:
 
 def _mask_around_moments(run: str) -> Iterator[str]:
     """Yield the parts of a run: dates and times as they are, what is between them masked."""
-    moments = list(_patterns().moment.finditer(run))
+    moments = list(_MOMENT.finditer(run))
     min_digits = _MIN_DIGITS_BESIDE_A_DATE if moments else _MIN_DIGITS
     done = 0
     for moment in moments:
@@ -187,7 +176,7 @@ def _mask_around_moments(run: str) -> Iterator[str]:
 
 def _mask_part(part: str, min_digits: int) -> str:
     """Mask the number in a part of a run. Separators around it stay."""
-    core = _patterns().core.search(part)
+    core = _CORE.search(part)
     if core is None or len(_digits(part)) < min_digits or _is_harmless(core[0]):
         return part
     start = core.start()
@@ -216,7 +205,7 @@ def _phones(number: str) -> Iterator[tuple[int, int]]:
 
 def _is_harmless(number: str) -> bool:
     """Return whether these are amounts, years, prices or scores, and none a telephone number or a card."""
-    if not _patterns().harmless.fullmatch(number):
+    if not _HARMLESS.fullmatch(number):
         return False
     return not any(map(_identifies_somebody, re.findall(r"[\d,.'’]+", number)))
 
@@ -234,7 +223,7 @@ def _is_money(match: re.Match[str]) -> bool:
     """Return whether this is no more than an amount in groups of three digits, with a currency before or after it."""
     before = match.string[: match.start("run")] if not match["prefix"] else match["prefix"]
     around = _CURRENCY_BEFORE.search(before[-5:]) or _CURRENCY_AFTER.match(match.string, match.end("run"))
-    is_amount = bool(around and _patterns().amount.fullmatch(match["run"]))
+    is_amount = bool(around and _AMOUNT.fullmatch(match["run"]))
     return is_amount and not _identifies_somebody(match["run"])
 
 

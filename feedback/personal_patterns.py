@@ -4,7 +4,6 @@ Every pattern starts where a word starts and repeats possessively or within boun
 """
 
 import re
-from functools import cache
 
 # What may follow a letter or a digit as a part of it. `\w` does not know these: Hindi and Thai would fall into pieces.
 MARKS = (
@@ -35,20 +34,6 @@ _LAST = rf"(?:{_GENERIC}|(?!(?-i:[A-Z][a-z])(?![{WORD}]))(?:{_COUNTRIES}))(?![{W
 _NAME_START = rf"(?<![{WORD}@-])(?<![{WORD}-][.。])"
 _LOCAL = rf"[{WORD}.!#$%&'’*+/=?^`{{|}}~\\-]"  # of a mailbox, RFC 5322, and "\\"; quoted it may be anything
 _HEX = r"[\da-f]{1,4}"
-
-
-@cache
-def address_masks() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return each mask with its pattern, in the order in which they apply.
-
-    A link may contain an e-mail address, an address contains a domain, and "@bob.example.org" is no name alone.
-    """
-    patterns = (("<url>", _LINK), ("<email>", _EMAIL), ("<url>", _DOMAIN), ("<mention>", _MENTION))
-    # With the marks that follow: NFC would compose one with the last character of the mask.
-    return tuple(
-        (mask, re.compile(rf"(?:{pattern})[{MARKS}]*+", re.IGNORECASE | re.VERBOSE)) for mask, pattern in patterns
-    )
-
 
 _LINK = rf"""
     \b[a-z][a-z0-9+.-]{{1,15}}:/{{1,3}}[^\s/]\S*                    # ftp://… http:/… whatsapp://…
@@ -81,3 +66,11 @@ _MENTION = rf"""
     (?:[@'"._-]{{0,3}}[{WORD}] | \ {{1,2}}['"]?[^\W\d_])[{WORD}]*+(?:[.'’/·‐-―-]{{1,2}}(?!s\b)[{WORD}]++)*+
   | (?<![{WORD}/])/?u/[{WORD}-]{{2,}}                                                            # of Reddit
 """
+
+# Each mask with its pattern, in the order in which they apply: a link may contain an e-mail address, an address
+# contains a domain, and "@bob.example.org" is no name alone. A pattern takes the marks that follow, too: NFC would
+# compose one with the last character of the mask.
+ADDRESS_MASKS = tuple(
+    (mask, re.compile(rf"(?:{pattern})[{MARKS}]*+", re.IGNORECASE | re.VERBOSE))
+    for mask, pattern in (("<url>", _LINK), ("<email>", _EMAIL), ("<url>", _DOMAIN), ("<mention>", _MENTION))
+)

@@ -16,7 +16,7 @@ type Action = Callable[..., object]
 def forkserver(*preload: str) -> ForkServerContext:
     """Return a start method that imports big packages once for all processes."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *preload])
+    context.set_forkserver_preload(list(preload))
     return context
 
 

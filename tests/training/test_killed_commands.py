@@ -13,17 +13,19 @@ import pandas as pd
 import pytest
 
 from sentiment import manifest
+from sentiment.errors import ModelError
 from sentiment.model import Model
 from tests.support.dataframes import invented, write_data_set
 from tests.support.killed import KILLED, Action, forkserver, killed_at_every_step
 from tests.support.paths import TINY_MODEL
 from training.data import replacement
-from training.data.dataset import REPORT, SPLITS, load_splits, split_files
+from training.data.dataset import FILES, REPORT, SPLITS, load_splits
+from training.data.json_files import write_json
 from training.data.preparation import Options, prepare
 from training.data.replacement import locked, replacing, replacing_together
 from training.registry import promotion
 
-NAMES = [*split_files(), REPORT]
+NAMES = [*FILES.values(), REPORT]
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +91,15 @@ def test_killed_replacement_leaves_the_old_data_set_or_the_new(
 
 def prepare_and_die(after: str, source: Path, out: Path) -> None:
     """Prepare a data set and end when the file `after` is written. To be run in a process of its own."""
-    write = Path.write_bytes if after == REPORT else pd.DataFrame.to_parquet
+    write = Path.replace if after == REPORT else pd.DataFrame.to_parquet
 
     def write_and_die(self: Any, path: Any, *arguments: Any) -> None:
         write(self, path, *arguments)
-        if Path(self if after == REPORT else path).name == after:
+        if Path(path).name == after:
             os._exit(KILLED)
 
     if after == REPORT:
-        Path.write_bytes = write_and_die  # type: ignore[method-assign,assignment]
+        Path.replace = write_and_die  # type: ignore[method-assign,assignment]
     else:
         pd.DataFrame.to_parquet = write_and_die
     prepare(source, out, Options(holdout=0.1))
@@ -187,10 +189,10 @@ def test_replaced_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link.json", "models.json"]
 
 
-def write_model(folder: Path, name: str, created: str) -> Path:
+def write_model(folder: Path, name: str, run_id: str) -> Path:
     shutil.copytree(TINY_MODEL, folder)
-    made = msgspec.structs.replace(manifest.read_manifest(folder), name=name, created=created)
-    (folder / manifest.MANIFEST_FILE).write_bytes(msgspec.json.encode(made))
+    made = msgspec.structs.replace(manifest.read_manifest(folder), name=name, run_id=run_id)
+    write_json(folder / manifest.MANIFEST_FILE, manifest.stamp_version(made))
     return folder
 
 
@@ -201,9 +203,9 @@ def write_models(models: Path) -> None:
 
 
 def served(models: Path) -> tuple[str, str]:
-    """Return name and age of the model that would be served."""
+    """Return name and run of the model that would be served."""
     found = Model.load(models / manifest.read_champion(models)).manifest
-    return found.name, found.created
+    return found.name, found.run_id
 
 
 def install_without_exchange(folder: Path, models: Path) -> None:
@@ -268,6 +270,6 @@ def test_restores_a_champion_whose_folder_is_gone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../outside", "", ".hidden", "a/b"])
 def test_refuses_a_model_whose_name_is_no_name(name: str, tmp_path: Path) -> None:
     challenger = write_model(tmp_path / "challenger", name, "new")
-    with pytest.raises(SystemExit, match="must be small letters, digits, - and _"):
+    with pytest.raises(ModelError, match=r"manifest.json: .*`\$.name`"):
         promotion.install(challenger, tmp_path / "models")
     assert [path.name for path in tmp_path.iterdir()] == ["challenger"]

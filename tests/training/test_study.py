@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import multiprocessing
 import os
 import shlex
 import signal
@@ -24,6 +23,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from sentiment.text import TextSpec
 from tests.support.dataframes import invented, write_data_set
+from tests.support.killed import forkserver
 from training import families
 from training.commands import tune
 from training.families import Examples, RunContext
@@ -335,11 +335,9 @@ def _run_worker(config: StudyConfig, fit: Callable[..., Guess]) -> None:
 
 
 @pytest.fixture(scope="session")
-def forkserver() -> ForkServerContext:
-    """Return a start method that imports big packages once for all processes: MLflow takes seconds to load."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlflow", "optuna", "pandas", "sklearn.linear_model"])
-    return context
+def context() -> ForkServerContext:
+    """Return a start method that imports MLflow once: it takes seconds to load."""
+    return forkserver("mlflow", "optuna", "pandas", "sklearn.linear_model")
 
 
 class FitTogether:
@@ -359,12 +357,12 @@ def _fit_that_is_killed(*_: Any) -> Guess:
 
 
 def test_processes_share_the_trials_of_a_study(
-    tuned: Tune, data: Path, runs: mlflow.MlflowClient, forkserver: ForkServerContext
+    tuned: Tune, data: Path, runs: mlflow.MlflowClient, context: ForkServerContext
 ) -> None:
     shared = config_of(next(names), 6, data)
     get_or_create_study(shared, load_data(shared))
-    fit_together = FitTogether(forkserver.Barrier(2))
-    processes = [forkserver.Process(target=_run_worker, args=(shared, fit_together)) for _ in range(2)]
+    fit_together = FitTogether(context.Barrier(2))
+    processes = [context.Process(target=_run_worker, args=(shared, fit_together)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
@@ -379,11 +377,11 @@ def test_processes_share_the_trials_of_a_study(
 
 
 def test_repeats_the_trial_of_a_killed_process(
-    tuned: Tune, data: Path, runs: mlflow.MlflowClient, forkserver: ForkServerContext
+    tuned: Tune, data: Path, runs: mlflow.MlflowClient, context: ForkServerContext
 ) -> None:
     name = next(names)
     tuned("--trials", "1", "--study", name)
-    process = forkserver.Process(target=_run_worker, args=(config_of(name, 3, data), _fit_that_is_killed))
+    process = context.Process(target=_run_worker, args=(config_of(name, 3, data), _fit_that_is_killed))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL

@@ -10,13 +10,12 @@ import argparse
 import sys
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 
 from sentiment.errors import ModelError
 from sentiment.model import Model
 from training.data import readers
-from training.data.replacement import replacing
+from training.data.json_files import write_json
 from training.evaluation.evaluation import Evaluation, evaluate
 from training.reports import tables
 from training.reports.tables import Table, to_rich
@@ -43,8 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         console.print(f"left out: {number:,} rows, {reason}")
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(arguments.out) as path:
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(evaluation)))
+        write_json(arguments.out, evaluation)
 
 
 def show(evaluation: Evaluation) -> None:

@@ -19,6 +19,7 @@ type Split = Literal["train", "validation", "test"]
 
 SPLITS: tuple[Split, ...] = get_args(Split.__value__)
 TRAINING_SPLITS: tuple[Split, ...] = ("train", "validation")
+FILES: dict[Split, str] = {split: f"{split}.parquet" for split in SPLITS}  # in a folder of prepared data
 
 
 class _Described(msgspec.Struct):
@@ -40,26 +41,17 @@ def load_splits(folder: Path) -> dict[Split, pd.DataFrame]:
     splits of two data sets would have texts in common.
     """
     for split in SPLITS:
-        if not (path := folder / _file(split)).exists():
+        if not (path := folder / FILES[split]).exists():
             raise SystemExit(f"{path} is missing: run `python -m training prepare FILE --out {folder}` first")
     described = _read_report(folder).dataset_sha256
-    splits = {split: _read_split(folder / _file(split)) for split in SPLITS}
+    splits = {split: _read_split(folder / FILES[split]) for split in SPLITS}
     for split, rows in splits.items():
         if dataset_sha256(rows) != described.get(split):
             raise SystemExit(
-                f"{folder / _file(split)}: not the texts that {REPORT} describes; the folder has files of several data "
+                f"{folder / FILES[split]}: not the texts that {REPORT} describes; the folder has files of several data "
                 "sets: run `prepare` again"
             )
     return splits
-
-
-def split_files() -> list[str]:
-    """Return the names of the files of the splits in a folder of prepared data."""
-    return [_file(split) for split in SPLITS]
-
-
-def _file(split: Split) -> str:
-    return f"{split}.parquet"
 
 
 def _read_split(path: Path) -> pd.DataFrame:

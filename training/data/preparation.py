@@ -11,7 +11,8 @@ from rich.progress import track
 from sentiment.text import TextSpec
 
 from . import cleaning, readers, sentiment140
-from .dataset import CLASSES, REPORT, SPLITS, Split, dataset_sha256, file_sha256, split_files
+from .dataset import CLASSES, FILES, REPORT, SPLITS, Split, dataset_sha256, file_sha256
+from .json_files import write_json
 from .profile import PLOTS, Profile, profile_texts, save_plots
 from .replacement import replacing_together
 
@@ -68,11 +69,11 @@ def prepare(source: Path, out: Path, options: Options) -> Report:
         profile=profile,
     )
     plots = [f"{name}.png" for name in PLOTS]
-    with replacing_together(out, [*split_files(), *plots, REPORT], "prepare") as new:
-        for name, part in zip(split_files(), parts.values(), strict=True):
-            part.to_parquet(new / name)
+    with replacing_together(out, [*FILES.values(), *plots, REPORT], "prepare") as new:
+        for split, part in parts.items():
+            part.to_parquet(new / FILES[split])
         save_plots(rows, profile, new)
-        (new / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+        write_json(new / REPORT, report)
     return report
 
 

@@ -20,6 +20,7 @@ from sentiment.manifest import (
 )
 from sentiment.model import Scores
 from training.data.dataset import file_sha256
+from training.data.json_files import write_json
 from training.evaluation import calibration, metrics
 from training.families import GRAPH_FILE
 from training.families.fit import Trained
@@ -83,7 +84,7 @@ def calibrate_manifest(manifest: Manifest, rows: pd.DataFrame, scores: Scores) -
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest where `sentiment.manifest.read_manifest` reads it. Raises SystemExit if that refuses it."""
-    (folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    write_json(folder / MANIFEST_FILE, manifest)
     try:
         read_manifest(folder)
     except ModelError as error:  # a calibration that turns the scores around, for example

@@ -5,22 +5,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import pandas as pd
 
 from sentiment import manifest
 from sentiment.errors import ModelError
-from sentiment.manifest import Registry
+from sentiment.manifest import REGISTRY_FILE, Registry
 from sentiment.model import Model
-from training.data.json_files import read_json
-from training.data.replacement import RETIRED, replace_folder, replacing, restore_folder
+from training.data.json_files import read_json, write_json
+from training.data.replacement import RETIRED, replace_folder, restore_folder
 from training.evaluation import bootstrap, metrics
 from training.evaluation.latency import median_latency_ms
 from training.scoring.predict import MODELS, predict
 
 from .model_folder import check_name, folder_bytes
 
-NEXT_REGISTRY = ".registry.json.next"  # while a model with a new name is installed
+NEXT_REGISTRY = f".{REGISTRY_FILE}.next"  # while a model with a new name is installed
 LATENCY_TOLERANCE = 1.05  # two measurements of the same model, taken in turns, differ by up to 5%
 
 
@@ -64,7 +63,7 @@ def load_incumbent(name: str, models: Path) -> Model | None:
     try:
         if (models / name).exists():
             return Model.load(models / name)
-        champion = manifest.read_champion(models) if (models / "registry.json").exists() else name
+        champion = manifest.read_champion(models) if (models / REGISTRY_FILE).exists() else name
         return Model.load(models / champion) if champion != name else None
     except ModelError as error:
         raise SystemExit(f"the present model cannot be loaded: {error}") from error
@@ -119,10 +118,9 @@ def install(folder: Path, models: Path) -> bool:
     if target.exists():
         replace_folder(new, target)
     else:
-        with replacing(models / NEXT_REGISTRY) as path:
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(Registry(name))) + b"\n")
+        write_json(models / NEXT_REGISTRY, Registry(name))
         new.rename(target)
-        (models / NEXT_REGISTRY).replace(models / "registry.json")
+        (models / NEXT_REGISTRY).replace(models / REGISTRY_FILE)
     return manifest.read_champion(models) == name
 
 
@@ -134,6 +132,6 @@ def complete_interrupted(models: Path) -> None:
     if following.exists():
         name = read_json(following, Registry, "remove it").champion
         if (models / name).exists():  # killed between the folder and the registry
-            following.replace(models / "registry.json")
+            following.replace(models / REGISTRY_FILE)
         else:
             following.unlink()

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from training.data.errors import refuse_damaged
-from training.data.json_files import read_json
+from training.data.json_files import read_json, write_json
 from training.data.replacement import replacing
 from training.evaluation import metrics
 from training.evaluation.estimates import MetricEstimate
@@ -49,8 +49,7 @@ class Row(msgspec.Struct, frozen=True):
 def save(rows: Sequence[Row], docs: Path) -> None:
     """Write what was measured to models.json."""
     docs.mkdir(parents=True, exist_ok=True)
-    with replacing(docs / RECORD) as path:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
+    write_json(docs / RECORD, rows)
 
 
 def load(docs: Path) -> list[Row]:
