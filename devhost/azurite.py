@@ -43,6 +43,7 @@ class Azurite:
         self.port = port
         self._in_memory = in_memory
         self._process: subprocess.Popen[str] | None = None
+        self._has_run = False  # from then on its file exists
 
     @property
     def connection_string(self) -> str:
@@ -80,6 +81,7 @@ class Azurite:
         )
         try:
             self.port = _wait_until_listening(self._process, self.port)
+            self._has_run = True
         except BaseException:
             self.kill()
             raise
@@ -111,7 +113,7 @@ class Azurite:
         folder = self.folder.absolute()
         try:
             make_private(folder)
-            check_and_copy(folder)
+            check_and_copy(folder, must_exist=self._has_run)
         except OSError as error:
             raise HostError(f"Azurite did not start: {error}") from error
         return folder

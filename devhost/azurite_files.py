@@ -39,10 +39,11 @@ def make_private(folder: Path) -> None:
             path.chmod(0o600)
 
 
-def check_and_copy(folder: Path) -> None:
+def check_and_copy(folder: Path, must_exist: bool = False) -> None:
     """Keep a copy of the store in `folder`, if there is one.
 
-    Raises HostError if the store is damaged, or lost although there is a copy. Then nothing is changed.
+    Raises HostError if the store is damaged, or lost although there is a copy or it `must_exist`. Then nothing is
+    changed.
     """
     data, copy = folder / _DATA_FILE, folder / _COPY_FILE
     try:
@@ -50,6 +51,10 @@ def check_and_copy(folder: Path) -> None:
     except FileNotFoundError:
         if copy.exists():
             raise HostError(f"{data} is missing. {_what_to_do(folder)}") from None
+        if must_exist:
+            raise HostError(
+                f"{data} is missing, and there is no copy: stop `make serve` to start without data"
+            ) from None
         return  # a new store
     if not _is_store(content):
         kept = copy.exists()

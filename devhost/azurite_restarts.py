@@ -56,4 +56,4 @@ def restart_after_crashes(
         if stopping.is_set():
             azurite.kill()
             return
-        log.warning("Azurite runs again, with every row that it had acknowledged")
+        log.warning("Azurite runs again")

@@ -62,7 +62,7 @@ class IngestionEndpoint:
             return problem(error.status, {"connection": "close"})
         except ClientDisconnect:
             return Response()  # nobody receives it
-        except (zlib.error, msgspec.DecodeError) as error:
+        except (zlib.error, msgspec.DecodeError, RecursionError) as error:
             return _respond(0, [{"index": 0, "statusCode": 400, "message": f"The body cannot be read: {error}"}])
 
     def _accept(self, body: bytes) -> Response:
@@ -75,7 +75,7 @@ class IngestionEndpoint:
             try:
                 for table, row in parse_item(item, now):
                     self._sink(table, row, now)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 log.warning("telemetry rejected: %s", error)
                 errors.append({"index": index, "statusCode": 400, "message": str(error)})
         return _respond(len(items), errors)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from starlette.applications import Starlette
 
 from devhost.host.invoker import Invocation
 from devhost.host.keys import Keys
+from devhost.host.request_bodies import BodyRefused
+from devhost.monitoring import application_insights
 from devhost.monitoring.application_insights import IngestionEndpoint, request_row
 from devhost.monitoring.local_monitoring import INFRA
 from devhost.monitoring.log_analytics import MAX_AGE, Workspace
@@ -173,7 +176,12 @@ def test_rejects_invalid_items_one_by_one(track: Ask, workspace: Workspace, brok
 
 @pytest.mark.parametrize(
     ("body", "encoding"),
-    [(b"[{", "identity"), (b"[]", "gzip"), (b"\x1f\x8b\x08\x00", "gzip"), (gzip.compress(b"[]") * 2, "gzip")],
+    [
+        (b"[{", "identity"),
+        (b"[]", "gzip"),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+        (gzip.compress(b"[]") * 2, "gzip"),
+    ],
 )
 def test_rejects_unreadable_body(track: Ask, body: bytes, encoding: str) -> None:
     response = track(body, **{"content-encoding": encoding})
@@ -194,6 +202,23 @@ def test_rejects_unreadable_body(track: Ask, body: bytes, encoding: str) -> None
 def test_rejects_more_than_a_batch_may_have(track: Ask, workspace: Workspace, body: bytes) -> None:
     assert is_problem(track(body, **{"content-encoding": "gzip"}), 413, "Content Too Large")
     assert query(workspace, "AppTraces | count") == [{"Count": 0}]
+
+
+@pytest.mark.parametrize("start", [b"[", b'{"a":', b'{"data": ['], ids=["array", "object", "item"])
+def test_rejects_deeply_nested_telemetry(track: Ask, start: bytes) -> None:
+    response = track(start * 100_000)
+    assert (response.status_code, response.json()["itemsAccepted"]) == (400, 0)
+
+
+def test_bomb_is_not_decompressed() -> None:
+    bomb = gzip.compress(bytes(400_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyRefused):
+            application_insights._decompress(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("headers", [{"host": "rebind.example"}, {"origin": "http://evil.example"}])

@@ -101,6 +101,15 @@ def test_emptied_store_does_not_start_and_comes_back_from_its_copy(tmp_path: Pat
         assert rows(azurite) == ["1"]
 
 
+def test_store_that_is_deleted_before_there_is_a_copy_is_missed(tmp_path: Path) -> None:
+    with Azurite(tmp_path) as azurite:
+        create_row(azurite)
+        (tmp_path / "tables.json").unlink()
+        azurite.kill()
+        with pytest.raises(HostError, match="is missing, and there is no copy"):
+            azurite.start()
+
+
 def test_damaged_store_without_a_copy_is_kept(tmp_path: Path) -> None:
     (tmp_path / "tables.json").write_bytes(b"{")
     with pytest.raises(HostError, match=r"is damaged\. Delete it to start without data$"):
