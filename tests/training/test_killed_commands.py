@@ -208,6 +208,12 @@ def served(models: Path) -> tuple[str, str]:
     return found.name, found.run_id
 
 
+def promote(folder: Path, models: Path) -> bool:
+    """Install a model as the command does, whatever a killed promotion left."""
+    promotion.complete_interrupted(models)
+    return promotion.install(folder, models)
+
+
 def install_without_exchange(folder: Path, models: Path) -> None:
     """Install on a file system that cannot exchange two folders. To be run in a process of its own."""
 
@@ -227,7 +233,7 @@ def test_killed_promotion_serves_the_old_model_or_the_new(
         processes, promotion.install, challenger, models, before=lambda: write_models(models)
     ):
         found.append(served(models))
-        assert promotion.install(challenger, models) and served(models) == (name, "new")
+        assert promote(challenger, models) and served(models) == (name, "new")
         assert not list(models.glob(".*"))
     assert set(found) == {("first", "old"), (name, "new")} and len(found) > 5
 
@@ -250,7 +256,7 @@ def test_next_promotion_of_any_model_completes_a_killed_one(
 def test_killed_first_promotion_serves_nothing_or_the_new(tmp_path: Path, processes: ForkServerContext) -> None:
     challenger, models = write_model(tmp_path / "challenger", "first", "new"), tmp_path / "models"
     models.mkdir()
-    for _ in killed_at_every_step(processes, promotion.install, challenger, models):
+    for _ in killed_at_every_step(processes, promote, challenger, models):
         if (models / "registry.json").exists():
             assert served(models) == ("first", "new")
     assert served(models) == ("first", "new") and not list(models.glob(".*"))

@@ -314,10 +314,11 @@ def test_latency_limit_without_incumbent_follows_the_shipped_model(
     assert "8.00 ms for a tweet; 7.35 are allowed" in training("promote", "1", "--models", "nowhere").error
 
 
-def test_refuses_to_promote_over_a_broken_model(folder: Path, training: Training) -> None:
-    broken = folder / "broken" / "mine"
-    broken.mkdir(parents=True)
-    assert "the present model cannot be loaded: " in training("promote", "1", "--models", "broken").error
+@pytest.mark.parametrize("name", ["mine", ".mine.replaced"])  # in its place, and where a killed promotion leaves it
+def test_refuses_to_promote_over_a_broken_model(name: str, folder: Path, training: Training) -> None:
+    models = f"broken{name}"
+    (folder / models / name).mkdir(parents=True)
+    assert "the present model cannot be loaded: " in training("promote", "1", "--models", models).error
 
 
 def test_refuses_unknown_runs_names_and_versions(training: Training) -> None:

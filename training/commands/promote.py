@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     with mlflow_tracking.connected(), locked(arguments.models, "promote"):
-        promotion.complete_interrupted(arguments.models)
+        promotion.complete_interrupted(arguments.models)  # before the gates, which need the incumbent
         version = mlflow_tracking.find_version(arguments.version)
         test = load("test", arguments.data)
         datasets = {"the test split": test} | {str(path): readers.read_labelled(path)[0] for path in arguments.on}

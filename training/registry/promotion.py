@@ -17,7 +17,7 @@ from training.evaluation import bootstrap, metrics
 from training.evaluation.latency import median_latency_ms
 from training.scoring.predict import MODELS, predict
 
-from .model_folder import check_name, folder_bytes
+from .model_folder import folder_bytes
 
 NEXT_REGISTRY = f".{REGISTRY_FILE}.next"  # while a model with a new name is installed
 LATENCY_TOLERANCE = 1.05  # two measurements of the same model, taken in turns, differ by up to 5%
@@ -106,11 +106,9 @@ def install(folder: Path, models: Path) -> bool:
     """Install a model folder in `models` and return whether that model is the champion.
 
     A new name becomes the champion. A known name keeps its role. Whenever this is killed, `models` serves the old model
-    or the new one, and the next promotion completes what is left to do.
+    or the new one; `complete_interrupted`, to be called before the next promotion, does what is left to do.
     """
     name = manifest.read_manifest(folder).name
-    check_name("the model's name", name)
-    complete_interrupted(models)
     target, new = models / name, models / f".{name}.new"
     if new.exists():  # left by an interrupted promotion
         shutil.rmtree(new)
