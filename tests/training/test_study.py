@@ -325,8 +325,12 @@ def test_retries_when_another_process_creates_the_tables(tmp_path: Path, monkeyp
         open_study(shared)
 
 
-def _run_worker(config: StudyConfig, fit: Callable[..., Guess]) -> None:
-    """Register the family and run trials: the target of a worker process."""
+def _run_worker(tracking_uri: str, config: StudyConfig, fit: Callable[..., Guess]) -> None:
+    """Register the family and run trials: the target of a worker process.
+
+    Its environment is that of whichever test started the server of processes first.
+    """
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri
     module = SimpleNamespace(Configuration=Configuration, fit=fit, space=space)
     families.FAMILIES["guess"] = GUESS_ENTRY
     sys.modules["training.families.guess"] = module  # type: ignore[assignment]
@@ -362,7 +366,10 @@ def test_processes_share_the_trials_of_a_study(
     shared = config_of(next(names), 6, data)
     get_or_create_study(shared, load_data(shared))
     fit_together = FitTogether(context.Barrier(2))
-    processes = [context.Process(target=_run_worker, args=(shared, fit_together)) for _ in range(2)]
+    processes = [
+        context.Process(target=_run_worker, args=(os.environ["MLFLOW_TRACKING_URI"], shared, fit_together))
+        for _ in range(2)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -381,7 +388,8 @@ def test_repeats_the_trial_of_a_killed_process(
 ) -> None:
     name = next(names)
     tuned("--trials", "1", "--study", name)
-    process = context.Process(target=_run_worker, args=(config_of(name, 3, data), _fit_that_is_killed))
+    arguments = os.environ["MLFLOW_TRACKING_URI"], config_of(name, 3, data), _fit_that_is_killed
+    process = context.Process(target=_run_worker, args=arguments)
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
