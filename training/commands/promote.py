@@ -6,8 +6,9 @@ latency have limits. If the incumbent exceeds the latency limit on this machine,
 where there is no incumbent, the model that ships takes its place. A model with a new name that passes is the champion
 from now on, and gets that alias in MLflow.
 
-Whenever `promote` is killed, the folder of the models serves the old model or the new one; run it again. Only one
-`promote` works on a folder at a time.
+Whenever `promote` is killed, the folder of the models serves the old model or the new one; run it again. On a file
+system that cannot exchange two folders in one step, there may be no model of that name until then. Only one `promote`
+works on a folder at a time.
 """
 
 import argparse
