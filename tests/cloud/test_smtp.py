@@ -399,7 +399,7 @@ def test_flood_of_reports_is_reported_where_the_server_does_not_say_that_a_mail_
 ) -> None:
     monkeypatch.setattr("cloud.smtp.MAIL_TIMEOUT_SECONDS", 1)
     with Overwhelmed(fault, max_bytes) as mailbox:
-        mail = report_through(mailbox, rows=3_000)
+        mail = report_through(mailbox)
     assert len(mail.as_bytes()) <= max_bytes
     assert mail.is_multipart() or "This notice replaces it." in mail.get_content()
     assert mail.is_multipart() == (max_bytes >= 1_000_000)
