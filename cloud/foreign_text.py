@@ -6,6 +6,7 @@ addresses are quoted that nobody should follow.
 """
 
 import re
+import unicodedata
 from functools import cache
 
 MAX_CHARACTERS = 300
@@ -21,12 +22,19 @@ def foreign(text: str, max_characters: int = MAX_CHARACTERS) -> str:
 
 
 def single_line(text: str) -> str:
-    """Return `text` on one line without invisible characters, safe for a header."""
-    return "".join(c for c in " ".join(text.split()) if c.isprintable())
+    """Return `text` on one line without invisible characters, safe for a header.
+
+    In the form NFKC, as mail clients and browsers read addresses: a one dot leader is a dot.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    return "".join(c for c in " ".join(plain.split()) if c.isprintable())
 
 
 def break_addresses(line: str) -> str:
-    """Put the signs that make an address into brackets. Decimal numbers and times of day stay as they are."""
+    """Put the signs that make an address into brackets, and the plus of a telephone number.
+
+    Decimal numbers and times of day stay as they are.
+    """
     return _signs().sub(lambda found: found[0] if found[0][0].isdigit() else f"[{found[0]}]", line)
 
 
@@ -39,6 +47,7 @@ def _signs() -> re.Pattern[str]:
         | (?<= [^\s.]) [.。．｡] (?= [^\s.)\]}>"'!?,;:…»”’])  # example.org; some clients know all four dots
         | (?<= www) \.
         | (?<! \s) @ (?! \s)  # bob@localhost
+        | \+ (?= (?: [\s().-]* \d){7})  # +33612345678
         | (?<= [\w+-]) : (?: //+ | (?= [\w/\\+?%#*&~@.]) (?! (?<= \d:) \d))  # https:, mailto:, but not 14:05
         | \\\\+  # \\server\share
         """,

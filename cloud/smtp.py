@@ -4,7 +4,6 @@ https://learn.microsoft.com/azure/communication-services/quickstarts/email/send-
 """
 
 import logging
-import re
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
     import smtplib
     from email.message import EmailMessage
 
-TIMEOUT_SECONDS = 5  # of each step of the SMTP conversation
+TIMEOUT_SECONDS = 5  # of each step until the server is ready for a mail
+# Of each step that hands a mail over: servers scan it before they answer, for which RFC 5321 (4.5.3.2) wants minutes.
+# Three attempts at a report have to fit into the time limit of the `incidents` bulkhead.
+MAIL_TIMEOUT_SECONDS = 15
 RETRY_AFTER_SECONDS = 5
-
-# Codes for a mail that is too large (RFC 1870 and older), and their form in enhanced status codes (RFC 3463).
-_TOO_LARGE = (523, 552)
-_TOO_LARGE_ENHANCED = r"\b5\.(2\.3|3\.4)\b"
+SMALL_MAIL_BYTES = 64 * 1024  # every server has to take a mail of this size: RFC 5321, 4.5.3.1.7
 
 log = logging.getLogger("buzzguard.mail")
 
@@ -38,24 +37,23 @@ class SmtpMailer:
         self._settings = settings
 
     def send(self, email: ReportEmail) -> None:
-        # Imported lazily: only a report needs it.
-        import smtplib
-
         message = compose(email, self._settings.sender, self._settings.to)
-        size = len(message.as_bytes())
-        try:
-            with closing(self._connect()) as server:
-                _check_size(server, size)
-                refused = server.send_message(message)
-                with suppress(OSError):  # already sent: ignore errors from QUIT
-                    server.quit()
         # Every SMTPException is an OSError. A host name like "a..b" raises UnicodeError.
+        try:
+            server = self._connect()
         except (OSError, UnicodeError) as error:
-            code = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
-            detail = f"The mail server does not take the report: {type(error).__name__}{code}."
-            if (max_bytes := _max_bytes_after(error, size)) is not None:
-                raise MailRefused(detail, RETRY_AFTER_SECONDS, max_bytes) from error
-            raise MailUnavailable(detail, RETRY_AFTER_SECONDS) from error
+            raise MailUnavailable(_detail(error), RETRY_AFTER_SECONDS) from error
+        with closing(server):
+            try:
+                refused = _transfer(server, message)
+            except OSError as error:
+                # Some servers do not say that a mail is too large: they hang up, or ask for it again later.
+                is_large = len(message.as_bytes()) > SMALL_MAIL_BYTES
+                is_for_good = any(code >= 500 for code in _reply_codes(error))
+                failure = MailRefused if is_large or is_for_good else MailUnavailable
+                raise failure(_detail(error), RETRY_AFTER_SECONDS) from error
+            with suppress(OSError):  # already sent: ignore errors from QUIT
+                server.quit()
         if refused:
             recipients = len(self._settings.to)
             log.error("The mail server takes the report, but not for %d of %d recipients.", len(refused), recipients)
@@ -97,38 +95,25 @@ def _encrypt(server: "smtplib.SMTP") -> None:
     server.starttls(context=ssl.create_default_context())
 
 
-def _check_size(server: "smtplib.SMTP", size: int) -> None:
-    """Raise MailRefused if the server has said (RFC 1870) that it takes no mail of `size` bytes."""
-    announced = server.esmtp_features.get("size", "")
-    if announced.isdecimal() and 0 < int(announced) < size:  # 0: no limit
-        detail = f"The mail server takes at most {int(announced)} bytes."
-        raise MailRefused(detail, RETRY_AFTER_SECONDS, int(announced))
+def _transfer(server: "smtplib.SMTP", message: "EmailMessage") -> dict[str, tuple[int, bytes]]:
+    """Hand a mail over. Return the recipients that the server refuses, if it takes the mail for others."""
+    if server.sock:
+        server.sock.settimeout(MAIL_TIMEOUT_SECONDS)
+    return server.send_message(message)
 
 
-def _max_bytes_after(error: Exception, size: int) -> int | None:
-    """Return how large the next attempt may be if the server refuses a mail of `size` bytes for good, else None.
+def _detail(error: Exception) -> str:
+    codes = "".join(f" {code}" for code in sorted(set(_reply_codes(error))))
+    return f"The mail server does not take the report: {type(error).__name__}{codes}."
 
-    0: it refuses what is in the mail, not its size.
-    """
+
+def _reply_codes(error: Exception) -> list[int]:
+    """Return the codes of the replies behind an error. Empty if none came."""
     import smtplib
 
-    replies = (
-        list(error.recipients.values())
-        if isinstance(error, smtplib.SMTPRecipientsRefused)
-        else [(error.smtp_code, error.smtp_error)]
-        if isinstance(error, smtplib.SMTPResponseException)
-        else []
-    )
-    if any(_is_too_large(code, reply) for code, reply in replies):
-        return size // 4
-    if isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500:
-        return 0
-    return None
-
-
-def _is_too_large(code: int, reply: bytes | str) -> bool:
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return code in _TOO_LARGE or re.search(_TOO_LARGE_ENHANCED, text) is not None
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return [code for code, _ in error.recipients.values()]
+    return [error.smtp_code] if isinstance(error, smtplib.SMTPResponseException) else []
 
 
 def compose(email: ReportEmail, sender: str, to: tuple[str, ...]) -> "EmailMessage":

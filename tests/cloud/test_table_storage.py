@@ -149,6 +149,15 @@ def test_purge_says_what_may_be_left_if_time_is_up_after_a_page(tables: Settings
     assert store.purge(NOW, after(2)) == Purged(2, NOW - timedelta(days=1))
 
 
+def test_purge_of_an_empty_table_deletes_nothing_if_time_is_up(tables: Settings) -> None:
+    """The service answers with a page without rows."""
+    store, incidents = TableFeedbackStore(tables), TableIncidentStore(tables)
+    for table in (store, incidents):
+        table._create_table()
+    assert store.purge(NOW, after(0)) == Purged(0, None)
+    assert incidents.purge(NOW, after(0)) == 0
+
+
 def test_purge_keeps_the_hour_that_has_not_passed_completely(tables: Settings) -> None:
     store = TableFeedbackStore(tables)
     store.add(row(1, NOW))
