@@ -116,7 +116,10 @@ def sequence_model(model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
     return model
 
 
-@pytest.mark.parametrize("text", ["😀" * (MAX_SHORT_TOKENS + 1), "a" * (MAX_SHORT_CHARACTERS + 1)])
+LONG_TEXTS = {"tokens": "😀" * (MAX_SHORT_TOKENS + 1), "characters": "a" * (MAX_SHORT_CHARACTERS + 1)}
+
+
+@pytest.mark.parametrize("text", LONG_TEXTS.values(), ids=LONG_TEXTS)
 def test_long_single_texts_leave_short_ones_alone(
     service: Any, session: BlockingSession, sequence_model: Model, text: str
 ) -> None:
@@ -133,7 +136,7 @@ def test_long_single_texts_leave_short_ones_alone(
     finish(run())
 
 
-@pytest.mark.parametrize("text", ["good", "a " * (MAX_SHORT_TOKENS + 1), "a" * (MAX_SHORT_CHARACTERS + 1)])
+@pytest.mark.parametrize("text", ["good", *LONG_TEXTS.values()], ids=["short", *LONG_TEXTS])
 def test_single_text_is_tokenised_once(
     service: Any, session: BlockingSession, sequence_model: Model, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
