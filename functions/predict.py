@@ -22,8 +22,8 @@ from .shared.problems import BULKHEAD_PROBLEMS, INVALID_INPUT, MODEL_UNAVAILABLE
 from .shared.service import Service
 
 # A single text beyond either of these waits behind others of its kind, so that short ones never wait for it.
-MAX_SHORT_CHARACTERS = 280  # of a tweet; so much is tokenised in the event loop, in 0.2 ms at most
-MAX_SHORT_TOKENS = 32  # or pieces of words. 140 emoji are 128 of them, and take four times as long
+MAX_SHORT_CHARACTERS = 280  # of a tweet; so much is tokenised in the event loop, in less than a millisecond
+MAX_SHORT_TOKENS = 32  # or pieces of words. 140 emoji fill the window of 128, and take about four times as long
 
 
 class PredictRequest(Struct, forbid_unknown_fields=True):
