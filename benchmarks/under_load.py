@@ -56,7 +56,7 @@ async def _starve(port: int) -> tuple[list[float], list[float]]:
 
 
 def dearest_requests() -> list[bytes]:
-    """Return the calls that take longest: as many long texts as a call may have, plain and explained, and one alone."""
+    """Return the calls that take longest: as many long texts as a call may have, and one alone, plain and explained."""
     choose = random.Random(0)  # noqa: S311
     words = sorted({word for tweet in tweets(500) for word in tweet.split() if word.isalpha()})
     long = [" ".join(choose.choices(words, k=MAX_TEXT_CHARACTERS))[:MAX_TEXT_CHARACTERS] for _ in range(MAX_TEXTS)]
@@ -65,6 +65,7 @@ def dearest_requests() -> list[bytes]:
     return [
         post("/api/predict", texts=long),
         post("/api/predict", texts=explained, explain=True),
+        post("/api/predict", text="🇫🇷" * (MAX_TEXT_CHARACTERS // 2)),
         post("/api/predict", text=alone, explain=True),
     ]
 

@@ -64,10 +64,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the settings in `environment`. Raises SettingsError, which names every fault, one per line."""
     values = _Environment(environment)
     mail = _read_mail(values)
+    retention_days = values.get("FEEDBACK_RETENTION_DAYS", _parse_days, 90)
     settings = Settings(
         receipt_key=values.get("RECEIPT_KEY", values.parse_key, ""),
         receipt_key_previous=values.get("RECEIPT_KEY_PREVIOUS", values.parse_key, None),
-        receipt_days=values.get("RECEIPT_DAYS", _parse_days, 30),
+        receipt_days=values.get("RECEIPT_DAYS", _parse_days, min(30, retention_days)),
         auth_level=values.get("AUTH_LEVEL", _parse_auth_level, "function"),
         has_sign_in=values.get("WEBSITE_AUTH_ENABLED", _is_true, False),
         model=values.get("MODEL", str, None),
@@ -75,7 +76,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         tables_connection_string=values.get("TABLES_CONNECTION_STRING", _parse_storage_connection_string, None),
         tables_endpoint=values.get("TABLES_ENDPOINT", _parse_https_url, None),
         managed_identity_client_id=values.get("MANAGED_IDENTITY_CLIENT_ID", str, None),
-        feedback_retention_days=values.get("FEEDBACK_RETENTION_DAYS", _parse_days, 90),
+        feedback_retention_days=retention_days,
         export_container_url=values.get("EXPORT_CONTAINER_URL", _parse_container_url, None),
         incidents_table=values.get("INCIDENTS_TABLE", str, "incidents"),
         mail=mail,
@@ -87,6 +88,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
     if not values.has("RECEIPT_KEY"):
         values.faults.append("RECEIPT_KEY is not set; it signs the prediction ids")
+    if settings.receipt_days > settings.feedback_retention_days:
+        values.faults.append(
+            "RECEIPT_DAYS must not be above FEEDBACK_RETENTION_DAYS: later reports would be purged at once"
+        )
     if mail and not values.has("INCIDENT_KEY"):
         values.faults.append("INCIDENT_KEY must be set where SMTP_HOST is: it is what lets alerts have a report mailed")
     if values.has("TABLES_CONNECTION_STRING") == values.has("TABLES_ENDPOINT"):

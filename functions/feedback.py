@@ -1,5 +1,6 @@
 """POST /api/feedback: say whether a prediction was right. DELETE /api/feedback/{prediction_id}: erase that."""
 
+import threading
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Literal
@@ -10,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from cloud import telemetry
 from feedback.receipt import Receipt
 from feedback.record import Feedback, build_feedback
+from sentiment.model import Check
 
 from .schemas import Text
 from .shared.api import Api, Operation
@@ -24,6 +26,10 @@ from .shared.problems import (
     TOO_MANY_REPORTS,
 )
 from .shared.service import Service
+
+# One thread masks at a time: masking holds Python's lock (the GIL), so several are no faster, and each of them would
+# take it from predictions.
+_MASKING = threading.Lock()
 
 
 class FeedbackRequest(Struct, forbid_unknown_fields=True):
@@ -74,7 +80,7 @@ ERASE = Operation(
     path="/api/feedback/{prediction_id}",
     summary="Erase the feedback on a prediction",
     responses={204: None},
-    problems=(INVALID_RECEIPT, STORE_UNAVAILABLE, *BULKHEAD_PROBLEMS),
+    problems=(INVALID_RECEIPT, TOO_MANY_REPORTS, STORE_UNAVAILABLE, *BULKHEAD_PROBLEMS),
 )
 
 
@@ -86,7 +92,7 @@ def register(api: Api, service: Service) -> None:
 async def feedback(service: Service, request: func.HttpRequest, body: FeedbackRequest) -> ApiResponse:
     receipt = service.receipts.read_recent(body.prediction_id)
     service.report_limit.take(request)
-    row, status = await service.bulkheads.feedback.run(lambda _: _store(service, receipt, body))
+    row, status = await service.bulkheads.feedback.run(partial(_store, service, receipt, body))
     # Emitted for a replay too: the app may have died between the first row and its event. The alert counts receipts
     # and texts.
     telemetry.event(
@@ -101,30 +107,38 @@ async def feedback(service: Service, request: func.HttpRequest, body: FeedbackRe
 
 
 def _store(
-    service: Service, receipt: Receipt, body: FeedbackRequest
+    service: Service, receipt: Receipt, body: FeedbackRequest, check: Check
 ) -> tuple[Feedback, Literal["created", "replayed"]]:
-    """Mask and store the feedback. Masking takes milliseconds, and 0.2 s the first time, so it is done in a thread."""
+    """Mask and store the feedback. Masking takes milliseconds, and 0.2 s the first time, so it is done in a thread.
+
+    It is not done where nobody waits any more. A store that was asked is not called off.
+    """
     text = body.text or None
-    row = build_feedback(
-        receipt,
-        body.correct,
-        datetime.now(UTC),
-        text,
-        body.comment or None,
-        share_text=body.share_text,
-        text_matches=text is not None and service.receipts.matches_text(receipt, text),
-    )
+    with _MASKING:
+        check()
+        row = build_feedback(
+            receipt,
+            body.correct,
+            datetime.now(UTC),
+            text,
+            body.comment or None,
+            share_text=body.share_text,
+            text_matches=text is not None and service.receipts.matches_text(receipt, text),
+        )
+    check()
     return row, service.store.add(row)
 
 
 async def erase(service: Service, request: func.HttpRequest, _: None) -> ApiResponse:
     receipt = service.receipts.read(request.route_params["prediction_id"])
-    await service.bulkheads.feedback.run(lambda _: _erase(service, receipt))
+    service.report_limit.take(request)
+    await service.bulkheads.feedback.run(partial(_erase, service, receipt))
     telemetry.event("feedback_erased", receipt=receipt.digest)
     return ApiResponse(204)
 
 
-def _erase(service: Service, receipt: Receipt) -> None:
+def _erase(service: Service, receipt: Receipt, check: Check) -> None:
+    check()  # only here: what is noted for the export must be erased from the table as well
     if service.export is not None:  # first: if the rest fails, no restore may bring the row back
         service.export.note_erasure(receipt, datetime.now(UTC))
     service.store.erase(receipt)

@@ -1,12 +1,15 @@
 """GET /api/models: the model that is served and all that are shipped."""
 
+import asyncio
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import azure.functions as func
 from msgspec import Meta, Struct
 
-from sentiment.manifest import Metrics, Thresholds, read_manifest
+from sentiment.manifest import Manifest, Metrics, Thresholds, read_manifest
+from sentiment.released import ModelDigests
 
 from .schemas import EXPLAIN_BUDGET, MAX_TEXT_CHARACTERS, MAX_TEXTS
 from .shared.api import Api, Operation
@@ -60,10 +63,15 @@ def register(api: Api, service: Service) -> None:
 
 async def models(service: Service, _: func.HttpRequest, __: None) -> ApiResponse:
     served = service.model
-    folders = sorted(path.parent for path in service.models_folder.glob("*/manifest.json"))
-    shipped = [read_manifest(folder, served.released) for folder in folders]
+    # In a thread: it reads files and checks their digests.
+    shipped = await asyncio.to_thread(_read_shipped, service.models_folder, served.released)
     descriptions = [
         Description(m.name, m.version, m.family, m.created, m.thresholds, m.metrics)
         for m in [served.manifest, *shipped]
     ]
     return ApiResponse(200, ModelsResponse(descriptions[0], descriptions[1:], service.build))
+
+
+def _read_shipped(models_folder: Path, released: ModelDigests | None) -> list[Manifest]:
+    folders = sorted(path.parent for path in models_folder.glob("*/manifest.json"))
+    return [read_manifest(folder, released) for folder in folders]

@@ -26,6 +26,8 @@ class Keys:
         """Return whether the request may call a function of this level: ANONYMOUS, FUNCTION or ADMIN."""
         if auth_level == "ANONYMOUS":
             return True
-        sent = (request.headers.get("x-functions-key") or request.query_params.get("code") or "").encode()
+        # As ASP.NET reads a query: the name in any case, and of several values the first.
+        codes = (value for name, value in request.query_params.multi_items() if name.lower() == "code")
+        sent = (request.headers.get("x-functions-key") or next(codes, "")).encode()
         accepted = (self.function, self.master) if auth_level == "FUNCTION" else (self.master,)
         return any(hmac.compare_digest(sent, key.encode()) for key in accepted if key)

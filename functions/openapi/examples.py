@@ -136,7 +136,7 @@ FEEDBACK_ENTRY = Entry(
 )
 ERASE_ENTRY = Entry(
     "Feedback",
-    "Anyone with the `prediction_id` may erase the feedback on it.",
+    "Anyone with the `prediction_id` may erase the feedback on it. An erasure counts like a report.",
     {204: Reply("Erased, or there was none.")},
     parameters={"prediction_id": RECEIPT},
 )

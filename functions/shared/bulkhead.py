@@ -91,7 +91,10 @@ class Bulkhead:
         except TimeoutError:
             if not limit.expired():  # the call's own
                 raise
-            detail = f"The answer was not ready after {self._time_limit_seconds:g} seconds, and the work was stopped."
+            detail = (
+                f"The answer was not ready after {self._time_limit_seconds:g} seconds. Work that had not begun is "
+                "dropped; what had begun may still be done. It does no harm to send the same again."
+            )
             raise Problem(DEADLINE_PASSED, detail, headers=_RETRY_AFTER) from None
         finally:
             is_over.set()
@@ -126,7 +129,8 @@ def _lower_priority() -> None:
 class Bulkheads(NamedTuple):
     """A bulkhead for each kind of work. The names are those of the field `load` of /api/health/ready."""
 
-    texts: Bulkhead  # a single text, without explanation
+    texts: Bulkhead  # a single text that the model reads in little time, without explanation
+    long_texts: Bulkhead  # any other single text, without explanation
     batches: Bulkhead  # several texts, with or without
     explanations: Bulkhead  # a single text with explanation
     feedback: Bulkhead  # the store of feedback
@@ -142,6 +146,7 @@ def create_bulkheads() -> Bulkheads:
     """
     return Bulkheads(
         texts=Bulkhead("texts", slots=2, queue=62),
+        long_texts=Bulkhead("long_texts", slots=1, queue=8, is_background=True),
         batches=Bulkhead("batches", slots=1, queue=4, is_background=True),
         explanations=Bulkhead("explanations", slots=1, queue=8, is_background=True),
         feedback=Bulkhead("feedback", slots=12, queue=20),  # three times 2.8 s if the table hangs

@@ -83,7 +83,7 @@ RECEIPT_FROM_FUTURE = ProblemType(
 TOO_MANY_REPORTS = ProblemType(
     429,
     "Too many reports",
-    "The caller has sent too many reports in a short time.",
+    "The caller has sent too many reports and erasures in a short time.",
     _RETRY,
     retry_after=True,
 )
@@ -113,8 +113,9 @@ OVERLOADED = ProblemType(
 DEADLINE_PASSED = ProblemType(
     503,
     "Deadline passed",
-    "The answer was not ready in time, and the work was stopped.",
-    "Send fewer texts in a call, or wait for the number of seconds in `Retry-After` and send the same again.",
+    "The answer was not ready in time. Work that had not begun is dropped; what had begun may still be done.",
+    "Wait for the number of seconds in `Retry-After`, then send the same again, or predict fewer texts in a call. What "
+    "was done is not done twice.",
     retry_after=True,
 )
 MODEL_UNAVAILABLE = ProblemType(

@@ -1,6 +1,7 @@
 """How many reports a caller may send: so that one person floods neither the store nor the mail to the team.
 
-Each instance counts for itself, in memory. A report counts once its receipt is read; so does one that is sent again.
+Each instance counts for itself, in memory. A report counts once its receipt is read. So does one that is sent
+again, and so does an erasure.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ class ReportLimit:
         self._full_at: dict[bytes, float] = {}  # caller -> when all its tokens are back; the latest caller is last
 
     def take(self, request: func.HttpRequest) -> None:
-        """Count a report. Raises Problem, with the seconds to wait, if the caller has sent too many.
+        """Count a report or an erasure. Raises Problem, with the seconds to wait, if the caller has sent too many.
 
         It needs no lock: functions are async, so they run in one thread.
         """
@@ -53,19 +54,23 @@ class ReportLimit:
         if wait > 0:
             seconds = math.ceil(wait)
             who = "A caller" if caller else "All callers together"
-            detail = f"{who} may send {per_second * 60:,.0f} reports a minute. Wait {seconds} s, then send it again."
+            rate = f"{per_second * 60:,.0f} reports a minute, erasures included"
+            detail = f"{who} may send {rate}. Wait {seconds} s, then send it again."
             raise Problem(TOO_MANY_REPORTS, detail, headers={"Retry-After": str(seconds)})
 
     def _identify(self, request: func.HttpRequest) -> bytes:
         """Return a digest of who calls, or b"" if that cannot be known.
 
         App Service sets the id of a person, and removes one that the caller sent, but only where people sign in. The
-        host takes the first key of the header if there is one, else the first of `?code=`, and joins several by commas:
+        host takes the first key of the header if there is one, else the first of `?code=`, in any case. It joins
+        several by commas, under the first spelling:
         https://github.com/Azure/azure-functions-host (AuthenticationLevelHandler, ToRpcHttp).
         """
         name = ""
         if self._has_sign_in:
             name = request.headers.get("x-ms-client-principal-id", "")
         elif self._has_function_keys:
-            name = request.headers.get("x-functions-key") or request.params.get("code", "")
+            name = request.headers.get("x-functions-key") or next(
+                (value for parameter, value in request.params.items() if parameter.lower() == "code"), ""
+            )
         return hashlib.sha256(name.partition(",")[0].encode()).digest() if name else b""

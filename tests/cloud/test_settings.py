@@ -72,6 +72,10 @@ def test_reads_every_setting() -> None:
         ({"TABLES_CONNECTION_STRING": "nowhere"}, "TABLES_CONNECTION_STRING must be the connection string"),
         ({"TABLES_CONNECTION_STRING": "", "TABLES_ENDPOINT": "http://x.example"}, "TABLES_ENDPOINT must be a URL"),
         ({"FEEDBACK_RETENTION_DAYS": "-1"}, "FEEDBACK_RETENTION_DAYS must be a number of days"),
+        (
+            {"RECEIPT_DAYS": "31", "FEEDBACK_RETENTION_DAYS": "30"},
+            "RECEIPT_DAYS must not be above FEEDBACK_RETENTION_DAYS",
+        ),
         ({"EXPORT_CONTAINER_URL": "http://a.example/container"}, "EXPORT_CONTAINER_URL must be the URL of a blob cont"),
         ({"EXPORT_CONTAINER_URL": "https://a.example/?sig=s"}, "EXPORT_CONTAINER_URL must be the URL of a blob cont"),
         ({"EXPORT_CONTAINER_URL": "https://a.example/container/folder"}, "EXPORT_CONTAINER_URL must be the URL of a"),
@@ -93,6 +97,11 @@ def test_reads_every_setting() -> None:
 def test_fault_is_named(change: dict[str, str], fault: str) -> None:
     with pytest.raises(SettingsError, match=fault):
         read_settings(GOOD | change)
+
+
+@pytest.mark.parametrize(("retention", "receipts"), [("7", 7), ("30", 30), ("365", 30)])
+def test_receipts_are_accepted_no_longer_than_feedback_is_kept(retention: str, receipts: int) -> None:
+    assert read_settings(GOOD | {"FEEDBACK_RETENTION_DAYS": retention}).receipt_days == receipts
 
 
 @pytest.mark.parametrize(("security", "port"), [("", 587), ("starttls", 587), ("tls", 465)])

@@ -135,6 +135,17 @@ def test_reports_of_a_caller_are_limited_with_replays_but_without_invalid_ones(s
     assert refused.value.problem_type is TOO_MANY_REPORTS
 
 
+def test_erasures_count_like_reports(service: Any) -> None:
+    service.report_limit = ReportLimit(has_function_keys=True, has_sign_in=False, now=lambda: 0.0)
+    key, erased = {"x-functions-key": "a key"}, {"prediction_id": receipt(service)}
+    request = func.HttpRequest("DELETE", "/", headers=key, route_params=erased, body=b"")
+    for _ in range(PER_CALLER.burst):
+        asyncio.run(erase(service, request, None))
+    with pytest.raises(Problem) as refused:
+        asyncio.run(erase(service, request, None))
+    assert refused.value.problem_type is TOO_MANY_REPORTS
+
+
 def test_feedback_rejects_an_expired_receipt_that_erase_accepts(service: Any) -> None:
     prediction_id = receipt(service)
     service.receipts = Receipts(["k" * 32], timedelta(seconds=-1))

@@ -1,9 +1,11 @@
 """One caller cannot starve another: predict with the tiny model, whose graph can be made to block."""
 
 import asyncio
+import itertools
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -12,15 +14,17 @@ import azure.functions as func
 import msgspec
 import pytest
 
+import functions.feedback as feedback_module
 from feedback.receipt import Receipts
-from functions.feedback import FeedbackRequest, feedback
+from functions.feedback import FeedbackRequest, erase, feedback
 from functions.health import live, ready
-from functions.predict import PredictRequest, predict
+from functions.predict import MAX_SHORT_CHARACTERS, MAX_SHORT_TOKENS, PredictRequest, predict
 from functions.schemas import EXPLAIN_BUDGET, MAX_TEXTS
-from functions.shared.bulkhead import create_bulkheads
+from functions.shared.bulkhead import Abandoned, create_bulkheads
 from functions.shared.problems import INVALID_INPUT, OVERLOADED, Problem
 from functions.shared.report_limit import ReportLimit
 from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_TOKENS
+from sentiment.features import Tokens
 from sentiment.model import Model
 from tests.support.waiting import finish, until
 
@@ -51,7 +55,7 @@ class BlockingSession:
 
 @pytest.fixture
 def session(model: Model) -> Iterator[BlockingSession]:
-    session = BlockingSession(model._session, ("batches", "explanations"))
+    session = BlockingSession(model._session, ("batches", "explanations", "long_texts"))
     model._session = session  # type: ignore[assignment]
     yield session
     session.gate.set()
@@ -102,6 +106,50 @@ def test_full_batches_and_explanations_leave_single_texts_and_health_alone(
         assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
 
     finish(run())
+
+
+@pytest.fixture
+def sequence_model(model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """A model that is taken for one whose graph reads every token."""
+    monkeypatch.setattr(Model, "is_sequence_model", True)
+    monkeypatch.setattr(Model, "length", lambda _, tokens: len(tokens))
+    return model
+
+
+LONG_TEXTS = {"tokens": "😀" * (MAX_SHORT_TOKENS + 1), "characters": "a" * (MAX_SHORT_CHARACTERS + 1)}
+
+
+@pytest.mark.parametrize("text", LONG_TEXTS.values(), ids=LONG_TEXTS)
+def test_long_single_texts_leave_short_ones_alone(
+    service: Any, session: BlockingSession, sequence_model: Model, text: str
+) -> None:
+    async def run() -> None:
+        tasks = await fill(service, PredictRequest(text=text), "long_texts")
+        with pytest.raises(Problem) as refused:
+            await predict(service, REQUEST, PredictRequest(texts=[text]))
+        assert refused.value.problem_type is OVERLOADED
+        for short in ("a" * MAX_SHORT_CHARACTERS, "a " * MAX_SHORT_TOKENS):
+            assert (await predict(service, REQUEST, PredictRequest(text=short))).status == 200
+        session.gate.set()
+        assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
+
+    finish(run())
+
+
+@pytest.mark.parametrize("text", ["good", *LONG_TEXTS.values()], ids=["short", *LONG_TEXTS])
+def test_single_text_is_tokenised_once(
+    service: Any, session: BlockingSession, sequence_model: Model, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.gate.set()
+    tokenise, tokenised = Model.tokens, []
+
+    def tokens(model: Model, text: str) -> Tokens:
+        tokenised.append(text)
+        return tokenise(model, text)
+
+    monkeypatch.setattr(Model, "tokens", tokens)
+    asyncio.run(predict(service, REQUEST, PredictRequest(text=text)))
+    assert tokenised == [text]
 
 
 def test_store_that_hangs_leaves_predictions_and_health_alone(service: Any, session: BlockingSession) -> None:
@@ -183,3 +231,46 @@ def test_cancelled_request_scores_no_further(service: Any, session: BlockingSess
 
     finish(run())
     assert session.runs == 1
+
+
+@pytest.mark.parametrize(("gone_at", "done"), [(1, []), (2, ["mask"]), (3, ["mask", "store"])])
+def test_feedback_is_not_masked_or_stored_once_its_caller_is_gone(
+    service: Any, monkeypatch: pytest.MonkeyPatch, gone_at: int, done: list[str]
+) -> None:
+    """At the first check that finds out. A store that was asked is not called off."""
+    checks, steps = itertools.count(1), []
+
+    def check() -> None:
+        if next(checks) == gone_at:
+            raise Abandoned
+
+    def mask(text: str) -> str:
+        assert feedback_module._MASKING.locked()  # so no other thread masks
+        steps.append("mask")
+        return text
+
+    async def run_with_check(call: Callable[[Callable[[], None]], Any]) -> Any:
+        return call(check)
+
+    monkeypatch.setattr("feedback.record.mask_personal_data", mask)
+    service.store = SimpleNamespace(add=lambda _: steps.append("store") or "created")
+    service.bulkheads = SimpleNamespace(feedback=SimpleNamespace(run=run_with_check))
+    body = FeedbackRequest(service.receipts.sign("tiny@1", 0.9, "positive", "good"), correct=True, comment="a")
+    with pytest.raises(Abandoned) if gone_at < 3 else nullcontext():
+        asyncio.run(feedback(service, REQUEST, body))
+    assert steps == done
+
+
+def test_erasure_begins_only_if_its_caller_is_there(service: Any) -> None:
+    def gone() -> None:
+        raise Abandoned
+
+    async def run_with_check(call: Callable[[Callable[[], None]], Any]) -> Any:
+        return call(gone)
+
+    service.store = service.export = SimpleNamespace()  # neither is asked
+    service.bulkheads = SimpleNamespace(feedback=SimpleNamespace(run=run_with_check))
+    prediction_id = service.receipts.sign("tiny@1", 0.9, "positive", "good")
+    request = func.HttpRequest("DELETE", "/", route_params={"prediction_id": prediction_id}, body=b"")
+    with pytest.raises(Abandoned):
+        asyncio.run(erase(service, request, None))

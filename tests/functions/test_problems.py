@@ -138,6 +138,12 @@ CASES = [
     ),
     Case("feedback", problems.STORE_UNAVAILABLE, {"body": FEEDBACK}, {"store": raising(DOWN, "add")}),
     Case("erase", problems.INVALID_RECEIPT, {"prediction_id": "none"}),
+    Case(
+        "erase",
+        problems.TOO_MANY_REPORTS,
+        {"prediction_id": RECEIPT},
+        {"report_limit": raising(Problem(problems.TOO_MANY_REPORTS, "slower", headers={"Retry-After": "7"}), "take")},
+    ),
     Case("erase", problems.STORE_UNAVAILABLE, {"prediction_id": RECEIPT}, {"store": raising(DOWN, "erase")}),
     Case("incident", problems.WRONG_KEY, {"key": "k" * 32}),
     Case(
@@ -155,7 +161,7 @@ CASES = [
     ),
 ]
 CASES += [
-    Case(function, problem, request, {**parts, "bulkheads": Bulkheads(*[Refusing(problem)] * 5)})
+    Case(function, problem, request, {**parts, "bulkheads": Bulkheads(*[Refusing(problem)] * len(Bulkheads._fields))})
     for problem in (problems.OVERLOADED, problems.DEADLINE_PASSED)
     for function, request, parts in (
         ("predict", {"body": b'{"texts": ["a", "b"]}'}, {"loaded_model": object()}),
