@@ -14,7 +14,8 @@ from .model import Check, Model, Scores, carry_on
 from .text import Span
 
 MAX_SINGLE_TOKENS = 64  # more than a tweet has: up to here each token is left out by itself
-MAX_SINGLE_LENGTH = MAX_SINGLE_TOKENS + 2  # in ids that the graph reads: rare words have several, two stand around them
+MAX_TWEET_CHARACTERS = 280
+MAX_SINGLE_LENGTH = MAX_SINGLE_TOKENS + 2  # of more than a tweet: ids that the graph reads, several for a rare word
 MAX_SEGMENTS = 12  # of a longer text: neighbouring tokens are left out together
 
 
@@ -42,7 +43,9 @@ class Contribution(NamedTuple):
 def plan_occlusion(model: Model, text: str) -> Occlusion:
     """Divide a text into segments. Scores nothing."""
     spans = model.manifest.text.spans(text)
-    is_short = len(spans) <= MAX_SINGLE_TOKENS and model.length([span.token for span in spans]) <= MAX_SINGLE_LENGTH
+    is_short = len(spans) <= MAX_SINGLE_TOKENS and (
+        len(text) <= MAX_TWEET_CHARACTERS or model.length([span.token for span in spans]) <= MAX_SINGLE_LENGTH
+    )
     n = len(spans) if is_short else min(len(spans), MAX_SEGMENTS)
     borders = [len(spans) * i // n for i in range(n + 1)] if spans else [0]
     return Occlusion(spans, [slice(start, end) for start, end in pairwise(borders)])

@@ -47,6 +47,9 @@ def test_few_words_of_many_pieces_are_explained_in_segments_as_well() -> None:
     text = " ".join(f"qzxwvk{i:02}jqpxzkvw" for i in range(40))
     assert champion.length(champion.tokens(text)) > MAX_SINGLE_LENGTH
     assert plan_occlusion(champion, text).scorings == 1 + MAX_SEGMENTS
+    tweet = text[:280].rsplit(" ", 1)[0]
+    assert champion.length(champion.tokens(tweet)) > MAX_SINGLE_LENGTH
+    assert plan_occlusion(champion, tweet).scorings == 1 + len(tweet.split())
     assert plan_occlusion(champion, "a " * 64).scorings == 65
     assert plan_occlusion(champion, "qzxwvkjqpxzkvw" * 20).scorings == 2
 
