@@ -3,8 +3,13 @@
 import re
 import unicodedata
 from functools import cache
+from itertools import count
+from typing import NamedTuple
 
 from sentiment.text import TextSpec
+
+_MAX_ESCAPES = 8
+_WITHOUT_ESCAPES = {ord("&"): " ", ord("%"): " "}
 
 
 def mask_personal_data(text: str) -> str:
@@ -29,23 +34,43 @@ def mask_personal_data(text: str) -> str:
 
 def _spell_out(text: str) -> str:
     """Return `text` in plain characters: "&#64;", "%40" and "＠" are all an "@", and nothing invisible is left."""
-    entity, hidden, digits = _spellings()
-    while True:
-        plain = entity.sub(_decode, TextSpec(lowercase=False).clean(text).replace("%40", "@"))
-        plain = hidden.sub("", unicodedata.normalize("NFKC", plain).translate(digits))
+    for n_rounds in count(1):
+        plain = _unescape(text)
         if plain == text:
             return text
-        text = plain
+        # Nobody escapes so often to be read. What is left stays as it is, and no decoder can read it any longer.
+        text = plain.translate(_WITHOUT_ESCAPES) if n_rounds == _MAX_ESCAPES else plain
+    raise AssertionError  # not reached: count() has no end
+
+
+def _unescape(text: str) -> str:
+    """Return `text`, at most four times as long, with one level of escapes less."""
+    entity, at, hidden, digits, normal = _spellings()
+    plain = entity.sub(_decode, at.sub("@", TextSpec(lowercase=False).clean(text)))
+    plain = normal.sub(lambda part: unicodedata.normalize("NFKC", part[0]), plain)
+    return hidden.sub("", plain.translate(digits))
+
+
+class _Spellings(NamedTuple):
+    entity: re.Pattern[str]
+    at: re.Pattern[str]
+    hidden: re.Pattern[str]
+    digits: dict[int, str]
+    normal: re.Pattern[str]
 
 
 @cache
-def _spellings() -> tuple[re.Pattern[str], re.Pattern[str], dict[int, str]]:
-    """Return patterns of an entity without semicolon and of what no reader sees, and the digits that NFKC keeps."""
-    return (
+def _spellings() -> _Spellings:
+    return _Spellings(
+        # Without semicolon, or with one that was decoded from another.
         re.compile(r"&(?:#(?:x(?P<hex>[0-9a-f]{1,6})|(?P<decimal>\d{1,7}))|commat);?", re.IGNORECASE),
+        re.compile(r"%(?:25)*40"),
         # Unicode's default ignorable code points that are letters or marks, and what makes keycaps of digits.
         re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0]|(?<=[ -~])[\ufe00-\ufe0f\u20e3]+"),
+        # Digits that NFKC keeps.
         {ord(c): str(unicodedata.digit(c)) for c in "⓵⓶⓷⓸⓹⓺⓻⓼⓽⓿❶❷❸❹❺❻❼❽❾➀➁➂➃➄➅➆➇➈➊➋➌➍➎➏➐➑➒፩፪፫፬፭፮፯፰፱"},
+        # All but words in one character, like "㌖" and U+FDFA: NFKC makes up to 18 of one, and none is personal.
+        re.compile(r"[^\u3300-\u3357\u33ae\u33af\ufdfa\ufdfb]+"),
     )
 
 
