@@ -31,7 +31,7 @@ _COUNTRIES = (
 _DOT = r"(?:[.。]|[\[({]\ ?(?:\.|dot)\ ?[\])}])"
 _LABELS = rf"(?:[{WORD}-]++{_DOT})"  # of a domain, but for the last
 _LAST = rf"(?:{_GENERIC}|(?!(?-i:[A-Z][a-z])(?![{WORD}]))(?:{_COUNTRIES}))(?![{WORD}-])"  # "It" starts a sentence
-_NAME_START = rf"(?<![{WORD}@-])(?<![{WORD}-][.。])"
+_NAME_START = rf"(?<![{WORD}@-])(?<![{WORD}-][.。])(?<![{WORD}-][\[({{][.。][\])}}])"
 _LOCAL = rf"[{WORD}.!#$%&'’*+/=?^`{{|}}~\\-]"  # of a mailbox, RFC 5322, and "\\"; quoted it may be anything
 _HEX = r"[\da-f]{1,4}"
 
@@ -48,7 +48,7 @@ _LINK = rf"""
       | (?:{_HEX}(?::{_HEX}){{0,6}})?::{_HEX}(?::{_HEX}){{0,6}} | {_HEX}(?::{_HEX}){{1,6}}:: )
     (?:%\w+)?(?![{WORD}:])\]?(?::\d{{1,5}})?(?:/\S*)?                                                       # IPv6
 """
-_AT_WORD = "(?:arobase|arroba|chiocciola|ät)"  # what can mean nothing else
+_AT_WORD = "(?:arobase|arroba|chiocciola|klammeraffe|ät)"  # what can mean nothing else
 _DOT_WORD = "(?:dot|point|punkt|punto|ponto)"
 _SURE_AT = rf"(?:\ {{0,2}}[\[({{<]\ ?(?:{_AT_WORD}|at|a|@)\ ?[\])}}>]\ {{0,2}}|\ {{1,2}}{_AT_WORD}\ {{1,2}})"
 _WORDED_DOT = rf"(?:\ {{1,2}}{_DOT_WORD}\ {{1,2}}|\ {{0,2}}[\[({{<]\ ?(?:{_DOT_WORD}|\.)\ ?[\])}}>]\ {{0,2}})"
@@ -67,7 +67,7 @@ _DOMAIN = rf"{_NAME_START}(?!\d[\d.]*\.\w\w\b){_LABELS}{{1,126}}{_LAST}(?:[?\#]\
 _MENTION = rf"""
     @(?!\d{{1,2}}(?:[:h.]\d\d|[ap]m)\b)                                                          # "@10:30" is a time
     (?:[@'"._-]{{0,3}}[{WORD}] | \ {{1,2}}['"]?[^\W\d_])[{WORD}]*+(?:[.'’/·‐-―-]{{1,2}}(?!s\b)[{WORD}]++)*+
-  | (?<![{WORD}/])/?u/[{WORD}-]{{2,}}                                                            # of Reddit
+  | (?<![{WORD}/])(?:/?u/[{WORD}-]{{2,}}+)++                                                       # of Reddit
 """
 
 # Each mask with its pattern, in the order in which they apply: a link may contain an e-mail address, an address
