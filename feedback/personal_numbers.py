@@ -118,8 +118,9 @@ _BOOKING = r"""
 _OTHER = r"""
     e-?tickets?|tickets?|billets?|vouchers?|bon\ d['’]achat|bag\ tag
   | passports?|passeports?|reisepass|pasaporte|passaporto|(?:personal)?ausweis|carte|cni|permis|licen[cs]e|id
-  | membership|member|cards?|adh[ée]rente?|abonn[ée]e?|mitglied|loyalty|frequent\ flyer|flying\ blue
-  | miles\ (?:&|and)\ more|customer|client|cliente|kunden?|employee|matricule|account|compte
+  | membership|member|cards?|adh[ée]rente?|abonn[ée]e?|mitglied|loyalty
+  | frequent\ flyer|flying\ blue|miles\ (?:&|and)\ more
+  | customer|client|cliente|kunden?|employee|matricule|account|compte
   | contract|contrat|vertrag|policy|police|versicherung|claim|case|complaint|incident|sinistre|file
   | invoice|facture|rechnung|order|commande|auftrag|bestell(?:ung)?"""
 _NUMBER = r"numbers?|num[ée]ro|n[úu]mero|nummer|nr|n°"  # announces digits; with letters it is that of a flight

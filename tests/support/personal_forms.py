@@ -103,7 +103,8 @@ visa 2026|4.5/5|room 101|I love it :-) <3|😀 12 😀 34|lost 2 bags, 3 h late,
 A350-1000|an A350-1000 and a B777-300ER|EU261/2004|EC261/2004|UE261/2004|EU 261/2004|Regulation (EC) No 261/2004
 règlement (CE) n° 261/2004|règlement (UE) 2016/679|GDPR 2016/679|21-19 18-21 21-15|21-19, 18-21, 21-15|10/10 10/10
 5/5 5/5 4/5 3/5|10/10, 9/10, 8/10|invoice 12500 EUR|invoice of 12500 euros|facture 12500 €|invoice EUR 12500
-ticket 12 500 €|promo code SUMMER24|code promo SUMMER24|discount code SUMMER24|flight number AF1234|numéro de vol 1234"""
+ticket 12 500 €|promo code SUMMER24|code promo SUMMER24|discount code SUMMER24
+flight number AF1234|numéro de vol 1234"""
 
 
 @cache
