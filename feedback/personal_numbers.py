@@ -25,8 +25,9 @@ def mask_numbers(text: str) -> str:
     """Replace each bank account, booking, identity and long number in `text`, whose links are masked already."""
     text = _mask_ibans(text)
     text = _IDENTITY.sub(MASK, text)
-    text = _REFERENCE.sub(_mask_reference, text)
-    return _RUN.sub(_mask_run, text)
+    text = _CODE.sub(_mask_code, text)
+    text = _RUN.sub(_mask_run, text)
+    return _SHORT_NUMBER.sub(rf"\g<before>{MASK}", text)  # last, or it would take the first digits of a longer number
 
 
 # All patterns take linear time.
@@ -61,21 +62,33 @@ _MOMENT = re.compile(
     re.VERBOSE,
 )
 
-# Other numbers in which seven digits identify nobody: amounts, years, a range of prices, the sets of a match.
+# Other numbers in which seven digits identify nobody: amounts, years, a range of prices, the sets of a match, marks.
 _THOUSANDS = r"[1-9]\d{0,2}(?:[,'’]\d{3})+(?:\.\d{1,2})?"
 _PRICE = r"(?:0|[1-9]\d{0,2})[.,]\d\d"
+_POINTS = r"(?:[12]?\d|30)"
 _HARMLESS = re.compile(
     rf"""
     {_THOUSANDS}(?:[\ ,;/–—-]{{1,3}}{_THOUSANDS})*
   | {_YEAR}(?:[\ ,;/–—-]{{1,3}}{_YEAR})+
   | {_PRICE}\ ?[/–—-]\ ?{_PRICE}
   | \d-\d(?:,?\ \d-\d)+
+  | {_POINTS}-{_POINTS}(?:,?\ {_POINTS}-{_POINTS}){{2,4}}               # of two sets only, it may be a telephone number
+  | (?:\d|10)/10(?:,?\ (?:\d|10)/10)+ | [0-5]/5(?:,?\ [0-5]/5)+
     """,
     re.VERBOSE,
 )
 _AMOUNT = re.compile(r"[1-9]\d{0,2}([ .,'’])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?")
 _CURRENCY_BEFORE = re.compile(r"[$¢-¥₠-⃀]\ ?$|\b(?:EUR|USD|GBP|CHF)\ ?$", re.IGNORECASE)
-_CURRENCY_AFTER = re.compile(r"\ ?(?:[$¢-¥₠-⃀]|(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?)\b)", re.IGNORECASE)
+_AFTER_AMOUNT = r"\ ?(?:[$¢-¥₠-⃀]|(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?)\b)"
+_CURRENCY_AFTER = re.compile(_AFTER_AMOUNT, re.IGNORECASE)
+
+# What looks like a number of seven digits only with what stands before it: a law of the EU, an aircraft.
+_MAX_LAW_CHARACTERS = 24
+_LAW_BEFORE = re.compile(
+    r"\b(?:E[CGU]|CE|UE|GDPR|RGPD|DSGVO|regulation|r[èe]glement|verordnung)[\ )]{0,2}(?:(?:n°|no|nr)\.?\ ?)?$",
+    re.IGNORECASE,
+)
+_LAW = re.compile(rf"\d{{1,4}}/{_YEAR}|{_YEAR}/\d{{1,4}}")
 
 _IBAN = re.compile(r"(?<!\w)(?=([a-z]{2}[ .-]?\d{2}(?:[ .-]{0,3}[a-z0-9]){11,30}))", re.IGNORECASE)
 _UNCHECKED_IBAN = re.compile(r"[A-Z]{2}\d{2}(?=(?:[ A-Z]*\d){8})(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
@@ -85,8 +98,10 @@ _IDENTITY = re.compile(
     (?:
       (?<!\w)(?!\d++[^\W\d_]++\b)(?=[\d_]*+[^\W\d_])(?=(?:[^\W\d]*+\d){6})\w++                    # AB123456
     | \b[12378][ .-]?\d\d[ .-]?\d\d[ .-]?2[ab][ .-]?\d{3}[ .-]?\d{3}(?:[ .-]?\d\d)?\b       # French NIR of Corsica
+    | \b\d{5}[ .-]?\d{5}[ .-]?[a-z\d]{11}[ .-]?\d\d\b                                      # French RIB
+    | \b\d\d[ ./-]?\d{6}[ ./-]?[a-z][ ./-]?\d{3}\b                                         # German pension insurance
     | \b(?:[\da-f]{2}[:-]){5}[\da-f]{2}\b                                                 # of a network card
-    | (?-i: \b[A-Z]{2}\ ?\d\d\ ?\d\d\ ?\d\d\ ?[A-D]\b                                         # British NINO
+    | (?-i: \b[A-Z]{2}[ ./-]?\d\d[ ./-]?\d\d[ ./-]?\d\d[ ./-]?[A-D]\b                     # British NINO
         | \b[A-Z]{5}\d{4}[A-Z]\b                                                            # Indian PAN
         | \b[A-Z]{3}\ ?[A-Z]{3}\ ?\d\d[A-Z]\d\d\ ?[A-Z]\d{3}[A-Z]\b                       # Italian codice fiscale
         | \b(?![AB]?\d{3}MAX)(?=[A-Z\d]{6}\b|[A-Z\d]{9}\b)                                # X7K2PQ, but no A320NEO
@@ -96,27 +111,50 @@ _IDENTITY = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-# A code after a word that announces one.
-_REFERENCE = re.compile(
-    r"""
-    \b(?P<before>
-        (?: (?P<booking>pnr|locator|bookings?|r[ée]servations?|r[ée]sa|r[ée]f(?:[ée]rences?)?|dossier|confirmation
-              |reserva|buchung|buchungs(?:code|nummer|nr)|localizador|prenotazione|codes?)
-          | e-?tickets?|tickets?|billets?|passports?|passeports?|reisepass|pasaporte|passaporto|ausweis|carte|cni|permis
-          | licen[cs]e|claim|case|membership|member|customer|client|account|compte|contract|contrat|invoice|facture
-          | order|commande|flying\ blue|bag\ tag|id )
-        (?: [\ :=\#.,'’()\[\]/-]{1,3}+
-            (?:number|num[ée]ro|num|nummer|nr|no|n|n°|code|id|ref|reference|réf|référence|is|was|est|ist|es|my|our|the
-              |mon|ma|notre|le|la|de|du|of|for|pour|card|file|locator|record)(?!\w) ){0,4}
-        [\ :=\#.,()\[\]"'°/-]{1,4} )
-    (?P<code>
-        (?!(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?\b | \d\d?[-/.]\d\d?[-/.](?:19|20)\d\d\b)      # a date
-        (?: [a-z]{1,3}\ \d{5,9}\b                                                           # AB 123456
-          | \d{5,}+(?:[\ -]\d+\b(?![:h.]\d))*+(?!\w)                                          # 12345 678
-          | (?=(?:\d[\ -]?){5})\d{2,4}(?:[\ -]\d{2,4}){1,2}\b                               # 123-456
-          | (?!\d+[^\W\d_]{2,}\b)(?=[a-z]*\d)[a-z\d]{5,12}(?:-[a-z\d]{2,8})?\b              # X7K2PQ
-          | (?=[a-z]*-?[a-z]*\d)[a-z\d]{3}-[a-z\d]{3}\b                                     # X7K-2PQ
-          | (?P<letters>[a-z]{6})\b ) )
+# Words that announce a code. After those of bookings, it may have letters only.
+_BOOKING = r"""
+    pnr|locator|bookings?|r[ée]servations?|r[ée]sa|r[ée]f(?:[ée]rences?)?|dossier|confirmation|reserva|localizador
+  | prenotazione|buchung|reservierung|vorgang|(?<!promo[ -])(?<!discount[ -])codes?"""
+_OTHER = r"""
+    e-?tickets?|tickets?|billets?|vouchers?|bon\ d['’]achat|bag\ tag
+  | passports?|passeports?|reisepass|pasaporte|passaporto|(?:personal)?ausweis|carte|cni|permis|licen[cs]e|id
+  | membership|member|cards?|adh[ée]rente?|abonn[ée]e?|mitglied|loyalty
+  | frequent\ flyer|flying\ blue|miles\ (?:&|and)\ more
+  | customer|client|cliente|kunden?|employee|matricule|account|compte
+  | contract|contrat|vertrag|policy|police|versicherung|claim|case|complaint|incident|sinistre|file
+  | invoice|facture|rechnung|order|commande|auftrag|bestell(?:ung)?"""
+_NUMBER = r"numbers?|num[ée]ro|n[úu]mero|nummer|nr|n°"  # announces digits; with letters it is that of a flight
+_BESIDE = (
+    "number|num[ée]ro|num|nummer|nr|no|n|n°|code|id|ref|reference|réf|référence|is|was|est|ist|es|my|our|the|mon|ma|notre"
+    "|le|la|de|du|of|for|pour|card|file|locator|record"
+)
+_BETWEEN = rf"""
+    (?:(?:s|s?-)?(?:nummer|nr|code|id|no))?                                                     # Buchungs-Nr
+    (?: [\ :=\#.,'’()\[\]/-]{{1,3}}+
+        (?:{_BESIDE})(?!\w) ){{0,4}}
+    [\ :=\#.,()\[\]"'°/-]{{1,4}}
+    (?! (?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?\b | \d\d?[-/.]\d\d?[-/.](?:19|20)\d\d\b )         # a date
+"""
+_MORE_DIGITS = r"(?:[\ -]\d+\b(?![:h./]\d))*+"
+
+_CODE = re.compile(
+    rf"""
+    \b(?P<before> (?:(?P<booking>{_BOOKING})|{_OTHER}) {_BETWEEN} )
+    (?!(?:{_BESIDE})(?!\w))
+    (?: (?!(?:EUR|USD|GBP|CHF)\b)[a-z]{{1,3}}[\ -]\d{{5,}}+{_MORE_DIGITS}(?!\w)                # AB 123456
+      | (?!\d+[^\W\d_]{{2,}}\b)(?=[a-z]*\d)(?=[\d-]*[a-z])[a-z\d]{{5,12}}(?:-[a-z\d]{{1,8}})*+\b       # X7K2PQ
+        (?:[\ -](?!{_YEAR}\b)\d{{3,}}\b(?![:h./]\d))*+
+      | (?=[a-z]*-?[a-z]*\d)(?=[\d-]*[a-z])[a-z\d]{{3}}-[a-z\d]{{3}}\b                        # X7K-2PQ
+      | (?P<letters>[a-z]{{6}})\b )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_SHORT_NUMBER = re.compile(
+    rf"""
+    \b(?P<before> (?:{_BOOKING}|{_OTHER}|{_NUMBER}) {_BETWEEN} )
+    (?!\d[\d\ ]*+{_AFTER_AMOUNT})
+    (?: \d{{5,}}+{_MORE_DIGITS}(?!\w)                                                         # 12345 67
+      | (?=(?:\d[\ -]?){{5}})\d{{2,4}}(?:[\ -]\d{{2,4}})+\b )                                  # 123-456
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -140,7 +178,7 @@ def _end_of_iban(text: str) -> int:
     return mistyped.end() if mistyped else 0
 
 
-def _mask_reference(match: re.Match[str]) -> str:
+def _mask_code(match: re.Match[str]) -> str:
     """Mask a code. One of letters alone may be a word, unless it is in capitals or follows a colon."""
     before = match["before"]
     if match["letters"]:
@@ -154,7 +192,7 @@ def _mask_reference(match: re.Match[str]) -> str:
 def _mask_run(match: re.Match[str]) -> str:
     """Mask what identifies somebody in a run of digits and separators; keep dates, times and amounts."""
     run = match["run"]
-    if len(_digits(run)) < _MIN_DIGITS or _is_money(match):
+    if len(_digits(run)) < _MIN_DIGITS or _is_money(match) or _is_law_or_aircraft(match):
         return match[0]
     masked = "".join(_mask_around_moments(run))
     before = "" if masked.startswith(MASK) else match["prefix"]
@@ -225,6 +263,14 @@ def _is_money(match: re.Match[str]) -> bool:
     around = _CURRENCY_BEFORE.search(before[-5:]) or _CURRENCY_AFTER.match(match.string, match.end("run"))
     is_amount = bool(around and _AMOUNT.fullmatch(match["run"]))
     return is_amount and not _identifies_somebody(match["run"])
+
+
+def _is_law_or_aircraft(match: re.Match[str]) -> bool:
+    """Return whether this is a law of the EU, such as "EU261/2004", or the only aircraft with seven digits."""
+    start = match.start("run")
+    before = match.string[max(0, start - _MAX_LAW_CHARACTERS) : start]
+    is_law = bool(_LAW.fullmatch(match["run"]) and _LAW_BEFORE.search(before))
+    return is_law or (match["prefix"] + match["run"]).upper() == "A350-1000"
 
 
 def _digits(text: str) -> str:

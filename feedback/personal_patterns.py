@@ -31,7 +31,7 @@ _COUNTRIES = (
 _DOT = r"(?:[.。]|[\[({]\ ?(?:\.|dot)\ ?[\])}])"
 _LABELS = rf"(?:[{WORD}-]++{_DOT})"  # of a domain, but for the last
 _LAST = rf"(?:{_GENERIC}|(?!(?-i:[A-Z][a-z])(?![{WORD}]))(?:{_COUNTRIES}))(?![{WORD}-])"  # "It" starts a sentence
-_NAME_START = rf"(?<![{WORD}@-])(?<![{WORD}-][.。])"
+_NAME_START = rf"(?<![{WORD}@-])(?<![{WORD}-][.。])(?<![{WORD}-][\[({{][.。][\])}}])"
 _LOCAL = rf"[{WORD}.!#$%&'’*+/=?^`{{|}}~\\-]"  # of a mailbox, RFC 5322, and "\\"; quoted it may be anything
 _HEX = r"[\da-f]{1,4}"
 
@@ -48,23 +48,26 @@ _LINK = rf"""
       | (?:{_HEX}(?::{_HEX}){{0,6}})?::{_HEX}(?::{_HEX}){{0,6}} | {_HEX}(?::{_HEX}){{1,6}}:: )
     (?:%\w+)?(?![{WORD}:])\]?(?::\d{{1,5}})?(?:/\S*)?                                                       # IPv6
 """
-_AT_WORD = "(?:at|arobase|arroba|chiocciola|ät)"
+_AT_WORD = "(?:arobase|arroba|chiocciola|klammeraffe|ät)"  # what can mean nothing else
 _DOT_WORD = "(?:dot|point|punkt|punto|ponto)"
-_AT_IN_BRACKETS = rf"\ {{0,2}}[\[({{]\ ?(?:{_AT_WORD}|@)\ ?[\])}}]\ {{0,2}}"
-_WORDED_DOT = rf"(?:\ {{1,2}}{_DOT_WORD}\ {{1,2}}|\ {{0,2}}[\[({{]\ ?(?:{_DOT_WORD}|\.)\ ?[\])}}]\ {{0,2}})"
+_SURE_AT = rf"(?:\ {{0,2}}[\[({{<]\ ?(?:{_AT_WORD}|at|a|@)\ ?[\])}}>]\ {{0,2}}|\ {{1,2}}{_AT_WORD}\ {{1,2}})"
+_WORDED_DOT = rf"(?:\ {{1,2}}{_DOT_WORD}\ {{1,2}}|\ {{0,2}}[\[({{<]\ ?(?:{_DOT_WORD}|\.)\ ?[\])}}>]\ {{0,2}})"
 _EMAIL = rf"""
     @?(?: "[^"]{{1,64}}" | (?<!{_LOCAL}){_LOCAL}++ )
     @{{1,3}}(?: \[[^\]\s]{{2,45}}\] | {_LABELS}*[{WORD}-]++ )(?:\?[\w.%-]+=\S*)?
   | (?<!{_LOCAL})[{WORD}.+-]++\ {{0,2}}@\ {{0,2}}{_LABELS}+{_LAST}                         # bob @example.org
-  | (?<![{WORD}.+-])[{WORD}.+-]++(?:{_WORDED_DOT}[{WORD}+-]++){{0,3}}                      # bob dot smith
-    (?: {_AT_IN_BRACKETS}(?:[{WORD}-]++(?:{_WORDED_DOT}|{_DOT}))+                          # (at) example.org
-      | \ {{1,2}}{_AT_WORD}\ {{1,2}}(?:[{WORD}-]++{_WORDED_DOT})+ ){_LAST}                 # at example dot org
+  | (?<![{WORD}.+-])(?:
+      [{WORD}.+-]++(?:{_WORDED_DOT}[{WORD}+-]++){{0,3}}                                      # bob dot smith
+        (?: {_SURE_AT}(?:[{WORD}-]++(?:{_WORDED_DOT}|{_DOT}))+                               # (at) example.org
+          | \ {{1,2}}at\ {{1,2}}(?:[{WORD}-]++{_WORDED_DOT})+ )                               # at example dot org
+    | (?=[{WORD}.+-]*?[^\W\d_])(?=[^\W\d_]*+[\d._])[{WORD}.+-]++                             # bob.smith at example.org
+        \ {{1,2}}at\ {{1,2}}(?:[{WORD}-]++{_DOT})+ ){_LAST}
 """
 _DOMAIN = rf"{_NAME_START}(?!\d[\d.]*\.\w\w\b){_LABELS}{{1,126}}{_LAST}(?:[?\#]\S+)?"
 _MENTION = rf"""
     @(?!\d{{1,2}}(?:[:h.]\d\d|[ap]m)\b)                                                          # "@10:30" is a time
     (?:[@'"._-]{{0,3}}[{WORD}] | \ {{1,2}}['"]?[^\W\d_])[{WORD}]*+(?:[.'’/·‐-―-]{{1,2}}(?!s\b)[{WORD}]++)*+
-  | (?<![{WORD}/])/?u/[{WORD}-]{{2,}}                                                            # of Reddit
+  | (?<![{WORD}/])(?:/?u/[{WORD}-]{{2,}}+)++                                                       # of Reddit
 """
 
 # Each mask with its pattern, in the order in which they apply: a link may contain an e-mail address, an address

@@ -1,10 +1,12 @@
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedback import masking
 from feedback.masking import mask_personal_data
 from tests.support.paths import ROOT
 from tests.support.personal_forms import KINDS, forms_of, forms_that_stay, kept_texts, table
@@ -71,6 +73,7 @@ def test_keeps_what_identifies_nobody(text: str) -> None:
         ("1234567\u0338 bob@[192.0.2.1]\u0338", "<number> <email>"),  # NFC would make one character of ">" and U+0338
         ("write to <bob@example.org>.", "write to <<email>>."),
         ("read example.org. Then example.com, too", "read <url>. Then <url>, too"),
+        ("meet me at example.org, at 10.30 at the latest", "meet me at <url>, at 10.30 at the latest"),
         ("my booking reference is X7K2PQ, my flight AF1234", "my booking reference is <number>, my flight AF1234"),
     ],
 )
@@ -79,7 +82,17 @@ def test_masks_no_more_than_what_is_personal(text: str, masked: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1 234 567 passengers", "12 14 16 18", "1000-1500", "booking AF1234", "@ noon", "so.it was"]
+    "text",
+    [
+        "1 234 567 passengers",
+        "12 14 16 18",
+        "1000-1500",
+        "booking AF1234",
+        "@ noon",
+        "so.it was",
+        "21-19 18-21",
+        "261/2004",
+    ],
 )
 def test_masks_what_may_be_personal(text: str) -> None:
     assert "<" in mask_personal_data(text)
@@ -106,6 +119,54 @@ def test_masking_takes_linear_time(part: str) -> None:
 def test_longest_text_of_any_repetition_takes_a_moment(part: str) -> None:
     with time_limit(seconds=5):
         mask_personal_data((part * MAX_CHARACTERS)[:MAX_CHARACTERS])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&" + "#38" * 333,
+        "&" + "amp;" * 249,
+        "&" + "#38;" * 249,
+        "&" + "#65286;" * 142,
+        "&" + "commat" * 166,
+        "%" + "25" * 498 + "40",
+        "&" + "#38" * 150 + " " + "\ufdfa" * 549,
+        "&" + "#38" * 150 + " " + "㍿" * 549,
+        "㍿" * 1000,
+        "/u/bob" * 166,
+        "1234567/u/bob/" * 71,
+        "06 12 34 56 78 @bob " * 50,
+    ],
+)
+def test_work_is_bounded_whatever_the_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    unescape, handled = masking._unescape, []
+    monkeypatch.setattr(masking, "_unescape", lambda text: handled.append(len(text)) or unescape(text))
+    mask_personal_data(text)
+    assert len(handled) <= 12
+    assert sum(handled) <= 25 * MAX_CHARACTERS
+
+
+@given(st.lists(PARTS, min_size=1, max_size=6).map("".join))
+def test_no_repetition_takes_many_rounds(part: str) -> None:
+    assert mask_personal_data((part * MAX_CHARACTERS)[:MAX_CHARACTERS]) != "<masked>"
+
+
+def test_no_character_becomes_more_than_four() -> None:
+    long = [c for c in map(chr, range(0x110000)) if len(unicodedata.normalize("NFKC", c)) > 4]
+    assert "\ufdfa" in long
+    assert [c for c in long if len(masking._unescape(c)) > 4] == []
+
+
+@pytest.mark.parametrize("personal", ["@bob", "bob@example.org", "06 12 34 56 78"])
+def test_text_that_is_escaped_again_and_again_is_masked_as_a_whole(personal: str) -> None:
+    assert mask_personal_data(f"{personal} &{'#38' * 20}#64bob") == "<masked>"
+
+
+@pytest.mark.parametrize("joined", range(1, 20))
+def test_text_whose_masks_reveal_ever_more_is_masked_as_a_whole(joined: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No text that we know does; here each mask reveals one letter."""
+    monkeypatch.setattr("feedback.personal_numbers.mask_numbers", lambda text: text.replace("x", "", 1))
+    assert mask_personal_data("a " + "x" * joined) == ("a " if joined < 8 else "<masked>")
 
 
 def test_libraries_of_numbers_are_imported_with_the_first_text_to_store() -> None:

@@ -35,7 +35,9 @@ IDENTITIES = """\
 AB1234567|ab1234567|12AB34567|12ab34567|A12345678|X1234567L|x-1234567-l|12345678Z|C01X00T47|1 85 05 78 006 084 36
 185057800608436|1 85 05 2A 004 084 36|1-85-05-2B-004-084-36|185052A00408436|QQ 12 34 56 C|qq123456c|RSSMRA85T10A562S
 RSS MRA 85T10 A562S|rssmra85t10a562s|ABCDE1234F|756.9217.0769.85|111.444.777-35|811228-9874|131052-308T
-passport ⟦AB 123456⟧|passport no. ⟦C1234567⟧|passeport n° ⟦12AB345⟧|Reisepass ⟦C01X00T4⟧|ID card number ⟦123456⟧"""
+passport ⟦AB 123456⟧|passport no. ⟦C1234567⟧|passeport n° ⟦12AB345⟧|Reisepass ⟦C01X00T4⟧|ID card number ⟦123456⟧
+AB-12-34-56-C|AB/12/34/56/C|AB.12.34.56.C|65 180585 M 002|65 180585M002|65-180585-M-002|65180585M002
+Personalausweis ⟦123456⟧|RIB ⟦30006 00001 1234567890A 89⟧|30006 00001 12345678901 89|30006-00001-1234567890A-89"""
 BOOKINGS = """\
 booking ⟦X7K2PQ⟧|booking ⟦x7k2pq⟧|booking ⟦ABCDEF⟧|booking reference: ⟦X7K2PQ⟧|Booking ref. ⟦x7k2pq⟧|PNR ⟦x7k2pq⟧
 PNR: ⟦qwerty⟧|pnr ⟦ABCDEF⟧|PNR ⟦ABCDEF⟧|PNR=⟦QWERTY⟧|PNR is ⟦QWERTY⟧|réservation ⟦X7K2PQ⟧|réservation n° ⟦X7K2PQ⟧
@@ -44,7 +46,17 @@ dossier numéro ⟦X7K2PQ⟧|ma résa ⟦X7K2PQ⟧|my booking number is ⟦X7K2P
 confirmation number ⟦123456⟧|record locator ⟦X7K2PQ⟧|locator: ⟦QWERTY⟧|ticket no ⟦123456⟧|billet n° ⟦123456⟧
 Buchungscode ⟦X7K2PQ⟧|Buchungsnummer: ⟦X7K2PQ⟧|localizador ⟦X7K2PQ⟧|prenotazione ⟦X7K2PQ⟧|booking (⟦X7K2PQ⟧)
 booking #⟦X7K2PQ⟧|booking "⟦X7K2PQ⟧"|booking ⟦X7K-2PQ⟧|booking ⟦123-456⟧|booking ⟦12 34 56⟧|BOOKING ⟦X7K2PQ⟧
-claim number ⟦12345⟧|order ⟦12345-67⟧|account ⟦1234567⟧|⟦X7K2PQ⟧ was my booking"""
+claim number ⟦12345⟧|order ⟦12345-67⟧|account ⟦1234567⟧|⟦X7K2PQ⟧ was my booking|account ⟦2019 2020⟧
+Buchungs-Nr. ⟦123456⟧|Buchungs-Code ⟦X7K2PQ⟧|Kundennr. ⟦123456⟧|Kunden-Nr.: ⟦123456⟧|Kundennummer ⟦AB12345⟧
+Kunden-ID ⟦12345⟧|Rechnung Nr. ⟦12345⟧|Rechnungsnummer ⟦12345⟧|Reservierungsnummer ⟦X7K2PQ⟧|Reservierung ⟦X7K2PQ⟧
+Vorgangsnummer ⟦12345⟧|Auftragsnummer ⟦12345⟧|Vertragsnummer ⟦12345⟧|Bestellnummer ⟦12345⟧|Ticketnummer ⟦12345⟧
+Mitgliedsnummer ⟦12345⟧|Versicherungsnummer ⟦12345⟧|numéro de sinistre ⟦12345⟧|sinistre n° ⟦AB12345⟧
+n° adhérent ⟦12345⟧|numéro d'adhérent ⟦12345⟧|n° de client ⟦12345⟧|numéro d'abonné ⟦12345⟧|numéro de police ⟦12345⟧
+matricule ⟦12345⟧|bon d'achat ⟦AB12345⟧|número de reserva ⟦12345⟧|número de cliente ⟦12345⟧|numero cliente ⟦12345⟧
+codice prenotazione ⟦X7K2PQ⟧|policy number ⟦12345⟧|policy ⟦AB12345⟧|loyalty number ⟦12345⟧|voucher ⟦AB12345⟧
+voucher code ⟦X7K2PQ⟧|frequent flyer number ⟦123456⟧|Miles & More ⟦123456⟧|complaint number ⟦12345⟧|incident ⟦12345⟧
+file number ⟦12345⟧|employee number ⟦12345⟧|my number: ⟦12345⟧|Nr. ⟦12345⟧|reference number ⟦AB-12345⟧
+dossier ⟦AB-12345⟧|passport ⟦AB 12345 67890⟧|client ⟦1A234 567 890⟧|booking ⟦x7k22 1234567⟧|order ⟦12345-67-X⟧"""
 EMAILS = """\
 bob@localhost|bob@example|bob@[192.0.2.1]|bob@[IPv6:2001:db8::1]|bob@192.0.2.1|"bob smith"@example.org
 mailto:⟦bob@example.org⟧|<bob@example.org>|(bob@example.org)|bob@example.org?subject=bob|bob@exämple.org|bob@xn--exmple-cua.org|bob@例え.jp
@@ -53,7 +65,11 @@ bob&#64example.org|bob&amp;#64;example.org|bob%40example.org|bob@example。org|�
 bob@ example.org|bob @example.org|bob @ example.org|bob@@example.org|bob\\@example.org|bob@smith@example.org
 bob@example.org,smith@example.org|bob@example.org;smith@example.org|x=bob&y=bob@example.org|bob (at) example (dot) org
 bob[at]example[dot]org|bob {at} example {dot} org|bob at example dot org|bob AT example DOT org|bob (at) example.org
-bob dot smith at example dot org|bob arobase example point fr|bob(at)example.org|bob@example[.]org"""
+bob dot smith at example dot org|bob arobase example point fr|bob(at)example.org|bob@example[.]org
+bob arobase example.fr|bob arroba example.es|bob chiocciola example.it|bob ät example.de|bob klammeraffe example.de
+bob (a) example.org|bob [a] example dot org|bob{a}example.org|bob <at> example.org|bob<at>example.org
+bob &lt;at&gt; example.org|bob <at> example <dot> org|bob.smith at example.org|BOB.SMITH AT EXAMPLE.ORG
+bob_smith at example.org|bob12 at example.org|bob%2540example.org|bob%252540example.org"""
 LINKS = """\
 http://example.org|https://example.org/bob?x=1#y|HTTP://EXAMPLE.ORG|hxxp://example.org|hxxps://example[.]org/bob
 example[.]org|http://bob:smith@example.org/x|bob:smith@example.org/x|https://example.org:8443/bob|example.org:8443
@@ -68,7 +84,7 @@ a_b.example.org/bob|(example.org/bob)|...example.org"""
 MENTIONS = """\
 @bob|@Bob_Smith|@bob.smith|@bob-smith|@bob‐smith|@bob·smith|@bob..smith|@bob/smith|@_bob|@-bob|@.bob|@@bob
 @'bob'|@"bob"|@o'bob|⟦@bob⟧'s|(@bob)|"@bob"|@ bob|＠bob|＠ bob|﹫bob|@\u200bbob|&#64;bob|&#64bob|%40bob|@боб|@सचिन|@ボブ
-x⟦@bob⟧|@bob:example.org|@bob@example.social|u/bob|/u/bob|U/bob|@bob,@smith"""
+x⟦@bob⟧|@bob:example.org|@bob@example.social|u/bob|/u/bob|U/bob|@bob,@smith|/u/bob/u/smith"""
 
 KEPT = """\
 flight AF1234 at 10:30, gate 12, 2 hours late|paid 1,000,000 in 2009|on 2026-11-29 at 10:30|2026-11-29 10:30:00
@@ -83,7 +99,12 @@ ok...thanks|So rude.It was late|late.Never again|10.30am|1-2-3|123456|100000km|e
 booking online|my booking was cancelled|BOOKING ONLINE|reservation please|the dossier is closed|ticket price 250
 booking on 2026-11-29|booking at 10:30|booking 2 seats|booking for 2026|code shares|C++ std::vector|http error
 ratio 16:9|1:1|H1N1|MP3|4K|Boeing 737-800|12 000 passengers|1,500 people|-40°C to 25°C|2 x 23 kg|6'2"|ID card
-visa 2026|4.5/5|room 101|I love it :-) <3|😀 12 😀 34|lost 2 bags, 3 h late, 500 € gone|J.R.R. X"""
+visa 2026|4.5/5|room 101|I love it :-) <3|😀 12 😀 34|lost 2 bags, 3 h late, 500 € gone|J.R.R. X
+A350-1000|an A350-1000 and a B777-300ER|EU261/2004|EC261/2004|UE261/2004|EU 261/2004|Regulation (EC) No 261/2004
+règlement (CE) n° 261/2004|règlement (UE) 2016/679|GDPR 2016/679|21-19 18-21 21-15|21-19, 18-21, 21-15|10/10 10/10
+5/5 5/5 4/5 3/5|10/10, 9/10, 8/10|invoice 12500 EUR|invoice of 12500 euros|facture 12500 €|invoice EUR 12500
+ticket 12 500 €|promo code SUMMER24|code promo SUMMER24|discount code SUMMER24
+flight number AF1234|numéro de vol 1234"""
 
 
 @cache
@@ -172,12 +193,30 @@ def _ibans() -> Iterator[str]:
 
 def _cards() -> Iterator[str]:
     """Yield a number of each network, with the usual separators."""
-    for start in ("411111111111111", "550000000000000", "37828224631000", "305693090259", "62000000000000000"):
+    for start in (
+        "411111111111111",
+        "4484216898769",
+        "550000000000000",
+        "37828224631000",
+        "305693090259",
+        "62000000000000000",
+    ):
         digits = start + luhn.calc_check_digit(start)
         spaced = re.sub("(.{4})(?=.)", r"\1 ", digits)
         yield digits
+        yield f"{digits[:-2]} {digits[-2:]}"
         for separator in ("-", " ", "   ", "\t", ".", " - ", "–", "\u00a0", "/", ","):
             yield spaced.replace(" ", separator)
+
+
+def _announced_numbers() -> Iterator[str]:
+    """Yield numbers of telephones, cards and papers after words that announce a code, which is shorter."""
+    words = "client|customer number|carte|credit card|membership card|ID|ticket number|passport|dossier n°|my code is"
+    numbers = """\
+06 12 34 56 78|06-12-34-56-78|06.12.34.56.78|+33 6 12 34 56 78|0612345678|061 23/45 67 89|020 7946 0958|(202) 555-0123
+4111 1111 1111 1111|4111-1111-1111-1111|220 2401 234567|12 345 678 901|12 34 567890|123 456 7890|12345 678 90"""
+    for word, number in product(_split(words), _split(numbers)):
+        yield f"{word} ⟦{number}⟧"
 
 
 def _addresses() -> Iterator[str]:
@@ -193,7 +232,7 @@ KINDS: dict[str, Callable[[], Iterable[str]]] = {
     "bank accounts (IBAN)": _ibans,
     "payment cards": _cards,
     "identity papers": lambda: _split(IDENTITIES),
-    "bookings and other references": lambda: _split(BOOKINGS),
+    "bookings and other references": lambda: (*_split(BOOKINGS), *_announced_numbers()),
     "e-mail addresses": lambda: (*_split(EMAILS), *_addresses()),
     "links": lambda: _split(LINKS),
     "names of accounts": lambda: _split(MENTIONS),
@@ -205,7 +244,9 @@ NOT_MASKED: dict[str, Callable[[], Iterable[str]]] = {
     "dates of birth, number plates, seats": lambda: _split("born 29/11/1990|1990-11-29|AB-123-CD|seat 12A"),
     "numbers in words": lambda: _split("zero six one two three four five|zéro six douze trente-quatre"),
     "telephone numbers of six digits and fewer": lambda: filterfalse(_is_long, _numbers_of_every_country()),
-    "hosts without a dot, addresses in other words": lambda: _split("intranet/bob|bob chez example org|bob at gmail"),
+    "hosts without a dot, addresses in other words": lambda: _split(
+        "intranet/bob|bob chez example org|bob at gmail|bob at example.org"
+    ),
     "codes that nothing announces": lambda: _split("ABCDEF|x7k2pq|my code was, I think, ABCDEF"),
 }
 
