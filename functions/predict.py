@@ -36,7 +36,8 @@ class PredictRequest(Struct, forbid_unknown_fields=True):
         Meta(
             description="Also return how much each word moved the score. That takes one scoring for the text and one "
             "for each of its words; in a text of more than 64 words, or one that is longer than a tweet, neighbouring "
-            f"words may be taken together, in 12 parts. A call may take {EXPLAIN_BUDGET} scorings: with more, it is answered with 400.",
+            f"words may be taken together, in 12 parts. A call may take {EXPLAIN_BUDGET} scorings: with more, it is "
+            "answered with 400.",
             extra_json_schema={"x-max-scorings": EXPLAIN_BUDGET},
         ),
     ] = False
