@@ -74,6 +74,9 @@ def test_keeps_what_identifies_nobody(text: str) -> None:
         ("write to <bob@example.org>.", "write to <<email>>."),
         ("read example.org. Then example.com, too", "read <url>. Then <url>, too"),
         ("meet me at example.org, at 10.30 at the latest", "meet me at <url>, at 10.30 at the latest"),
+        ("at 10.30 at example.org", "at 10.30 at <url>"),
+        ("booking AB 12345 7/8", "booking <number> 7/8"),
+        ("hi " + "/u/bob" * 12, "hi <mention>"),
         ("my booking reference is X7K2PQ, my flight AF1234", "my booking reference is <number>, my flight AF1234"),
     ],
 )
