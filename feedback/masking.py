@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -24,32 +25,30 @@ def mask_personal_data(text: str) -> str:
     from .personal_numbers import mask_numbers
     from .personal_patterns import ADDRESS_MASKS
 
-    for _ in range(_MAX_ROUNDS):  # a mask that stands between two words may separate what was one word
-        masked = _spell_out(text)
+    def mask_once(text: str) -> str:
+        text = _repeat(_unescape, text)  # a chain such as "&#38#38#38#64" takes a round for each of its links
         for mask, pattern in ADDRESS_MASKS:
-            masked = pattern.sub(mask, masked)
-        masked = mask_numbers(masked)
-        if masked == text:
-            return text
-        text = masked
-    return _UNREADABLE
+            text = pattern.sub(mask, text)
+        return mask_numbers(text)
+
+    return _repeat(mask_once, text)  # a mask that stands between two words may separate what was one word
 
 
-def _spell_out(text: str) -> str:
-    """Return `text` in plain characters: "&#64;", "%40" and "＠" are all an "@", and nothing invisible is left.
-
-    A chain such as "&#38#38#38#64" takes a round for each of its links, so the rounds are limited.
-    """
+def _repeat(step: Callable[[str], str], text: str) -> str:
+    """Apply `step` until it changes nothing. After _MAX_ROUNDS, return _UNREADABLE."""
     for _ in range(_MAX_ROUNDS):
-        plain = _unescape(text)
-        if plain == text:
+        changed = step(text)
+        if changed == text:
             return text
-        text = plain
+        text = changed
     return _UNREADABLE
 
 
 def _unescape(text: str) -> str:
-    """Return `text`, at most four times as long, with one level of escapes less."""
+    """Return `text`, at most four times as long, in plain characters, with one level of escapes less.
+
+    "&#64;", "%40" and "＠" are all an "@", and nothing invisible is left.
+    """
     entity, at, hidden, digits, normal = _spellings()
     plain = entity.sub(_decode, at.sub("@", TextSpec(lowercase=False).clean(text)))
     plain = normal.sub(lambda part: unicodedata.normalize("NFKC", part[0]), plain)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -128,21 +129,22 @@ def test_reports_of_a_caller_are_limited_with_replays_but_without_invalid_ones(s
     request = func.HttpRequest("POST", "/", headers={"x-functions-key": "a key"}, body=b"")
     with pytest.raises(InvalidReceipt):
         asyncio.run(feedback(service, request, FeedbackRequest("no receipt", correct=False)))
-    for _ in range(PER_CALLER.burst):
-        asyncio.run(feedback(service, request, body))
-    with pytest.raises(Problem) as refused:
-        asyncio.run(feedback(service, request, body))
-    assert refused.value.problem_type is TOO_MANY_REPORTS
+    assert_limited(lambda: asyncio.run(feedback(service, request, body)))
 
 
 def test_erasures_count_like_reports(service: Any) -> None:
     service.report_limit = ReportLimit(has_function_keys=True, has_sign_in=False, now=lambda: 0.0)
     key, erased = {"x-functions-key": "a key"}, {"prediction_id": receipt(service)}
     request = func.HttpRequest("DELETE", "/", headers=key, route_params=erased, body=b"")
+    assert_limited(lambda: asyncio.run(erase(service, request, None)))
+
+
+def assert_limited(call: Callable[[], object]) -> None:
+    """Assert that a caller may make as many calls at once as the limit says, and no more."""
     for _ in range(PER_CALLER.burst):
-        asyncio.run(erase(service, request, None))
+        call()
     with pytest.raises(Problem) as refused:
-        asyncio.run(erase(service, request, None))
+        call()
     assert refused.value.problem_type is TOO_MANY_REPORTS
 
 
