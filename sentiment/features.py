@@ -26,6 +26,10 @@ class Encoder(Protocol):
 
     def __call__(self, batch: Sequence[Tokens]) -> Encoded: ...
 
+    def length(self, tokens: Tokens) -> int:
+        """Return how many ids the graph of a sequence model reads of a text; 0 for another model."""
+        ...
+
     def widest(self) -> Mapping[str, NDArray[Any]] | None:
         """Return arrays as wide as those of the longest text, at no cost; None if a graph takes any width."""
         ...
@@ -138,6 +142,9 @@ class IdsCountsEncoder:
         arrays["counts"][document, column] = counts
         return Encoded(arrays, unknown_share)
 
+    def length(self, tokens: Tokens) -> int:
+        return 0
+
     def widest(self) -> None:
         return None
 
@@ -170,6 +177,9 @@ class TokenIdsEncoder:
         unknown_share = _share_by_document(arrays["token_ids"][inside] == spec.unknown, document, len(batch))
         return Encoded(arrays, unknown_share)
 
+    def length(self, tokens: Tokens) -> int:
+        return min(len(tokens), self.spec.max_length)
+
     def widest(self) -> None:  # recurrent and convolutional graphs
         return None
 
@@ -200,6 +210,9 @@ class WordPiecesEncoder:
             _pad([self.text(tokens) for tokens in batch], self.spec.padding),
             _share_by_document(~known, hashed.document, len(batch)),
         )
+
+    def length(self, tokens: Tokens) -> int:
+        return len(self.text(tokens))
 
     def widest(self) -> Mapping[str, NDArray[Any]]:
         """Return `max_length` columns without a row: a BERT has a vector for each position, and no more."""

@@ -98,8 +98,7 @@ class Model:
 
     def length(self, tokens: Tokens) -> int:
         """Return how many ids the graph of a sequence model reads of a text; 0 for another model."""
-        lengths = self._encode([tokens]).arrays.get("lengths")
-        return 0 if lengths is None else int(lengths[0])
+        return self._encode.length(tokens)
 
     def arrays(self, texts: Sequence[str]) -> Mapping[str, NDArray[Any]]:
         """Return the graph's inputs for these texts, by name."""

@@ -15,6 +15,8 @@ from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta, Struct
 
+from sentiment.model import Check
+
 from .problems import DEADLINE_PASSED, OVERLOADED, Problem
 
 TIME_LIMIT_SECONDS = 25  # from arrival to answer, waiting included: below the 30 s of the clients in docs/api.md
@@ -67,7 +69,7 @@ class Bulkhead:
         with self._lock:
             return Load(self._running, self._taken - self._running, self._slots, self._queue)
 
-    async def run[T](self, call: Callable[[Callable[[], None]], T]) -> T:
+    async def run[T](self, call: Callable[[Check], T]) -> T:
         """Return the result of a call that blocks. What it logs belongs to this request's trace.
 
         `call` takes a check: a function to call between two pieces of work, which ends the work if nobody waits for it
@@ -106,7 +108,7 @@ class Bulkhead:
                 raise Problem(OVERLOADED, detail, headers=_RETRY_AFTER)
             self._taken += 1
 
-    def _call[T](self, call: Callable[[Callable[[], None]], T], check: Callable[[], None]) -> T:
+    def _call[T](self, call: Callable[[Check], T], check: Check) -> T:
         with self._lock:
             self._running += 1
         try:

@@ -4,15 +4,14 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from functions.shared.bulkhead import NICENESS, Bulkhead, Load, create_bulkheads
 from functions.shared.problems import DEADLINE_PASSED, OVERLOADED, Problem, ProblemType
+from sentiment.model import Check
 from tests.support.waiting import finish, until
-
-type Check = Callable[[], None]
 
 SECOND = {"long_texts", "batches", "explanations"}  # others come first
 
