@@ -25,6 +25,11 @@ class Measurement(msgspec.Struct, frozen=True, omit_defaults=True):
     holds: bool | None = None
 
 
+def percentile(samples: Sequence[float], share: float) -> float:
+    """Return the percentile by nearest rank: a `share` of the samples, 0 … 1, is no larger."""
+    return sorted(samples)[math.ceil(share * len(samples)) - 1]
+
+
 def summarise(
     name: str,
     unit: str,
@@ -37,7 +42,7 @@ def summarise(
     """Summarise samples, rounded to four digits. p95 is by nearest rank: of ten samples, the largest."""
     values: dict[str | None, float] = {"p50": statistics.median(samples)}
     if len(samples) > 1:
-        values["p95"] = sorted(samples)[math.ceil(0.95 * len(samples)) - 1]
+        values["p95"] = percentile(samples, 0.95)
     if baseline:
         values["baseline"] = statistics.median(baseline)
         values["ratio"] = values["p50"] / values["baseline"]

@@ -22,7 +22,7 @@ CONNECTIONS = (1, 8, 32)
 
 def measure_http(environment: Environment, folder: Path) -> Iterator[Measurement]:
     with serve_app(environment, folder / "app") as port:
-        requests = [build_request(text) for text in tweets(REQUESTS)]
+        requests = [post("/api/predict", text=text) for text in tweets(REQUESTS)]
         asyncio.run(send_requests(port, requests, CONNECTIONS[-1]))  # warm-up
         for connections in CONNECTIONS:
             start = time.perf_counter()
@@ -82,7 +82,7 @@ async def send_requests(port: int, requests: Sequence[bytes], connections: int) 
     return latencies
 
 
-def build_request(text: str) -> bytes:
-    body = json.dumps({"text": text}).encode()
-    head = "POST /api/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+def post(path: str, **payload: object) -> bytes:
+    body = json.dumps(payload).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import random
 import re
 import socket
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.limits import CHAMPION, SICK_STORE_RATIO, STARVATION_RATIO
-from benchmarks.measurement import Measurement, summarise
-from benchmarks.over_http import serve_app
+from benchmarks.measurement import Measurement, percentile, summarise
+from benchmarks.over_http import post, serve_app
 from benchmarks.processes import Environment
 from benchmarks.tweets import tweets
 from devhost.azurite import connection_string
@@ -41,7 +40,9 @@ def measure_starvation(environment: Environment, folder: Path) -> Measurement:
     with serve_app({**environment, "MODEL": CHAMPION.name}, folder / "starvation") as port:
         idle, busy = asyncio.run(_starve(port))
     name = f"{HOSTILE_CALLERS} hostile callers: another's single tweet, p99"
-    return summarise(name, "ms", [_p99(busy)], baseline=[_p99(idle)], bounded="ratio", limit=STARVATION_RATIO)
+    return summarise(
+        name, "ms", [percentile(busy, 0.99)], baseline=[percentile(idle, 0.99)], bounded="ratio", limit=STARVATION_RATIO
+    )
 
 
 async def _starve(port: int) -> tuple[list[float], list[float]]:
@@ -162,14 +163,3 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
     assert length, head
     body = await reader.readexactly(int(length[1]))
     return Answer(int(head[9:12]), int(retry_after[1]) if retry_after else 0, body)
-
-
-def post(path: str, **payload: object) -> bytes:
-    body = json.dumps(payload).encode()
-    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-
-
-def _p99(samples: Sequence[float]) -> float:
-    """Return the 99th percentile by nearest rank."""
-    return sorted(samples)[math.ceil(0.99 * len(samples)) - 1]

@@ -12,10 +12,11 @@ from ipaddress import AddressValueError, IPv4Address
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from devhost.ports import MAX_PORT
+
 from .problems import problem
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?")
-_MAX_PORT = 65535
 
 
 class HostCheck:
@@ -79,4 +80,4 @@ def is_loopback(name: str) -> bool:
 def _host_name(host: str) -> str | None:
     """Return the name in a Host header, in lower case and without the port, or None if it is malformed."""
     match = _HOST.fullmatch(host)
-    return match["name"].lower() if match and int(match["port"] or 0) <= _MAX_PORT else None
+    return match["name"].lower() if match and int(match["port"] or 0) <= MAX_PORT else None
