@@ -58,7 +58,7 @@ def connected() -> Iterator[None]:
         raise SystemExit(_describe(error)) from error
 
 
-def _is_missing(error: MlflowException) -> bool:
+def is_missing(error: MlflowException) -> bool:
     """Return whether MLflow works, but does not have what was asked for."""
     return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
 
@@ -81,7 +81,7 @@ def resume_run(folder: Path, name: str) -> Iterator[str]:
     try:
         run = mlflow.start_run(run_id, run_name=name)
     except MlflowException as error:
-        if not _is_missing(error):
+        if not is_missing(error):
             raise
         raise SystemExit(f"{folder}: its run is not in this MLflow; remove it to start again") from error
     with run as active:
@@ -133,7 +133,7 @@ def load_model(run_id: str) -> Trained:
         try:
             path = mlflow.artifacts.download_artifacts(name, dst_path=folder)
         except (MlflowException, OSError) as error:
-            if isinstance(error, MlflowException) and not _is_missing(error):
+            if isinstance(error, MlflowException) and not is_missing(error):
                 raise
             raise SystemExit(
                 f"{run_id}: there is no such run, or `train` did not finish ({one_line(error)})"
@@ -194,7 +194,7 @@ def find_version(number: str | None) -> ModelVersion:
             return client.get_model_version_by_alias(REGISTERED_MODEL, CHALLENGER)
         return client.get_model_version(REGISTERED_MODEL, number)
     except MlflowException as error:
-        if not _is_missing(error):
+        if not is_missing(error):
             raise
         raise SystemExit(f"there is no such version: run `export` first ({one_line(error)})") from error
 

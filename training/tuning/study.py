@@ -68,6 +68,8 @@ def get_or_create_study(config: StudyConfig, data: Data) -> optuna.Study:
     try:
         mlflow.get_run(study.user_attrs["run"])
     except MlflowException as error:
+        if not mlflow_tracking.is_missing(error):
+            raise
         raise SystemExit(f"--study {config.name}: its run is not in this MLflow; choose a new name") from error
     return study
 
