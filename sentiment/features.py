@@ -201,6 +201,7 @@ class WordPiecesEncoder:
     def __init__(self, spec: WordPieces, vocabulary: bytes, words: bytes) -> None:
         self.spec = spec
         self.ids = _parse_vocabulary(spec.vocabulary, vocabulary, *spec.special_ids)
+        self._longest_piece = max(map(len, self.ids))  # in characters
         self._words = IdsCountsEncoder(IdsCounts(spec.words, 32, 1), words)
 
     def __call__(self, batch: Sequence[Tokens]) -> Encoded:
@@ -246,14 +247,14 @@ class WordPiecesEncoder:
         if len(word) > _MAX_WORD_LENGTH:
             return [self.spec.unknown]
         ids: list[int] = []
-        start, end = 0, len(word)
+        start, end = 0, min(len(word), self._longest_piece)
         while start < end:
             id_ = self.ids.get(("##" if start else "") + word[start:end])
             if id_ is None:
                 end -= 1
             else:
                 ids.append(id_)
-                start, end = end, len(word)
+                start, end = end, min(len(word), end + self._longest_piece)
         return ids if start == len(word) else [self.spec.unknown]
 
 

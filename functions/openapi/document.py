@@ -26,7 +26,7 @@ _RETRY_AFTER = {
 
 
 def document(operations: Iterable[Operation]) -> bytes:
-    """Return the OpenAPI 3.1 document as JSON, in a millisecond or two."""
+    """Return the OpenAPI 3.1 document as JSON, in a few milliseconds."""
     documented = [operation for operation in operations if operation.documented]
     types = [ProblemDetails]
     for operation in documented:

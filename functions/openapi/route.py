@@ -1,6 +1,6 @@
 """GET /api/openapi.json: the contract of the API."""
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 import azure.functions as func
@@ -24,6 +24,12 @@ def register(api: Api) -> None:
 
 
 async def openapi(api: Api, _: func.HttpRequest, __: None) -> ApiResponse:
+    return ApiResponse(200, _document(api))
+
+
+@lru_cache(maxsize=1)
+def _document(api: Api) -> bytes:
+    """Return the document, built once: every operation is added before the first request."""
     from .document import document  # imported lazily: /api/predict must not pay for it
 
-    return ApiResponse(200, document(api.operations))
+    return document(api.operations)

@@ -18,7 +18,9 @@ from feedback.receipt import Receipts
 from feedback.record import Feedback
 from feedback.stores import PredictionKey
 from functions.feedback import FeedbackRequest, FeedbackResponse, erase, feedback
+from functions.openapi.route import openapi
 from functions.predict import PredictRequest, PredictResponse, predict
+from functions.shared.api import Api
 from functions.shared.bulkhead import create_bulkheads
 from functions.shared.problems import TOO_MANY_REPORTS, Problem
 from functions.shared.report_limit import PER_CALLER, ReportLimit
@@ -197,3 +199,9 @@ def test_modules_do_no_work_when_they_are_imported() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "RECEIPT_KEY"}
     done = subprocess.run([sys.executable, "-c", IMPORT], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_openapi_document_is_built_once() -> None:
+    api = Api(func.FunctionApp(), "function")
+    first, second = (asyncio.run(openapi(api, REQUEST, None)).payload for _ in range(2))
+    assert first is second

@@ -1,5 +1,6 @@
 import tracemalloc
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,6 +127,24 @@ def word_pieces(max_length: int = 12) -> WordPiecesEncoder:
 )
 def test_token_is_split_into_word_pieces(token: str, pieces: str) -> None:
     assert word_pieces().pieces(token) == [PIECES.index(piece) for piece in pieces.split()]
+
+
+class CountingIds(dict[str, int]):
+    """Counts how often a piece is looked up."""
+
+    lookups = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.lookups += 1
+        return super().get(key, default)
+
+
+def test_no_piece_is_looked_up_that_is_longer_than_every_piece() -> None:
+    encode = word_pieces()
+    encode.ids = ids = CountingIds(encode.ids)
+    word = "a" + "f" * 99
+    encode.pieces(word)
+    assert ids.lookups <= len(word) * max(map(len, PIECES))
 
 
 def test_unseen_words_leave_nothing_in_memory() -> None:
