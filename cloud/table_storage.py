@@ -175,19 +175,28 @@ class TableFeedbackStore(_Table):
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
         row = _to_row(feedback)
+        attempts = 0
+
+        def create() -> None:
+            nonlocal attempts
+            attempts += 1
+            self._client.create_entity(row)
+
         for _ in range(MAX_ATTEMPTS):
             try:
-                _call_with_retry(lambda: self._client.create_entity(row))
+                _call_with_retry(create)
             except ResourceNotFoundError:  # the table: the first feedback of a new account creates it
                 self._create_table()
             except ResourceExistsError:
                 existing = self._get(row["PartitionKey"], row["RowKey"])
                 if existing is None:  # erased meanwhile: try again
                     continue
-                if not feedback.is_replay_of(_to_feedback(existing)):
+                stored = _to_feedback(existing)
+                if not feedback.is_replay_of(stored):
                     message = "A different feedback is already stored for this prediction; erase it first."
                     raise FeedbackConflict(message) from None
-                return "replayed"
+                is_own = attempts > 1 and stored.received_at == feedback.received_at  # the reply to it was lost
+                return "created" if is_own else "replayed"
             else:
                 return "created"
         raise StoreUnavailable("The feedback table is being deleted and created again.", RETRY_AFTER_SECONDS)

@@ -229,6 +229,14 @@ def losing_the_first_reply[**P, T](call: Callable[P, T]) -> Callable[P, T]:
     return loses
 
 
+def test_feedback_is_created_although_the_reply_is_lost(tables: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = TableFeedbackStore(tables)
+    store._create_table()
+    monkeypatch.setattr(TableClient, "create_entity", losing_the_first_reply(TableClient.create_entity))
+    assert store.add(FEEDBACK) == "created"
+    assert store.add(FEEDBACK) == "replayed"
+
+
 def test_purge_continues_after_a_lost_reply(tables: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     store = TableFeedbackStore(tables)
     fill(store, [row(number) for number in range(3)])
