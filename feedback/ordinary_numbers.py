@@ -1,0 +1,82 @@
+"""What numbers look like that identify nobody: dates, times, amounts, scores, marks, laws and aircraft.
+
+They are regular expressions to be compiled with re.IGNORECASE and re.VERBOSE. All take linear time.
+"""
+
+import re
+
+YEAR = r"(?:19|20)\d\d"
+_MONTH, _DAY = "(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
+_ISO_DATE = rf"{YEAR}(?P<a>[-/.]){_MONTH}(?P=a){_DAY}"
+_DATE = rf"{_DAY}(?P<b>[-/]|\.\ ?){_MONTH}(?P=b){YEAR} | {_MONTH}/{_DAY}/{YEAR}"
+_DAYS = rf"{_DAY}(?:[/.]{_MONTH})?\.?\ ?[–-]\ ?{_DAY}[/.]{_MONTH}[/.]{YEAR}"  # 29-30/11/2026, 29/11-30/11/2026
+_DATES = (
+    rf"{_DAY}[/.]{_MONTH}[/.]{YEAR}[–-]{_DAY}[/.]{_MONTH}[/.]{YEAR} | {YEAR}-\d\d-\d\d/(?:{YEAR}-)?(?:\d\d-)?\d\d(?!\d)"
+)
+_TIME = r"(?:[01]?\d|2[0-3]):[0-5]\d"
+_CLOCK = rf"{_TIME}(?::[0-5]\d(?:[.,]\d{{1,6}})?)?(?:[+-](?:0\d|1[0-4]):?[0-5]\d)?"  # with seconds, and UTC's offset
+
+# A date with a year or a time, where nothing adjoins that would make it a part of a longer number.
+MOMENT = re.compile(
+    rf"""
+    (?<![\w./:+*=~\\-]) (?: {_DATES} | {_DAYS} | {_ISO_DATE} | {_DATE} ) (?![\w/+*=~\\-]|[.:]\d)
+  | (?<![\w.:+*=~\\]) {_CLOCK} (?![\w:+*=~\\]|\.\d)
+    """,
+    re.VERBOSE,
+)
+
+SIGN_OF_CURRENCY = "$¢-¥₠-⃀"
+_NAME_OF_CURRENCY = "EUR|USD|GBP|CHF|INR"
+AFTER_AMOUNT = (
+    rf"\ ?(?:[{SIGN_OF_CURRENCY}](?!\ ?\d)|(?:{_NAME_OF_CURRENCY}|euros?|dollars?|pounds?|rupees)\b(?!\ ?\d))"
+)
+CURRENCY_BEFORE = re.compile(rf"[{SIGN_OF_CURRENCY}]\ ?$|\b(?:{_NAME_OF_CURRENCY})\ ?$", re.IGNORECASE)
+CURRENCY_AFTER = re.compile(AFTER_AMOUNT, re.IGNORECASE | re.VERBOSE)
+GROUPED_AMOUNT = re.compile(
+    r"[1-9]\d{0,2}([ .,'’])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?|[1-9]\d?(?:,\d\d){1,4},\d{3}(?:\.\d\d)?"  # 12,34,567
+)
+PLAIN_AMOUNT = re.compile(r"[1-9]\d{0,8}(?:[.,]\d{1,2})?")  # only before its currency
+_THOUSANDS = r"[1-9]\d{0,2}(?:[,'’]\d{3})+(?:\.\d{1,2})?"
+_PRICE = r"(?:0|[1-9]\d{0,2})[.,]\d\d"
+
+# Other numbers in which seven digits identify nobody: amounts, years, prices, the sets of a match, marks, aircraft.
+_POINTS = r"(?:[12]?\d|30)"
+_SET = r"\d-\d(?:\ ?\(\d{1,2}\))?"
+_MARK = r"(?:\d(?:[.,]\d)?|10)/10"
+_AIRCRAFT = r"7[0-8]7-(?:[1-9]00|[89]|10)"
+HARMLESS = re.compile(
+    rf"""
+    {_THOUSANDS}(?:[\ ,;/–—-]{{1,3}}{_THOUSANDS})*
+  | {YEAR}(?:[\ ,;/–—-]{{1,3}}{YEAR})+
+  | {_PRICE}(?:(?:[,;]\ |\ ?[/–—-]\ ?){_PRICE})+
+  | {_SET}(?:,?\ {_SET})+
+  | {_POINTS}-{_POINTS}(?:,?\ {_POINTS}-{_POINTS}){{2,4}}               # of two sets only, it may be a telephone number
+  | {_MARK}(?:,?\ {_MARK})+ | [0-5]/5(?:,?\ [0-5]/5)+
+  | {_AIRCRAFT}(?:(?:,?\ |/){_AIRCRAFT})+
+    """,
+    re.VERBOSE,
+)
+
+# Flights and laws are told by what stands before them.
+MAX_CHARACTERS_BEFORE = 24
+FLIGHTS_BEFORE = re.compile(
+    r"(?:\bflights?|\bvols?|\bfl[uü]ge?|\bvuelos?|\bvol[oi])(?:\ [a-z][a-z\d])?\ ?$", re.IGNORECASE
+)
+FLIGHTS = re.compile(r"[1-9]\d{1,3}(?:(?:,?\ |\ ?[/&]\ ?)[1-9]\d{1,3})+")
+_LAW_BEFORE = re.compile(
+    r"\b(?:E[CGU]|CE|UE|GDPR|RGPD|DSGVO|regulation|r[èe]glement|verordnung)[\ )]{0,2}(?:(?:n°|no|nr)\.?\ ?)?$",
+    re.IGNORECASE,
+)
+_LAW = re.compile(rf"(?:\d{{1,4}}/{YEAR}|{YEAR}/\d{{1,4}})(?!\d)")
+
+# The start of what is no code, even after a word that announces one.
+NO_CODE = rf"""
+    {YEAR}[-/.]\d\d?[-/.]\d\d?\b | \d\d?(?:[-/]|\.\ ?)\d\d?(?:[-/]|\.\ ?){YEAR}\b                    # a date
+  | \d\d?[:h][0-5]\d(?!\d) | \d\d?/\d\d?(?![\d/]) | \d{{1,4}}[.,]\d\d(?!\d|[.,]\d) | {_THOUSANDS}(?!\d)
+  | \d[\d\ .,'’]{{0,20}}+{AFTER_AMOUNT} | \d++\ ?(?:km|kg|lbs?|miles|points)\b | (?:{_NAME_OF_CURRENCY})\b
+"""
+
+
+def is_law(text: str, start: int) -> bool:
+    """Return whether the number of a law of the EU starts at `start`, as in "EU261/2004"."""
+    return bool(_LAW.match(text, start) and _LAW_BEFORE.search(text[max(0, start - MAX_CHARACTERS_BEFORE) : start]))
