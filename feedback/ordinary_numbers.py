@@ -35,7 +35,7 @@ CURRENCY_AFTER = re.compile(AFTER_AMOUNT, re.IGNORECASE | re.VERBOSE)
 GROUPED_AMOUNT = re.compile(
     r"[1-9]\d{0,2}([ .,'’])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?|[1-9]\d?(?:,\d\d){1,4},\d{3}(?:\.\d\d)?"  # 12,34,567
 )
-PLAIN_AMOUNT = re.compile(r"[1-9]\d{0,8}(?:[.,]\d{1,2})?")  # only before its currency
+PLAIN_AMOUNT = re.compile(r"[1-9]\d{0,8}(?:[.,]\d{1,2})?")  # with its currency right before it, or after it
 _THOUSANDS = r"[1-9]\d{0,2}(?:[,'’]\d{3})+(?:\.\d{1,2})?"
 _PRICE = r"(?:0|[1-9]\d{0,2})[.,]\d\d"
 
@@ -57,17 +57,29 @@ HARMLESS = re.compile(
     re.VERBOSE,
 )
 
-# Flights and laws are told by what stands before them.
-MAX_CHARACTERS_BEFORE = 24
-FLIGHTS_BEFORE = re.compile(
-    r"(?:\bflights?|\bvols?|\bfl[uü]ge?|\bvuelos?|\bvol[oi])(?:\ [a-z][a-z\d])?\ ?$", re.IGNORECASE
-)
-FLIGHTS = re.compile(r"[1-9]\d{1,3}(?:(?:,?\ |\ ?[/&]\ ?)[1-9]\d{1,3})+")
-_LAW_BEFORE = re.compile(
-    r"\b(?:E[CGU]|CE|UE|GDPR|RGPD|DSGVO|regulation|r[èe]glement|verordnung)[\ )]{0,2}(?:(?:n°|no|nr)\.?\ ?)?$",
-    re.IGNORECASE,
-)
-_LAW = re.compile(rf"(?:\d{{1,4}}/{YEAR}|{YEAR}/\d{{1,4}})(?!\d)")
+# Laws of the EU and lists of flights are told by what stands before them.
+_MAX_CHARACTERS_BEFORE = 24
+_END = r"(?![\W_]{0,6}\d)"
+_TOLD_BEFORE = [
+    (re.compile(before + "$", re.IGNORECASE), re.compile(number + _END))
+    for before, number in (
+        (
+            r"\b(?:E[CGU]|CE|UE|GDPR|RGPD|DSGVO|regulation|r[èe]glement|verordnung)[ )]{0,2}(?:(?:n°|no|nr)\.? ?)?",
+            rf"(?:\d{{1,4}}/{YEAR}|{YEAR}/\d{{1,4}})",
+        ),
+        (
+            r"\b(?:flights?|vols?|fl[uü]ge?|vuelos?|vol[oi])(?: (?:numbers?|n°|no\.?))?(?: [a-z][a-z\d])? ?",
+            r"[1-9]\d{1,3}(?:(?:,? | ?[/&] ?)[1-9]\d{1,3})+",
+        ),
+    )
+]
+
+
+def is_law_or_flights(text: str, start: int) -> bool:
+    """Return whether nothing but a law or flights start at `start`, as in "EU261/2004" and "flights 2490, 2491"."""
+    before = text[max(0, start - _MAX_CHARACTERS_BEFORE) : start]
+    return any(pattern.search(before) and number.match(text, start) for pattern, number in _TOLD_BEFORE)
+
 
 # The start of what is no code, even after a word that announces one.
 NO_CODE = rf"""
@@ -75,8 +87,3 @@ NO_CODE = rf"""
   | \d\d?[:h][0-5]\d(?!\d) | \d\d?/\d\d?(?![\d/]) | \d{{1,4}}[.,]\d\d(?!\d|[.,]\d) | {_THOUSANDS}(?!\d)
   | \d[\d\ .,'’]{{0,20}}+{AFTER_AMOUNT} | \d++\ ?(?:km|kg|lbs?|miles|points)\b | (?:{_NAME_OF_CURRENCY})\b
 """
-
-
-def is_law(text: str, start: int) -> bool:
-    """Return whether the number of a law of the EU starts at `start`, as in "EU261/2004"."""
-    return bool(_LAW.match(text, start) and _LAW_BEFORE.search(text[max(0, start - MAX_CHARACTERS_BEFORE) : start]))

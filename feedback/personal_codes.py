@@ -6,7 +6,7 @@ No library knows every booking: what is masked is told by its shape, and by the 
 import re
 from collections.abc import Iterator
 
-from .ordinary_numbers import NO_CODE, YEAR, is_law
+from .ordinary_numbers import NO_CODE, YEAR, is_law_or_flights
 
 MASK = "<number>"
 _MIN_CHARACTERS = 5  # of a code: letters and digits
@@ -19,7 +19,7 @@ _BOOKING = r"""
 _OTHER = r"""
     e-?ticket|ticket|billet|voucher|bon\ d['’]achat|bag\ tag
   | passport|passeport|reisep[aä]ss|pasaporte|passaporto|(?:personal)?ausweis|carte|cni|permis|licen[cs]e|id
-  | membership|member|card|adh[ée]rente?|abonn[ée]e?|mitglied|loyalty|user|utilisateur|usuario|benutzer
+  | membership|member|card|adh[ée]rente?|abonn[ée]e?|mitglied|loyalty|user(?!s)|utilisateur|usuario|benutzer
   | frequent\ flyer|flying\ blue|miles\ (?:&|and)\ more
   | customer|client|cliente|kunden?|employee|matricule|acct|account|compte
   | contract|contrat|vertr[aä]g|polic(?:y|ie)|police|versicherung|claim|case|complaint|incident|sinistre|file
@@ -42,9 +42,7 @@ _ANNOUNCED = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_AND = re.compile(
-    r"(?:\ ?[,;/&+|]{1,2})?\ ?\b(?:and|et|und|y|e|or|ou)\ |\ ?[,;/&+|]{1,2}\ ?", re.IGNORECASE | re.VERBOSE
-)
+_AND = re.compile(r" ?[,;/&+|]{0,2} ?\b(?:and|et|und|y|e|or|ou) | ?[,;/&+|]{1,2} ?", re.IGNORECASE)
 _FLIGHT = re.compile(r"[A-Z][A-Z\d]\d{1,4}")
 
 # The shapes of a code. Its parts may be joined by a space, or by any one sign.
@@ -52,8 +50,8 @@ _SIGN = r"(?:[^\w\s,;:?!()\[\]{}<>@&|\"“”„«»%‰°$¢-¥₠-⃀]|_)"
 _PART = rf"(?!{NO_CODE})(?:[^\W\d_]{{1,4}}|[^\W_]*\d[^\W_]*){_END}"
 _SHORT_PART = rf"(?!{NO_CODE}|{YEAR}{_END})(?:(?-i:(?!I\ [a-z])[A-Z]{{1,3}})|(?=[^\W_]*\d)[^\W_]{{1,4}}){_END}"
 _WITH_LETTERS = rf"""
-    (?! (?-i:\d{{1,4}}[a-z]{{1,3}}){_END} | [^\W\d_]{{1,4}}[\ -]{YEAR}{_END} )                 # 23kg, 2nd, mid-2026
-    (?: (?!{NO_CODE})[^\W\d_]{{1,3}}\ (?!{NO_CODE})\d{{5,}}+{_END}                                         # AB 12345
+    (?! (?:\d{{1,3}}[a-z]{{1,2}}|(?-i:\d{{1,4}}[a-z]{{1,3}})){_END} | [a-z]{{1,4}}[\ -]{YEAR}{_END} )  # 23kg, mid-2026
+    (?: (?!{NO_CODE})[^\W\d_]{{1,3}}\ (?!{NO_CODE})\d{{5,}}+{_END}                                        # AB 12345
       | {_SHORT_PART}(?:(?:\ |{_SIGN}){_SHORT_PART}){{1,15}}+(?:{_SIGN}{_PART}){{0,15}}+      # X7K 2PQ, A B C 1 2 3
       | {_PART}(?:{_SIGN}{_PART}){{0,15}}+ )                                                  # X7K2PQ, AB-12345
     (?:[\ -](?!{NO_CODE}|{YEAR}{_END})\d{{3,}}+{_END})*+
@@ -74,7 +72,7 @@ def mask_codes(text: str, *, of_digits: bool) -> str:
     """
     masked, done = [], 0
     for announced in _ANNOUNCED.finditer(text):
-        if announced.start() < done or is_law(text, announced.end()):
+        if announced.start() < done or is_law_or_flights(text, announced.end()):
             continue
         for start, end in _codes(text, announced, of_digits):
             masked += [text[done:start], MASK]

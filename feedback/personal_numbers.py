@@ -14,14 +14,11 @@ from stdnum import iban, luhn
 from .ordinary_numbers import (
     CURRENCY_AFTER,
     CURRENCY_BEFORE,
-    FLIGHTS,
-    FLIGHTS_BEFORE,
     GROUPED_AMOUNT,
     HARMLESS,
-    MAX_CHARACTERS_BEFORE,
     MOMENT,
     PLAIN_AMOUNT,
-    is_law,
+    is_law_or_flights,
 )
 from .personal_codes import MASK, mask_codes
 from .personal_patterns import MARKS
@@ -63,8 +60,11 @@ _CORE = re.compile(r"(?:[+(\[]\ ?){0,3}\d(?:.*\d)?")
 _BETWEEN = r"(?:[^\w<>@]|_){0,3}"  # two parts of an account
 _IBAN = re.compile(rf"(?<![^\W_])(?=([a-z]{{2}}{_BETWEEN}\d{{2}}(?:{_BETWEEN}[a-z0-9]){{11,30}}))", re.IGNORECASE)
 _MISTYPED_IBAN = re.compile(
-    rf"[a-z]{{2}}\d{{2}}(?=(?:[\W_a-z]{{0,12}}\d){{8}})(?:{_BETWEEN}[a-z0-9]{{4}}){{2,7}}(?:{_BETWEEN}[a-z0-9]{{1,3}})?(?![^\W_])",
-    re.IGNORECASE,
+    "|".join(
+        rf"[{letters}]{{2}}\d{{2}}(?=(?:[\W_{letters}]{{0,12}}\d){{6}})"
+        rf"(?:{_BETWEEN}[{letters}\d]{{4}}){{2,7}}(?:{_BETWEEN}[{letters}\d]{{1,3}})?(?![^\W_])"
+        for letters in ("A-Z", "a-z")  # in one case: words may follow
+    )
 )
 
 _IDENTITY = re.compile(
@@ -108,7 +108,9 @@ def _end_of_iban(text: str) -> int:
 def _mask_run(match: re.Match[str]) -> str:
     """Mask what identifies somebody in a run of digits and separators; keep dates, times and amounts."""
     run = match["run"]
-    if len(_digits(run)) < _MIN_DIGITS or _is_money(match) or _is_law_or_aircraft_or_flights(match):
+    if (match["prefix"] + run).upper() == "A350-1000":  # the only aircraft with seven digits
+        return match[0]
+    if len(_digits(run)) < _MIN_DIGITS or _is_money(match) or _is_law_or_flights(match):
         return match[0]
     masked = "".join(_mask_around_moments(run))
     before = "" if masked.startswith(MASK) else match["prefix"]
@@ -179,16 +181,12 @@ def _is_money(match: re.Match[str]) -> bool:
     is_before = CURRENCY_BEFORE.search(before[-5:])
     is_after = CURRENCY_AFTER.match(match.string, match.end("run"))
     is_grouped = (is_before or is_after) and GROUPED_AMOUNT.fullmatch(match["run"])
-    is_amount = is_grouped or (is_after and PLAIN_AMOUNT.fullmatch(match["run"]))
-    return bool(is_amount) and not _identifies_somebody(match["run"])
+    is_plain = (is_after or (is_before and not before.endswith(" "))) and PLAIN_AMOUNT.fullmatch(match["run"])
+    return bool(is_grouped or is_plain) and not _identifies_somebody(match["run"])
 
 
-def _is_law_or_aircraft_or_flights(match: re.Match[str]) -> bool:
-    """Return whether this is a law of the EU ("EU261/2004"), the only aircraft with seven digits, or listed flights."""
-    run, start = match["run"], match.start("run")
-    before = match.string[max(0, start - MAX_CHARACTERS_BEFORE) : start]
-    are_flights = FLIGHTS.fullmatch(run) and FLIGHTS_BEFORE.search(before) and not _identifies_somebody(run)
-    return is_law(match.string, start) or bool(are_flights) or (match["prefix"] + run).upper() == "A350-1000"
+def _is_law_or_flights(match: re.Match[str]) -> bool:
+    return is_law_or_flights(match.string, match.start("run")) and not _identifies_somebody(match["run"])
 
 
 def _digits(text: str) -> str:
