@@ -1,6 +1,6 @@
-"""What numbers look like that identify nobody: dates, times, amounts, scores, marks, laws and aircraft.
+"""What numbers look like that identify nobody: dates, times, amounts, scores, marks, aircraft, flights and laws.
 
-They are regular expressions to be compiled with re.IGNORECASE and re.VERBOSE. All take linear time.
+All patterns take linear time. NO_CODE is a part of others, to be compiled with re.IGNORECASE and re.VERBOSE.
 """
 
 import re
@@ -25,12 +25,12 @@ MOMENT = re.compile(
     re.VERBOSE,
 )
 
-SIGN_OF_CURRENCY = "$¢-¥₠-⃀"
+_SIGN_OF_CURRENCY = "$¢-¥₠-⃀"
 _NAME_OF_CURRENCY = "EUR|USD|GBP|CHF|INR"
 AFTER_AMOUNT = (
-    rf"\ ?(?:[{SIGN_OF_CURRENCY}](?!\ ?\d)|(?:{_NAME_OF_CURRENCY}|euros?|dollars?|pounds?|rupees)\b(?!\ ?\d))"
+    rf"\ ?(?:[{_SIGN_OF_CURRENCY}](?!\ ?\d)|(?:{_NAME_OF_CURRENCY}|euros?|dollars?|pounds?|rupees)\b(?!\ ?\d))"
 )
-CURRENCY_BEFORE = re.compile(rf"[{SIGN_OF_CURRENCY}]\ ?$|\b(?:{_NAME_OF_CURRENCY})\ ?$", re.IGNORECASE)
+CURRENCY_BEFORE = re.compile(rf"[{_SIGN_OF_CURRENCY}]\ ?$|\b(?:{_NAME_OF_CURRENCY})\ ?$", re.IGNORECASE)
 CURRENCY_AFTER = re.compile(AFTER_AMOUNT, re.IGNORECASE | re.VERBOSE)
 GROUPED_AMOUNT = re.compile(
     r"[1-9]\d{0,2}([ .,'’])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?|[1-9]\d?(?:,\d\d){1,4},\d{3}(?:\.\d\d)?"  # 12,34,567

@@ -29,12 +29,11 @@ _COMPOUND = "nummer|number|num|nr|code|id|no|ref(?:erence)?"
 _NOUN = "number|num[ée]ro|num|nummer|nr|no|n|n°|code|id|ref|reference|réf|référence|card|file|locator|record"
 _SMALL_WORD = "is|are|was|were|est|sont|ist|sind|es|son|my|our|the|mon|ma|mes|notre|nos|le|la|les|de|du|des|of|for|pour"
 
-
 _END = r"(?![^\W_])"  # of a word. "_" separates words, too: user_id
 _SIGNS = rf"(?:(?!{MASK})(?:[^\w@]|_)){{1,6}}+"
 _ANNOUNCED = re.compile(
     rf"""
-    (?<![^\W_])
+    (?<![^\W_])(?=[^\W\d_](?:[^\W\d_]|[°-]))                              # for speed: two letters or more
     (?: (?:(?P<booking>{_BOOKING})|{_OTHER}) (?:e?[sn])? (?:[_-]?(?P<compound>{_COMPOUND})s?)?  # Buchungs-Nr, userid
       | (?P<number>{_NUMBER})s? )
     (?: {_SIGNS} (?:(?P<noun>{_NOUN})s?|{_SMALL_WORD}){_END} ){{0,6}}
