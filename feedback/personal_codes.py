@@ -52,7 +52,7 @@ _WITH_LETTERS = rf"""
     (?! (?:\d{{1,3}}[a-z]{{1,2}}|(?-i:\d{{1,4}}[a-z]{{1,3}})){_END} | [a-z]{{1,4}}[\ -]{YEAR}{_END} )  # 23kg, mid-2026
     (?: (?!{NO_CODE})[^\W\d_]{{1,3}}\ (?!{NO_CODE})\d{{5,}}+{_END}                                        # AB 12345
       | {_SHORT_PART}(?:(?:\ |{_SIGN}){_SHORT_PART}){{1,15}}+(?:{_SIGN}{_PART}){{0,15}}+      # X7K 2PQ, A B C 1 2 3
-      | {_PART}(?:{_SIGN}{_PART}){{0,15}}+ )                                                  # X7K2PQ, AB-12345
+      | (?=\S{{0,60}}\d){_PART}(?:{_SIGN}{_PART}){{0,15}}+ )                                  # X7K2PQ, AB-12345
     (?:[\ -](?!{NO_CODE}|{YEAR}{_END})\d{{3,}}+{_END})*+
 """
 _OF_DIGITS = rf"""

@@ -144,8 +144,8 @@ my booking - please help|code: no luggage, no food|case covid-19|booking mid-202
 booking for 2 on 29/11/2026|booking on 29. 11. 2026|booking 10:30 or 11:30|reservation: 10h30|ticket 125.50
 order 12,345
 ticket 2nd hand|tickets 12, 14, 16|order 2x 23kg|order 25000 miles|ticket 12500EUR|tickets 12345.67 EUR|users (~150MM)
-card 10/10|id card please|the file: report|policy: 2 bags of 23kg|no 2 seats|contract of 2026
-order: 1 coffee, 2 teas"""
+card 10/10|id card please|the file: report|policy: 2 bags of 23kg|no 2 seats|my ticket cost 250|order only 100 items
+contract of 2026|order: 1 coffee, 2 teas"""
 
 
 @cache
@@ -300,7 +300,7 @@ NOT_MASKED: dict[str, Callable[[], Iterable[str]]] = {
     ),
     "codes that nothing announces": lambda: _split("ABCDEF|x7k2pq|my code was, I think, ABCDEF"),
     "codes that look like words, amounts, dates or flights": lambda: _split(
-        "booking abc 123|code: qwerty|client 12,345|client 12.50|file 29/11/2026|card ending 1234|orders 12345, ⟦AB123⟧"
+        "booking ⟦abc 123⟧|code: ⟦qwerty⟧|client ⟦12,345⟧|client ⟦12.50⟧|file ⟦29/11/2026⟧|card ⟦1234⟧|ids 12345, ⟦AB123⟧"
     ),
 }
 
