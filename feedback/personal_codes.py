@@ -44,23 +44,26 @@ _ANNOUNCED = re.compile(
 _AND = re.compile(r" ?[,;/&+|]{0,2} ?\b(?:and|et|und|y|e|or|ou) | ?[,;/&+|]{1,2} ?", re.IGNORECASE)
 _FLIGHT = re.compile(r"[A-Z][A-Z\d]\d{1,4}")
 
-# The shapes of a code. Its parts may be joined by a space, or by any one sign.
+# Parts of a code may be joined by a space, or by any one sign.
 _SIGN = r"(?:[^\w\s,;:?!()\[\]{}<>@&|\"“”„«»%‰°$¢-¥₠-⃀]|_)"
-_PART = rf"(?!{NO_CODE})(?:[^\W\d_]{{1,4}}|[^\W_]*\d[^\W_]*){_END}"
+_DIGITS = rf"(?!{NO_CODE})\d++{_END}"
+_PART = rf"(?!{NO_CODE})(?:[^\W\d_]{{1,4}}|[^\W\d_]{{5,12}}(?={_SIGN}\d{{5}})|[^\W_]*\d[^\W_]*){_END}"
 _SHORT_PART = rf"(?!{NO_CODE}|{YEAR}{_END})(?:(?-i:(?!I\ [a-z])[A-Z]{{1,3}})|(?=[^\W_]*\d)[^\W_]{{1,4}}){_END}"
-_WITH_LETTERS = rf"""
-    (?! (?:\d{{1,3}}[a-z]{{1,2}}|(?-i:\d{{1,4}}[a-z]{{1,3}})){_END} | [a-z]{{1,4}}[\ -]{YEAR}{_END} )  # 23kg, mid-2026
-    (?: (?!{NO_CODE})[^\W\d_]{{1,3}}\ (?!{NO_CODE})\d{{5,}}+{_END}                                        # AB 12345
-      | {_SHORT_PART}(?:(?:\ |{_SIGN}){_SHORT_PART}){{1,15}}+(?:{_SIGN}{_PART}){{0,15}}+      # X7K 2PQ, A B C 1 2 3
-      | (?=\S{{0,60}}\d){_PART}(?:{_SIGN}{_PART}){{0,15}}+ )                                  # X7K2PQ, AB-12345
-    (?:[\ -](?!{NO_CODE}|{YEAR}{_END})\d{{3,}}+{_END})*+
-"""
-_OF_DIGITS = rf"""
-    (?!{NO_CODE})\d++{_END}
-    (?: (?:[\ ,;:]|{_SIGN}|\ ?{_SIGN}\ ?(?=\d{{3}}))(?!{NO_CODE})\d++{_END} )*+          # 12345, 12.345, 1 2 3 4 5
-"""
-_SHAPES = [
-    re.compile(shape, re.IGNORECASE | re.VERBOSE) for shape in (MASK, _WITH_LETTERS, _OF_DIGITS, rf"[a-z]{{6}}{_END}")
+_NO_MEASURE = (  # no 23kg, 2nd, mid-2026
+    rf"(?!(?:\d{{1,3}}[a-z]{{1,2}}|(?-i:\d{{1,4}}[a-z]{{1,3}})){_END}|[a-z]{{1,6}}[\ -]{YEAR}{_END})"
+)
+_THREE_DIGITS = rf"(?:[\ -](?!{YEAR}{_END})(?=\d{{3}}){_DIGITS})*+"
+_MORE_PARTS = rf"(?:{_SIGN}{_PART}){{0,15}}+{_THREE_DIGITS}"
+_SHAPES = [  # the longest that matches is the code
+    re.compile(shape, re.IGNORECASE | re.VERBOSE)
+    for shape in (
+        MASK,  # of what is masked already
+        rf"(?!{NO_CODE})[^\W\d_]{{1,3}}\ (?=\d{{5}}){_DIGITS}{_THREE_DIGITS}",  # AB 12345 678
+        rf"{_NO_MEASURE}{_SHORT_PART}(?:(?:\ |{_SIGN}){_SHORT_PART}){{1,15}}+{_MORE_PARTS}",  # X7K 2PQ, A B C 1 2 3
+        rf"{_NO_MEASURE}(?=\S{{0,60}}\d){_PART}{_MORE_PARTS}",  # X7K2PQ 678, AB-12345
+        rf"{_DIGITS}(?:(?:[\ ,;:]|{_SIGN}|\ ?{_SIGN}\ ?(?=\d{{3}})){_DIGITS})*+",  # 12345, 12.345, 1 2 3 4 5
+        rf"[a-z]{{{_LETTERS}}}{_END}",  # ABCDEF
+    )
 ]
 
 

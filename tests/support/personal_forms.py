@@ -75,7 +75,7 @@ PNRs ⟦ABC123⟧|user_id=⟦12345⟧|userid ⟦12345⟧|acct ⟦123456⟧|custo
 client number: ⟦12345abc⟧|order ⟦12345678ABC⟧|order ⟦12345-AB⟧|number ⟦12345AB⟧|client number: ⟦12–345⟧
 client number: ⟦12.345⟧
 client number: ⟦12/345⟧|client number: ⟦1 2 3 4 5⟧|client number: ⟦A/12345⟧|client number: ⟦A.12345⟧
-client: ⟦ABCD-12345⟧
+client: ⟦ABCD-12345⟧|client: ⟦ABCDEF-12345⟧
 client ⟦1-2-3-4-5⟧|client ⟦12 – 345⟧|client ⟦12=345⟧|client ⟦12:345⟧|client ⟦12_345⟧|order ⟦2026-12345⟧
 file ⟦2026-AB123⟧
 invoice ⟦INV-2026-00123⟧|client — « ⟦12345⟧ »"""
@@ -300,7 +300,7 @@ NOT_MASKED: dict[str, Callable[[], Iterable[str]]] = {
     ),
     "codes that nothing announces": lambda: _split("ABCDEF|x7k2pq|my code was, I think, ABCDEF"),
     "codes that look like words, amounts, dates or flights": lambda: _split(
-        "booking ⟦abc 123⟧|code: ⟦qwerty⟧|client ⟦12,345⟧|client ⟦12.50⟧|file ⟦29/11/2026⟧|card ⟦1234⟧|ids 12345, ⟦AB123⟧"
+        "booking ⟦abc 123⟧|code: ⟦qwerty⟧|client ⟦12,345⟧|client ⟦12.50⟧|id ⟦29/11/2026⟧|card ⟦1234⟧|ids 12345, ⟦AB123⟧"
     ),
 }
 
