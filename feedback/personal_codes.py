@@ -84,12 +84,12 @@ def mask_codes(text: str, *, of_digits: bool) -> str:
 
 def _codes(text: str, announced: re.Match[str], of_digits: bool) -> Iterator[tuple[int, int]]:
     """Yield where each code of a list starts and ends. A flight's number ends a list of other codes."""
-    first = start = announced.end()
+    start, of_flights = announced.end(), True  # the first may look like a flight's number
     while end := _end_of_code(text, start, announced, of_digits):
-        if start == first:
-            of_flights = _FLIGHT.fullmatch(text, start, end)
-        elif _FLIGHT.fullmatch(text, start, end) and not of_flights:
+        is_flight = bool(_FLIGHT.fullmatch(text, start, end))
+        if is_flight and not of_flights:
             return
+        of_flights = is_flight
         yield start, end
         separator = _AND.match(text, end)
         if separator is None:
@@ -103,9 +103,9 @@ def _end_of_code(text: str, start: int, announced: re.Match[str], of_digits: boo
     return max((match.end() for match in matches if _is_code(match[0], announced, of_digits)), default=0)
 
 
-def _is_code(shape: str, announced: re.Match[str], of_digits: bool) -> bool:
-    characters = re.sub(r"[\W_]", "", shape)
-    if shape == MASK:
+def _is_code(code: str, announced: re.Match[str], of_digits: bool) -> bool:
+    characters = re.sub(r"[\W_]", "", code)
+    if code == MASK:
         return True
     if len(characters) < _MIN_CHARACTERS:
         return False
@@ -115,7 +115,7 @@ def _is_code(shape: str, announced: re.Match[str], of_digits: bool) -> bool:
         return characters[:_MIN_CHARACTERS].isdecimal()  # with letters first, it is that of a flight
     if any(map(str.isdecimal, characters)):
         return True
-    return bool(announced["booking"]) and len(characters) == _LETTERS and _is_spelled(shape, announced)
+    return bool(announced["booking"]) and len(characters) == _LETTERS and _is_spelled(code, announced)
 
 
 def _is_spelled(letters: str, announced: re.Match[str]) -> bool:
