@@ -14,12 +14,13 @@ _DATES = (
     rf"{_DAY}[/.]{_MONTH}[/.]{YEAR}[–-]{_DAY}[/.]{_MONTH}[/.]{YEAR} | {YEAR}-\d\d-\d\d/(?:{YEAR}-)?(?:\d\d-)?\d\d(?!\d)"
 )
 _TIME = r"(?:[01]?\d|2[0-3]):[0-5]\d"
+_BEFORE_TIME = rf"{_DAY},\ {YEAR}(?=,?\ {_TIME})"  # November 29, 2026 10:30
 _CLOCK = rf"{_TIME}(?::[0-5]\d(?:[.,]\d{{1,6}})?)?(?:[+-](?:0\d|1[0-4]):?[0-5]\d)?"  # with seconds, and UTC's offset
 
 # A date with a year or a time, where nothing adjoins that would make it a part of a longer number.
 MOMENT = re.compile(
     rf"""
-    (?<![\w./:+*=~\\-]) (?: {_DATES} | {_DAYS} | {_ISO_DATE} | {_DATE} ) (?![\w/+*=~\\-]|[.:]\d)
+    (?<![\w./:+*=~\\-]) (?: {_DATES} | {_BEFORE_TIME} | {_DAYS} | {_ISO_DATE} | {_DATE} ) (?![\w/+*=~\\-]|[.:]\d)
   | (?<![\w.:+*=~\\]) {_CLOCK} (?![\w:+*=~\\]|\.\d)
     """,
     re.VERBOSE,
@@ -42,7 +43,7 @@ _PRICE = r"(?:0|[1-9]\d{0,2})[.,]\d\d"
 # Other numbers in which seven digits identify nobody: amounts, years, prices, the sets of a match, marks, aircraft.
 _POINTS = r"(?:[12]?\d|30)"
 _SET = r"\d-\d(?:\ ?\(\d{1,2}\))?"
-_MARK = r"(?:\d(?:[.,]\d)?|10)/10"
+_MARK = r"(?:(?:\d(?:[.,]\d)?|10)/10|(?:1?\d(?:[.,]\d)?|20)/20)"
 _AIRCRAFT = r"7[0-8]7-(?:[1-9]00|[89]|10)"
 HARMLESS = re.compile(
     rf"""

@@ -50,7 +50,7 @@ _DIGITS = rf"(?!{NO_CODE})\d++{_END}"
 _PART = rf"(?!{NO_CODE})(?:[^\W\d_]{{1,4}}|[^\W\d_]{{5,12}}(?={_SIGN}\d{{5}})|[^\W_]*\d[^\W_]*){_END}"
 _SHORT_PART = rf"(?!{NO_CODE}|{YEAR}{_END})(?:(?-i:(?!I\ [a-z])[A-Z]{{1,3}})|(?=[^\W_]*\d)[^\W_]{{1,4}}){_END}"
 _NO_MEASURE = (  # no 23kg, 2nd, mid-2026
-    rf"(?!(?:\d{{1,3}}[a-z]{{1,2}}|(?-i:\d{{1,4}}[a-z]{{1,3}})){_END}|[a-z]{{1,6}}[\ -]{YEAR}{_END})"
+    rf"(?!(?:\d{{1,3}}[a-z]{{1,2}}|(?-i:\d{{1,4}}[a-z]{{1,3}})){_END}(?!.\d{{4}})|[a-z]{{1,6}}[\ -]{YEAR}{_END})"
 )
 _THREE_DIGITS = rf"(?:[\ -](?!{YEAR}{_END})(?=\d{{3}}){_DIGITS})*+"
 _MORE_PARTS = rf"(?:{_SIGN}{_PART}){{0,15}}+{_THREE_DIGITS}"

@@ -75,7 +75,7 @@ _IDENTITY = re.compile(
     | \b[12378][ .-]?\d\d[ .-]?\d\d[ .-]?2[ab][ .-]?\d{3}[ .-]?\d{3}(?:[ .-]?\d\d)?\b       # French NIR of Corsica
     | \b\d{5}[ .-]?\d{5}[ .-]?[a-z\d]{11}[ .-]?\d\d\b                                      # French RIB
     | \b\d\d[ ./-]?\d{6}[ ./-]?[a-z][ ./-]?\d{3}\b                                         # German pension insurance
-    | \b(?:[\da-f]{2}[:-]){5}[\da-f]{2}\b                                                 # of a network card
+    | \b[\da-f]{2}(?P<sign>[:-])(?:[\da-f]{2}(?P=sign)){4}[\da-f]{2}\b                            # of a network card
     | (?-i: \b[A-Z]{2}[ ./-]?\d\d[ ./-]?\d\d[ ./-]?\d\d[ ./-]?[A-D]\b                     # British NINO
         | \b[A-Z]{5}\d{4}[A-Z]\b                                                            # Indian PAN
         | \b[A-Z]{3}\ ?[A-Z]{3}\ ?\d\d[A-Z]\d\d\ ?[A-Z]\d{3}[A-Z]\b                       # Italian codice fiscale

@@ -78,7 +78,7 @@ client number: ⟦12/345⟧|client number: ⟦1 2 3 4 5⟧|client number: ⟦A/1
 client: ⟦ABCD-12345⟧|client: ⟦ABCDEF-12345⟧
 client ⟦1-2-3-4-5⟧|client ⟦12 – 345⟧|client ⟦12=345⟧|client ⟦12:345⟧|client ⟦12_345⟧|order ⟦2026-12345⟧
 file ⟦2026-AB123⟧
-invoice ⟦INV-2026-00123⟧|client — « ⟦12345⟧ »"""
+invoice ⟦INV-2026-00123⟧|client — « ⟦12345⟧ »|passport ⟦12AB 34567⟧"""
 EMAILS = """\
 bob@localhost|bob@example|bob@[192.0.2.1]|bob@[IPv6:2001:db8::1]|bob@192.0.2.1|"bob smith"@example.org
 mailto:⟦bob@example.org⟧|<bob@example.org>|(bob@example.org)|bob@example.org?subject=bob|bob@exämple.org
@@ -145,7 +145,7 @@ booking for 2 on 29/11/2026|booking on 29. 11. 2026|booking 10:30 or 11:30|reser
 order 12,345
 ticket 2nd hand|tickets 12, 14, 16|order 2x 23kg|order 25000 miles|ticket 12500EUR|tickets 12345.67 EUR|users (~150MM)
 card 10/10|id card please|the file: report|policy: 2 bags of 23kg|no 2 seats|my ticket cost 250|order only 100 items
-contract of 2026|order: 1 coffee, 2 teas"""
+contract of 2026|order: 1 coffee, 2 teas|Nov 29, 2026 10:30|20:15-21:45-22:30|15/20 16/20|15.5/20, 16/20"""
 
 
 @cache
