@@ -145,7 +145,8 @@ booking for 2 on 29/11/2026|booking on 29. 11. 2026|booking 10:30 or 11:30|reser
 order 12,345
 ticket 2nd hand|tickets 12, 14, 16|order 2x 23kg|order 25000 miles|ticket 12500EUR|tickets 12345.67 EUR|users (~150MM)
 card 10/10|id card please|the file: report|policy: 2 bags of 23kg|no 2 seats|my ticket cost 250|order only 100 items
-contract of 2026|order: 1 coffee, 2 teas|order 150MM|case 1st 2nd 3rd|Nov 29, 2026 10:30|20:15-21:45-22:30|15/20 16/20|15.5/20, 16/20"""
+contract of 2026|order: 1 coffee, 2 teas|order 150MM|case 1st 2nd 3rd
+Nov 29, 2026 10:30|20:15-21:45-22:30|15/20 16/20|15.5/20, 16/20"""
 
 
 @cache
