@@ -73,8 +73,9 @@ def _spellings() -> _Spellings:
         re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0]|(?<=[ -~])[\ufe00-\ufe0f\u20e3]+"),
         # Digits that NFKC keeps.
         {ord(c): str(unicodedata.digit(c)) for c in "⓵⓶⓷⓸⓹⓺⓻⓼⓽⓿❶❷❸❹❺❻❼❽❾➀➁➂➃➄➅➆➇➈➊➋➌➍➎➏➐➑➒፩፪፫፬፭፮፯፰፱"},
-        # All but words in one character, like "㌖" and U+FDFA: NFKC makes up to 18 of one, and none is personal.
-        re.compile(r"[^\u3300-\u3357\u33ae\u33af\ufdfa\ufdfb]+"),
+        # All but words in one character, like "㌖" and U+FDFA: NFKC makes up to 18 of one, and none is personal. Nor
+        # accents for an apostrophe, as in "o´brien": NFKC puts a space before them.
+        re.compile(r"[^\u3300-\u3357\u33ae\u33af\ufdfa\ufdfb´΄\u1fbd\u1fbf\u1ffe]+"),
     )
 
 

@@ -11,9 +11,18 @@ from collections.abc import Iterator
 from phonenumbers import Leniency, PhoneNumberMatcher
 from stdnum import iban, luhn
 
+from .ordinary_numbers import (
+    CURRENCY_AFTER,
+    CURRENCY_BEFORE,
+    GROUPED_AMOUNT,
+    HARMLESS,
+    MOMENT,
+    PLAIN_AMOUNT,
+    is_law_or_flights,
+)
+from .personal_codes import MASK, mask_codes
 from .personal_patterns import MARKS
 
-MASK = "<number>"
 _MIN_DIGITS = 7
 _MIN_DIGITS_BESIDE_A_DATE = 5
 _MAX_DIGITS_AFTER_A_PHONE = 2  # more may be a part of a number that only looks like a telephone's
@@ -25,9 +34,9 @@ def mask_numbers(text: str) -> str:
     """Replace each bank account, booking, identity and long number in `text`, whose links are masked already."""
     text = _mask_ibans(text)
     text = _IDENTITY.sub(MASK, text)
-    text = _CODE.sub(_mask_code, text)
+    text = mask_codes(text, of_digits=False)
     text = _RUN.sub(_mask_run, text)
-    return _SHORT_NUMBER.sub(rf"\g<before>{MASK}", text)  # last, or it would take the first digits of a longer number
+    return mask_codes(text, of_digits=True)
 
 
 # All patterns take linear time.
@@ -42,65 +51,31 @@ _RUN = re.compile(
     (?P<prefix>(?:(?<!\w)[^\W\d_]{{1,4}}-?)?)
     (?P<run>(?:[+(\[]\ ?){{0,3}}\d(?:{_GAP}\d)*+)
     (?P<extension>{_EXTENSION})
-    (?P<suffix>(?:-?[^\W\d_](?!\w))?[{MARKS}]*+)
+    (?P<suffix>(?:(?:-?[^\W\d_]|[^\W\d_]{{2,4}})(?!\w))?[{MARKS}]*+)
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 _CORE = re.compile(r"(?:[+(\[]\ ?){0,3}\d(?:.*\d)?")
 
-# Dates with a year, and times, where nothing adjoins that would make them a part of a longer number.
-_MONTH, _DAY, _YEAR = "(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])", r"(?:19|20)\d\d"
-_MOMENT = re.compile(
-    rf"""
-    (?<![^\s,;(–—])
-    (?: {_YEAR}(?P<a>[-/.]){_MONTH}(?P=a){_DAY} | {_DAY}(?P<b>[-/.]){_MONTH}(?P=b){_YEAR} | {_MONTH}/{_DAY}/{_YEAR} )
-    (?=[\s,;)–—]|[.:](?!\d)|$)
-  | (?<![^\s,;(–—/-])
-    (?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{{1,6}})?)?
-    (?=[\s,;)–—/-]|[.:](?!\d)|$)
-    """,
-    re.VERBOSE,
+_BETWEEN = r"(?:[^\w<>@]|_){0,3}"  # two parts of an account
+_IBAN = re.compile(rf"(?<![^\W_])(?=([a-z]{{2}}{_BETWEEN}\d{{2}}(?:{_BETWEEN}[a-z0-9]){{11,30}}))", re.IGNORECASE)
+_MISTYPED_IBAN = re.compile(
+    "|".join(
+        rf"[{letters}]{{2}}\d{{2}}(?=(?:[\W_{letters}]{{0,12}}\d){{6}})"
+        rf"(?:{_BETWEEN}[{letters}\d]{{4}}){{2,7}}(?:{_BETWEEN}[{letters}\d]{{1,3}})?(?![^\W_])"
+        for letters in ("A-Z", "a-z")  # in one case: words may follow
+    )
 )
-
-# Other numbers in which seven digits identify nobody: amounts, years, a range of prices, the sets of a match, marks.
-_THOUSANDS = r"[1-9]\d{0,2}(?:[,'’]\d{3})+(?:\.\d{1,2})?"
-_PRICE = r"(?:0|[1-9]\d{0,2})[.,]\d\d"
-_POINTS = r"(?:[12]?\d|30)"
-_HARMLESS = re.compile(
-    rf"""
-    {_THOUSANDS}(?:[\ ,;/–—-]{{1,3}}{_THOUSANDS})*
-  | {_YEAR}(?:[\ ,;/–—-]{{1,3}}{_YEAR})+
-  | {_PRICE}\ ?[/–—-]\ ?{_PRICE}
-  | \d-\d(?:,?\ \d-\d)+
-  | {_POINTS}-{_POINTS}(?:,?\ {_POINTS}-{_POINTS}){{2,4}}               # of two sets only, it may be a telephone number
-  | (?:\d|10)/10(?:,?\ (?:\d|10)/10)+ | [0-5]/5(?:,?\ [0-5]/5)+
-    """,
-    re.VERBOSE,
-)
-_AMOUNT = re.compile(r"[1-9]\d{0,2}([ .,'’])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?")
-_CURRENCY_BEFORE = re.compile(r"[$¢-¥₠-⃀]\ ?$|\b(?:EUR|USD|GBP|CHF)\ ?$", re.IGNORECASE)
-_AFTER_AMOUNT = r"\ ?(?:[$¢-¥₠-⃀]|(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?)\b)"
-_CURRENCY_AFTER = re.compile(_AFTER_AMOUNT, re.IGNORECASE)
-
-# What looks like a number of seven digits only with what stands before it: a law of the EU, an aircraft.
-_MAX_LAW_CHARACTERS = 24
-_LAW_BEFORE = re.compile(
-    r"\b(?:E[CGU]|CE|UE|GDPR|RGPD|DSGVO|regulation|r[èe]glement|verordnung)[\ )]{0,2}(?:(?:n°|no|nr)\.?\ ?)?$",
-    re.IGNORECASE,
-)
-_LAW = re.compile(rf"\d{{1,4}}/{_YEAR}|{_YEAR}/\d{{1,4}}")
-
-_IBAN = re.compile(r"(?<!\w)(?=([a-z]{2}[ .-]?\d{2}(?:[ .-]{0,3}[a-z0-9]){11,30}))", re.IGNORECASE)
-_UNCHECKED_IBAN = re.compile(r"[A-Z]{2}\d{2}(?=(?:[ A-Z]*\d){8})(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 
 _IDENTITY = re.compile(
     r"""
     (?:
       (?<!\w)(?!\d++[^\W\d_]++\b)(?=[\d_]*+[^\W\d_])(?=(?:[^\W\d]*+\d){6})\w++                    # AB123456
+    | (?-i:\b[A-Z]{2}[^\w\s<>@,;:]\d{6}\b|\b[A-Z]{2}\ \d{6}\b)(?!\ ?[$¢-¥₠-⃀]|\ ?(?:EUR|USD|GBP|CHF)\b)  # AB-123456
     | \b[12378][ .-]?\d\d[ .-]?\d\d[ .-]?2[ab][ .-]?\d{3}[ .-]?\d{3}(?:[ .-]?\d\d)?\b       # French NIR of Corsica
     | \b\d{5}[ .-]?\d{5}[ .-]?[a-z\d]{11}[ .-]?\d\d\b                                      # French RIB
     | \b\d\d[ ./-]?\d{6}[ ./-]?[a-z][ ./-]?\d{3}\b                                         # German pension insurance
-    | \b(?:[\da-f]{2}[:-]){5}[\da-f]{2}\b                                                 # of a network card
+    | \b[\da-f]{2}(?P<sign>[:-])(?:[\da-f]{2}(?P=sign)){4}[\da-f]{2}\b                            # of a network card
     | (?-i: \b[A-Z]{2}[ ./-]?\d\d[ ./-]?\d\d[ ./-]?\d\d[ ./-]?[A-D]\b                     # British NINO
         | \b[A-Z]{5}\d{4}[A-Z]\b                                                            # Indian PAN
         | \b[A-Z]{3}\ ?[A-Z]{3}\ ?\d\d[A-Z]\d\d\ ?[A-Z]\d{3}[A-Z]\b                       # Italian codice fiscale
@@ -108,54 +83,6 @@ _IDENTITY = re.compile(
           (?:(?:[A-Z]+\d+){2}|(?:\d+[A-Z]+){2})[A-Z\d]*\b )
     )"""
     rf"[{MARKS}]*+",
-    re.IGNORECASE | re.VERBOSE,
-)
-
-# Words that announce a code. After those of bookings, it may have letters only.
-_BOOKING = r"""
-    pnr|locator|bookings?|r[ée]servations?|r[ée]sa|r[ée]f(?:[ée]rences?)?|dossier|confirmation|reserva|localizador
-  | prenotazione|buchung|reservierung|vorgang|(?<!promo[ -])(?<!discount[ -])codes?"""
-_OTHER = r"""
-    e-?tickets?|tickets?|billets?|vouchers?|bon\ d['’]achat|bag\ tag
-  | passports?|passeports?|reisepass|pasaporte|passaporto|(?:personal)?ausweis|carte|cni|permis|licen[cs]e|id
-  | membership|member|cards?|adh[ée]rente?|abonn[ée]e?|mitglied|loyalty
-  | frequent\ flyer|flying\ blue|miles\ (?:&|and)\ more
-  | customer|client|cliente|kunden?|employee|matricule|account|compte
-  | contract|contrat|vertrag|policy|police|versicherung|claim|case|complaint|incident|sinistre|file
-  | invoice|facture|rechnung|order|commande|auftrag|bestell(?:ung)?"""
-_NUMBER = r"numbers?|num[ée]ro|n[úu]mero|nummer|nr|n°"  # announces digits; with letters it is that of a flight
-_BESIDE = (
-    "number|num[ée]ro|num|nummer|nr|no|n|n°|code|id|ref|reference|réf|référence|is|was|est|ist|es|my|our|the|mon|ma|notre"
-    "|le|la|de|du|of|for|pour|card|file|locator|record"
-)
-_BETWEEN = rf"""
-    (?:(?:s|s?-)?(?:nummer|nr|code|id|no))?                                                     # Buchungs-Nr
-    (?: [\ :=\#.,'’()\[\]/-]{{1,3}}+
-        (?:{_BESIDE})(?!\w) ){{0,4}}
-    [\ :=\#.,()\[\]"'°/-]{{1,4}}
-    (?! (?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?\b | \d\d?[-/.]\d\d?[-/.](?:19|20)\d\d\b )         # a date
-"""
-_MORE_DIGITS = r"(?:[\ -]\d+\b(?![:h./]\d))*+"
-
-_CODE = re.compile(
-    rf"""
-    \b(?P<before> (?:(?P<booking>{_BOOKING})|{_OTHER}) {_BETWEEN} )
-    (?!(?:{_BESIDE})(?!\w))
-    (?: (?!(?:EUR|USD|GBP|CHF)\b)[a-z]{{1,3}}[\ -]\d{{5,}}+{_MORE_DIGITS}(?!\w)                # AB 123456
-      | (?!\d+[^\W\d_]{{2,}}\b)(?=[a-z]*\d)(?=[\d-]*[a-z])[a-z\d]{{5,12}}(?:-[a-z\d]{{1,8}})*+\b       # X7K2PQ
-        (?:[\ -](?!{_YEAR}\b)\d{{3,}}\b(?![:h./]\d))*+
-      | (?=[a-z]*-?[a-z]*\d)(?=[\d-]*[a-z])[a-z\d]{{3}}-[a-z\d]{{3}}\b                        # X7K-2PQ
-      | (?P<letters>[a-z]{{6}})\b )
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-_SHORT_NUMBER = re.compile(
-    rf"""
-    \b(?P<before> (?:{_BOOKING}|{_OTHER}|{_NUMBER}) {_BETWEEN} )
-    (?!\d[\d\ ]*+{_AFTER_AMOUNT})
-    (?: \d{{5,}}+{_MORE_DIGITS}(?!\w)                                                         # 12345 67
-      | (?=(?:\d[\ -]?){{5}})\d{{2,4}}(?:[\ -]\d{{2,4}})+\b )                                  # 123-456
-    """,
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -171,28 +98,19 @@ def _mask_ibans(text: str) -> str:
 
 def _end_of_iban(text: str) -> int:
     """Return where the account number ends with which `text` starts, or 0 if there is none."""
-    for end in reversed([word.end() for word in re.finditer(r"\w+", text)]):
-        if iban.is_valid(re.sub(r"\W", "", text[:end]), check_country=False):
+    for end in reversed([word.end() for word in re.finditer(r"[^\W_]+", text)]):
+        if iban.is_valid(re.sub(r"[\W_]", "", text[:end]), check_country=False):
             return end
-    mistyped = _UNCHECKED_IBAN.match(text)
+    mistyped = _MISTYPED_IBAN.match(text)
     return mistyped.end() if mistyped else 0
-
-
-def _mask_code(match: re.Match[str]) -> str:
-    """Mask a code. One of letters alone may be a word, unless it is in capitals or follows a colon."""
-    before = match["before"]
-    if match["letters"]:
-        stands_out = match["letters"].isupper() and (not before.isupper() or before.startswith("PNR"))
-        announced = match["letters"].islower() and before.rstrip()[-1:] in (":", "=", "#")
-        if not match["booking"] or not (stands_out or announced):
-            return match[0]
-    return before + MASK
 
 
 def _mask_run(match: re.Match[str]) -> str:
     """Mask what identifies somebody in a run of digits and separators; keep dates, times and amounts."""
     run = match["run"]
-    if len(_digits(run)) < _MIN_DIGITS or _is_money(match) or _is_law_or_aircraft(match):
+    if (match["prefix"] + run).upper() == "A350-1000":  # the only aircraft with seven digits
+        return match[0]
+    if len(_digits(run)) < _MIN_DIGITS or _is_money(match) or _is_law_or_flights(match):
         return match[0]
     masked = "".join(_mask_around_moments(run))
     before = "" if masked.startswith(MASK) else match["prefix"]
@@ -202,7 +120,7 @@ def _mask_run(match: re.Match[str]) -> str:
 
 def _mask_around_moments(run: str) -> Iterator[str]:
     """Yield the parts of a run: dates and times as they are, what is between them masked."""
-    moments = list(_MOMENT.finditer(run))
+    moments = list(MOMENT.finditer(run))
     min_digits = _MIN_DIGITS_BESIDE_A_DATE if moments else _MIN_DIGITS
     done = 0
     for moment in moments:
@@ -243,7 +161,7 @@ def _phones(number: str) -> Iterator[tuple[int, int]]:
 
 def _is_harmless(number: str) -> bool:
     """Return whether these are amounts, years, prices or scores, and none a telephone number or a card."""
-    if not _HARMLESS.fullmatch(number):
+    if not HARMLESS.fullmatch(number):
         return False
     return not any(map(_identifies_somebody, re.findall(r"[\d,.'’]+", number)))
 
@@ -258,19 +176,17 @@ def _is_card(number: str) -> bool:
 
 
 def _is_money(match: re.Match[str]) -> bool:
-    """Return whether this is no more than an amount in groups of three digits, with a currency before or after it."""
+    """Return whether this is no more than an amount, with a currency before or after it."""
     before = match.string[: match.start("run")] if not match["prefix"] else match["prefix"]
-    around = _CURRENCY_BEFORE.search(before[-5:]) or _CURRENCY_AFTER.match(match.string, match.end("run"))
-    is_amount = bool(around and _AMOUNT.fullmatch(match["run"]))
-    return is_amount and not _identifies_somebody(match["run"])
+    is_before = CURRENCY_BEFORE.search(before[-5:])
+    is_after = CURRENCY_AFTER.match(match.string, match.end("run"))
+    is_grouped = (is_before or is_after) and GROUPED_AMOUNT.fullmatch(match["run"])
+    is_plain = (is_after or (is_before and not before.endswith(" "))) and PLAIN_AMOUNT.fullmatch(match["run"])
+    return bool(is_grouped or is_plain) and not _identifies_somebody(match["run"])
 
 
-def _is_law_or_aircraft(match: re.Match[str]) -> bool:
-    """Return whether this is a law of the EU, such as "EU261/2004", or the only aircraft with seven digits."""
-    start = match.start("run")
-    before = match.string[max(0, start - _MAX_LAW_CHARACTERS) : start]
-    is_law = bool(_LAW.fullmatch(match["run"]) and _LAW_BEFORE.search(before))
-    return is_law or (match["prefix"] + match["run"]).upper() == "A350-1000"
+def _is_law_or_flights(match: re.Match[str]) -> bool:
+    return is_law_or_flights(match.string, match.start("run")) and not _identifies_somebody(match["run"])
 
 
 def _digits(text: str) -> str:

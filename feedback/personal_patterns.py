@@ -32,7 +32,8 @@ _DOT = r"(?:[.。]|[\[({]\ ?(?:\.|dot)\ ?[\])}])"
 _LABELS = rf"(?:[{WORD}-]++{_DOT})"  # of a domain, but for the last
 _LAST = rf"(?:{_GENERIC}|(?!(?-i:[A-Z][a-z])(?![{WORD}]))(?:{_COUNTRIES}))(?![{WORD}-])"  # "It" starts a sentence
 _NAME_START = rf"(?<![{WORD}@-])(?<![{WORD}-][.。])(?<![{WORD}-][\[({{][.。][\])}}])"
-_LOCAL = rf"[{WORD}.!#$%&'’*+/=?^`{{|}}~\\-]"  # of a mailbox, RFC 5322, and "\\"; quoted it may be anything
+_APOSTROPHES = r"'’‘‛′‵´΄\u1fbd\u1fbf\u1ffe"
+_LOCAL = rf"[{WORD}{_APOSTROPHES}.!#$%&*+/=?^`{{|}}~\\-]"  # of a mailbox, RFC 5322, and "\\"; quoted it may be anything
 _HEX = r"[\da-f]{1,4}"
 
 _LINK = rf"""
@@ -48,7 +49,7 @@ _LINK = rf"""
       | (?:{_HEX}(?::{_HEX}){{0,6}})?::{_HEX}(?::{_HEX}){{0,6}} | {_HEX}(?::{_HEX}){{1,6}}:: )
     (?:%\w+)?(?![{WORD}:])\]?(?::\d{{1,5}})?(?:/\S*)?                                                       # IPv6
 """
-_AT_WORD = "(?:arobase|arroba|chiocciola|klammeraffe|ät)"  # what can mean nothing else
+_AT_WORD = "(?:arr?oba[sz]?e?|chiocciola|klammeraffe|apenstaartje|snabel-?a|ät)"  # what can mean nothing else
 _DOT_WORD = "(?:dot|point|punkt|punto|ponto)"
 _SURE_AT = rf"(?:\ {{0,2}}[\[({{<]\ ?(?:{_AT_WORD}|at|a|@)\ ?[\])}}>]\ {{0,2}}|\ {{1,2}}{_AT_WORD}\ {{1,2}})"
 _WORDED_DOT = rf"(?:\ {{1,2}}{_DOT_WORD}\ {{1,2}}|\ {{0,2}}[\[({{<]\ ?(?:{_DOT_WORD}|\.)\ ?[\])}}>]\ {{0,2}})"
@@ -66,7 +67,8 @@ _EMAIL = rf"""
 _DOMAIN = rf"{_NAME_START}(?!\d[\d.]*\.\w\w\b){_LABELS}{{1,126}}{_LAST}(?:[?\#]\S+)?"
 _MENTION = rf"""
     @(?!\d{{1,2}}(?:[:h.]\d\d|[ap]m)\b)                                                          # "@10:30" is a time
-    (?:[@'"._-]{{0,3}}[{WORD}] | \ {{1,2}}['"]?[^\W\d_])[{WORD}]*+(?:[.'’/·‐-―-]{{1,2}}(?!s\b)[{WORD}]++)*+
+    (?:[@{_APOSTROPHES}"._-]{{0,3}}[{WORD}] | \ {{1,2}}['"]?[^\W\d_])[{WORD}]*+
+    (?:[.{_APOSTROPHES}/·‐-―-]{{1,2}}(?!s\b)[{WORD}]++)*+
   | (?<![{WORD}/])(?:/?u/[{WORD}-]{{2,}}+)++                                                       # of Reddit
 """
 

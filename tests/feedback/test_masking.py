@@ -21,7 +21,7 @@ PARTS = st.sampled_from(
         *"bob|smith|example|org|de|it|It|www.|http://|hxxp:|//|localhost|::1|1.2.3.4|u/|ext.|at|dot|(at)".split("|"),
         *"@|＠|.|。|[.]|-|–|/|:|?|#|=|&|&#64;|&#64|&amp;|＆|%40|%|;|,|'|’|\"|(|)|[|]|<|>|<url>|€|x|é|_|+|*".split("|"),
         *(" ", "  ", "\n", "|", "\u0301", "\u0338", "\u200b", "\ufe0f", "\u20e3", "\u3164", "①", "❶", "٣", "\ud800"),
-        *("2026-11-29", "10:30", "1,234,567", "2019-2020", "12.50", "3-0, 2-1"),
+        *("2026-11-29", "10:30", "1,234,567", "2019-2020", "12.50", "3-0, 2-1", "ABC", " and ", "→", "«", "bookings"),
     ]
 )
 
@@ -77,6 +77,12 @@ def test_keeps_what_identifies_nobody(text: str) -> None:
         ("at 10.30 at example.org", "at 10.30 at <url>"),
         ("booking AB 12345 7/8", "booking <number> 7/8"),
         ("hi " + "/u/bob" * 12, "hi <mention>"),
+        ("bookings X7K2PQ, ABC123 and AF1234 at 10:30", "bookings <number>, <number> and AF1234 at 10:30"),
+        ("tickets 12345 and 12346 and 250 EUR", "tickets <number> and <number> and 250 EUR"),
+        ("my PNR is X7K 2PQ I am late", "my PNR is <number> I am late"),
+        ("bag ID UA6016053916 can you look", "bag ID <number> can you look"),
+        ("client 12345678 EUR 50", "client <number> EUR 50"),
+        ("NL91/ABNA/0417/1643/00, please", "<number>, please"),
         ("my booking reference is X7K2PQ, my flight AF1234", "my booking reference is <number>, my flight AF1234"),
     ],
 )
@@ -95,6 +101,13 @@ def test_masks_no_more_than_what_is_personal(text: str, masked: str) -> None:
         "so.it was",
         "21-19 18-21",
         "261/2004",
+        "BA 2490 2491 2492",
+        "112-108 99-98",
+        "UK 250000",
+        "20261129",
+        "order 10 000 items",
+        "PNR: please",
+        "booking reference: london",
     ],
 )
 def test_masks_what_may_be_personal(text: str) -> None:
