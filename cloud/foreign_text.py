@@ -10,24 +10,25 @@ import unicodedata
 from functools import cache
 
 MAX_CHARACTERS = 300
+_READ_TIMES = 4  # how many times the characters that a line may have are read: some are invisible
 
 
 def foreign(text: str, max_characters: int = MAX_CHARACTERS) -> str:
     """Return `text` on one line, cut to `max_characters` with a final "…", and its addresses broken."""
-    seen = text[: 4 * max_characters]  # never read all of a long one
-    line = single_line(seen)
-    if len(line) > max_characters or len(seen) < len(text):
+    line = single_line(text, max_characters + 1)
+    if len(line) > max_characters or len(text) > _READ_TIMES * max_characters:
         line = line[: max_characters - 1].rstrip() + "…"
     return break_addresses(line)
 
 
-def single_line(text: str) -> str:
-    """Return `text` on one line without invisible characters, safe for a header.
+def single_line(text: str, max_characters: int) -> str:
+    """Return `text` on one line without invisible characters, safe for a header, cut to `max_characters`.
 
-    In the form NFKC, as mail clients and browsers read addresses: a one dot leader is a dot.
+    In the form NFKC, as mail clients and browsers read addresses: a one dot leader is a dot. Never reads all of a long
+    text: the time that NFKC takes grows with the square of the marks on one letter.
     """
-    plain = unicodedata.normalize("NFKC", text)
-    return "".join(c for c in " ".join(plain.split()) if c.isprintable())
+    plain = unicodedata.normalize("NFKC", text[: _READ_TIMES * max_characters])
+    return "".join(c for c in " ".join(plain.split()) if c.isprintable())[:max_characters]
 
 
 def break_addresses(line: str) -> str:

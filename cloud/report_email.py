@@ -278,7 +278,7 @@ def _attachment(
             break
         attached.append(encoded)
     content = {
-        "alert": {name.lower(): single_line(fact)[:MAX_FACT_CHARACTERS] for name, fact in _facts(incident).items()},
+        "alert": {name.lower(): single_line(fact, MAX_FACT_CHARACTERS) for name, fact in _facts(incident).items()},
         "window": incident.window,
         "reports": len(predictions),
         "complete": len(attached) == len(predictions) and not truncated,

@@ -5,6 +5,7 @@ import json
 import re
 import unicodedata
 from email import message_from_bytes, policy
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -191,6 +192,21 @@ def hostile_mail(text: str, rows: int, max_bytes: int) -> int:
 @given(st.text(HOSTILE, min_size=1, max_size=5))
 def test_mail_has_a_maximum_size_whatever_is_in_it(text: str) -> None:
     assert hostile_mail(text * 1_000, 150, MIN_REPORT_BYTES) <= MIN_REPORT_BYTES
+
+
+def test_facts_of_an_alert_are_cut_before_they_are_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFKC takes a time that grows with the square of the marks on one letter."""
+    read = []
+
+    def normalise(form: str, text: str) -> str:
+        read.append(len(text))
+        return unicodedata.normalize(form, text)
+
+    monkeypatch.setattr("cloud.foreign_text.unicodedata", SimpleNamespace(normalize=normalise))
+    marks = "x" + "\u0300\u0316" * 20_000
+    incident = BURST._replace(rule=marks, severity=marks, fired_at=marks, alert_id=marks, description=marks)
+    render_report(incident, [build_row(1, label=marks, model=f"{marks}@{marks}", text=marks, comment=marks)])
+    assert len(read) > 10 and max(read) <= 5_000
 
 
 @pytest.mark.parametrize("sign", ["\ufdfa", "🙂", '"'])

@@ -3,13 +3,14 @@
 import asyncio
 import ipaddress
 import json
+import select
 import socket
 import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -26,7 +27,7 @@ from cryptography.x509.oid import NameOID
 
 from cloud.report_email import EmailReporter, MailRefused, ReportEmail
 from cloud.settings import MailSecurity, MailSettings
-from cloud.smtp import MAIL_TIMEOUT_SECONDS, TIMEOUT_SECONDS, SmtpMailer, compose
+from cloud.smtp import ATTEMPT_SECONDS, MAIL_TIMEOUT_SECONDS, SmtpMailer, compose
 from feedback.errors import MailUnavailable
 from functions.shared.bulkhead import create_bulkheads
 from tests.support.incidents import BURST, build_row
@@ -320,7 +321,54 @@ def test_server_may_take_longer_to_scan_a_mail_than_for_another_step(monkeypatch
 
 def test_attempts_at_a_report_fit_into_the_time_that_an_incident_has() -> None:
     limit = create_bulkheads().incidents._time_limit_seconds
-    assert limit >= 3 * MAIL_TIMEOUT_SECONDS + TIMEOUT_SECONDS
+    assert limit > 3 * ATTEMPT_SECONDS and ATTEMPT_SECONDS > MAIL_TIMEOUT_SECONDS
+
+
+def drip(greeting: bytes, line: bytes) -> type[BaseRequestHandler]:
+    """Return a server that greets, and then sends a line again and again, without an end."""
+
+    class Dripping(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(greeting)
+            with suppress(OSError):
+                while True:
+                    self.request.sendall(line)
+                    select.select([self.request], [], [], 0.05)
+
+    return Dripping
+
+
+@pytest.mark.parametrize(
+    ("greeting", "line"), [(b"", b"220-wait\r\n"), (b"220-", b"x"), (b"220 hi\r\n", b"250-wait\r\n")]
+)
+def test_server_that_never_comes_to_an_end_is_left(
+    greeting: bytes, line: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("cloud.smtp.ATTEMPT_SECONDS", 0.3)
+    with TCPServer(("127.0.0.1", 0), drip(greeting, line)) as server, ThreadPoolExecutor(1) as pool:
+        pool.submit(server.handle_request)
+        with pytest.raises(MailUnavailable, match="SMTPServerDisconnected"):
+            mailer(server.server_address[1]).send(EMAIL)
+    assert "the connection is cut" in caplog.text
+
+
+@pytest.mark.parametrize("challenge", [b"a", b"/w==", b"\xff"])
+@pytest.mark.parametrize("mechanism", [b"CRAM-MD5", b"LOGIN"])
+def test_broken_challenge_raises_mail_unavailable(challenge: bytes, mechanism: bytes) -> None:
+    class Broken(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(b"220 hi\r\n")
+            for command in self.request.makefile("rb"):
+                is_hello = command.upper().startswith(b"EHLO")
+                self.request.sendall(
+                    b"250-hi\r\n250 AUTH " + mechanism + b"\r\n" if is_hello else b"334 " + challenge + b"\r\n"
+                )
+
+    with TCPServer(("127.0.0.1", 0), Broken) as server, ThreadPoolExecutor(1) as pool:
+        pool.submit(server.handle_request)
+        settings = MailSettings("127.0.0.1", server.server_address[1], "user", "secret", SENDER, TO, "none")
+        with pytest.raises(MailUnavailable):
+            SmtpMailer(settings).send(EMAIL)
 
 
 class Picky(Mailbox):
