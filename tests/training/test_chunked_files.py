@@ -39,6 +39,52 @@ def test_chunk_of_repeated_texts_has_bounded_size(
     assert pa.Table.from_batches(chunks).equals(table, check_metadata=True)
 
 
+LONG = "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [LONG.encode()] * 100,
+        [[LONG]] * 100,
+        [[]] * 98 + [[LONG]] * 2,
+        [{"a": LONG}] * 100,
+        [[{"a": [LONG]}]] * 100,
+        [[0] * 2000] * 100,
+        [{f"{n}": 0 for n in range(2000)}] * 100,
+    ],
+    ids=["fixed size", "list", "late lists", "struct", "list of structs", "numbers", "wide"],
+)
+def test_chunk_of_repeated_values_has_bounded_size(
+    column: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunked_files, "MAX_CHUNK_BYTES", 45_000)
+    kind = pa.binary(len(LONG)) if isinstance(column[0], bytes) else None
+    table = pa.table({"text": ["good day"] * 100, "extra": pa.array(column, kind)})
+    pq.write_table(table, tmp_path / "in.parquet", compression="zstd")
+    chunks = list(Parquet(tmp_path / "in.parquet").chunks())
+    assert max(chunk.nbytes for chunk in chunks if chunk.num_rows > 1) <= 45_000
+    assert pa.Table.from_batches(chunks).equals(table)
+    texts = list(Parquet(tmp_path / "in.parquet").chunks(["text"]))
+    assert [chunk.num_rows for chunk in texts] == [100]  # other columns do not slow this down
+
+
+def test_chunk_of_repeated_string_views_has_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunked_files, "MAX_CHUNK_BYTES", 45_000)
+    table = pa.table({"text": pa.array([LONG] * 100).cast(pa.string_view())})
+    pq.write_table(table, tmp_path / "in.parquet", compression="zstd")
+    chunks = list(Parquet(tmp_path / "in.parquet").chunks())
+    assert max(chunk.num_rows for chunk in chunks) <= 4 and pa.Table.from_batches(chunks).equals(table)
+
+
+def test_columns_of_one_name_have_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunked_files, "MAX_CHUNK_BYTES", 45_000)
+    table = pa.table([pa.array([LONG] * 100), pa.array([LONG] * 100)], ["extra", "extra"])
+    pq.write_table(table, tmp_path / "in.parquet", compression="zstd")
+    chunks = list(Parquet(tmp_path / "in.parquet").chunks())
+    assert {chunk.num_rows for chunk in chunks} == {2} and pa.Table.from_batches(chunks).equals(table)
+
+
 def test_reads_a_file_that_decodes_to_more_than_memory(tmp_path: Path) -> None:
     rows, text = 200_000, "x" * 1_000_000
     table = pa.table({"text": repeated(text, rows, pa.string())})

@@ -49,7 +49,9 @@ def test_continues_a_study_whose_last_record_ends_anywhere(journal: Path, capsys
     assert states(journal) == [TrialState.COMPLETE] * 2 and not capsys.readouterr().err
 
 
-@pytest.mark.parametrize("unfinished", [b'{"op_code":6,"wor', b'{"op_code":6,"wor\n', b"\0" * 40, b"\n"])
+@pytest.mark.parametrize(
+    "unfinished", [b'{"op_code":6,"wor', b'{"op_code":6,"wor\n', b"\0" * 40, b"\n", b"[" * 100_000]
+)
 def test_a_process_that_is_killed_leaves_the_study_to_the_others(journal: Path, unfinished: bytes) -> None:
     other = open_journal(journal)
     with journal.open("ab") as file:
@@ -75,6 +77,7 @@ def test_first_record_may_be_unfinished(tmp_path: Path) -> None:
         (b'{"op_code":0,"wor\n{"op_code":0}\n', "Invalid control character"),
         (b'{"op_code":99,"worker_id":"a"}\n', ""),
         (b'{"op_code":0}\n', "study_name"),
+        (b'{"op_code":' + b"[" * 100_000 + b'\n{"op_code":0}\n', "recursion"),
         (b'{"op_code":"0"}\n', ""),
     ],
 )

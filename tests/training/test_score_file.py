@@ -72,10 +72,14 @@ def test_keeps_types_and_metadata_of_other_columns(tmp_path: Path) -> None:
             pa.field("text", pa.dictionary(pa.int8(), pa.string())),
             pa.field("when", pa.timestamp("ns", "Europe/Paris"), metadata={"source": "the desk"}),
             pa.field("tags", pa.list_(pa.string())),
+            pa.field("until", pa.timestamp("ns", "Nowhere/Else")),
         ],
         metadata={"owner": "communications"},
     )
-    rows = [{"text": "lovely", "when": 1, "tags": ["a", None]}, {"text": "awful", "when": None, "tags": None}]
+    rows = [
+        {"text": "lovely", "when": 1, "tags": ["a", None], "until": 1},
+        {"text": "awful", "when": None, "tags": None, "until": None},
+    ]
     pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "in.parquet")
     run(tmp_path / "in.parquet", tmp_path / "out.parquet")
     before, after = pq.read_table(tmp_path / "in.parquet"), pq.read_table(tmp_path / "out.parquet")
@@ -131,7 +135,7 @@ def test_accepts_a_file_without_rows(tmp_path: Path) -> None:
     [
         ({"text": ["a", "b", None]}, "row 3: text is missing"),
         ({"text": ["a", " \n"]}, "row 2: text is empty"),
-        ({"text": [b"a"]}, "row 1: text is not a string"),
+        ({"text": [b"a"]}, "the column text has the type binary: store strings in it"),
         ({"tweet": ["a"], "n": [1]}, "must have one column text; it has tweet, n"),
         ({"text": ["a"], "probability": [0.5], "decision": ["hold"]}, "already has a column probability, decision"),
     ],

@@ -20,6 +20,7 @@ from training.scoring.predict import MODELS, predict
 from .model_folder import folder_bytes
 
 NEXT_REGISTRY = f".{REGISTRY_FILE}.next"  # while a model with a new name is installed
+NEW = ".new"  # ends the name of a copy that is not installed yet
 LATENCY_TOLERANCE = 1.05  # two measurements of the same model, taken in turns, differ by up to 5%
 
 
@@ -109,9 +110,7 @@ def install(folder: Path, models: Path) -> bool:
     or the new one; `complete_interrupted`, to be called before the next promotion, does what is left to do.
     """
     name = manifest.read_manifest(folder).name
-    target, new = models / name, models / f".{name}.new"
-    if new.exists():  # left by an interrupted promotion
-        shutil.rmtree(new)
+    target, new = models / name, models / f".{name}{NEW}"
     shutil.copytree(folder, new)
     if target.exists():
         replace_folder(new, target)
@@ -124,6 +123,8 @@ def install(folder: Path, models: Path) -> bool:
 
 def complete_interrupted(models: Path) -> None:
     """Complete, or undo, what a promotion that was killed left in `models`."""
+    for path in models.glob(f".*{NEW}"):
+        shutil.rmtree(path)
     for path in models.glob(f".*{RETIRED}"):
         restore_folder(models / path.name.removeprefix(".").removesuffix(RETIRED))
     following = models / NEXT_REGISTRY

@@ -70,6 +70,6 @@ def _last_line(file: BinaryIO) -> tuple[int, bytes]:
 def _is_record(line: bytes) -> bool:
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # RecursionError: [[[[…
         return False
     return line.endswith(b"\n")

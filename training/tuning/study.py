@@ -27,7 +27,16 @@ MAX_TABLE_COLLISIONS = 3
 CREATION_TIMEOUT_SECONDS = 60  # after that, the process that created the study is considered dead
 
 # What Optuna raises for a database or a journal that is missing or damaged.
-STORAGE_ERRORS = (SQLAlchemyError, ImportError, OSError, ValueError, LookupError, TypeError, AssertionError)
+STORAGE_ERRORS = (
+    SQLAlchemyError,
+    ImportError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AssertionError,
+    RecursionError,  # [[[[…
+)
 
 type Data = Mapping[Split, pd.DataFrame]
 
