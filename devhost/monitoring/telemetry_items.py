@@ -30,6 +30,9 @@ _COLUMN_TAGS = {
 _DURATION = re.compile(r"(?:(\d+)\.)?(\d\d):(\d\d):(\d\d(?:\.\d+)?)")  # days.hours:minutes:seconds
 
 
+type _Int = Annotated[int, Meta(ge=-(2**31), lt=2**31)]  # what a column of type int holds
+
+
 class Telemetry(Struct, rename="camel"):
     """The fields that all types of telemetry have."""
 
@@ -43,7 +46,7 @@ class Telemetry(Struct, rename="camel"):
 
 class MessageData(Telemetry, kw_only=True):
     message: str
-    severity_level: int | None = None
+    severity_level: _Int | None = None
 
     def rows(self) -> Iterator[tuple[str, Row]]:
         yield "AppTraces", {"Message": self.message, "SeverityLevel": self.severity_level}
@@ -64,7 +67,7 @@ class ExceptionDetails(Struct, rename="camel"):
 
 class ExceptionData(Telemetry, kw_only=True):
     exceptions: Annotated[list[ExceptionDetails], Meta(min_length=1)]
-    severity_level: int | None = None
+    severity_level: _Int | None = None
 
     def rows(self) -> Iterator[tuple[str, Row]]:
         outer, innermost = self.exceptions[0], self.exceptions[-1]
@@ -139,7 +142,7 @@ class RemoteDependencyData(Telemetry, kw_only=True):
 class DataPoint(Struct, rename="camel"):
     name: str
     value: float  # the sum if count is more than 1
-    count: int | None = None
+    count: _Int | None = None
     max: float | None = None
     min: float | None = None
 
@@ -177,7 +180,7 @@ class Envelope(Struct, rename="camel"):
     i_key: str
     data: Data
     tags: dict[str, str] = {}
-    sample_rate: Annotated[float, Meta(gt=0, le=100)] = 100.0  # percent: at 50, one item represents two
+    sample_rate: Annotated[float, Meta(ge=1e-6, le=100)] = 100.0  # percent: at 50, one item represents two
 
 
 def split_body(body: bytes) -> list[Raw | bytes]:
@@ -203,10 +206,17 @@ def parse_item(item: Raw | bytes, now: datetime) -> Iterator[tuple[str, Row]]:
         "ItemCount": round(100 / envelope.sample_rate),
         "Measurements": telemetry.measurements,
         "Properties": telemetry.properties,
-        "TimeGenerated": envelope.time.astimezone(UTC),
+        "TimeGenerated": _to_utc(envelope.time),
     }
     for table, columns in telemetry.rows():
         yield table, {**shared, **columns, "Type": table}
+
+
+def _to_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"Field 'time' on type 'Envelope' is no time in UTC: {time.isoformat()}") from error
 
 
 def _parse_milliseconds(duration: str) -> float:
