@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from feedback.errors import FeedbackConflict, IncidentInProgress, StoreUnavailable
 from feedback.receipt import MAX_CLOCK_SKEW
 from feedback.record import Feedback
-from feedback.stores import Claim, PredictionKey, Purged, Subject
+from feedback.stores import Claim, PredictionKey, Purged, Subject, start_of_hour
 
 from .azure_storage import (
     MAX_ATTEMPTS,
@@ -104,10 +104,10 @@ class _Table:
 
     def _purge(
         self, condition: str, parameters: dict[str, Any], time_is_up: Callable[[], bool]
-    ) -> tuple[int, str | None]:
+    ) -> "tuple[int, TableEntity | None]":
         """Delete the rows that match a filter, PURGE_THREADS transactions at a time, until `time_is_up`.
 
-        Return how many are deleted and, if time ran out, the first partition in which some may be left. Rows that
+        Return how many are deleted and, if time ran out, the first row that may be left. Rows that
         cannot be deleted do not keep the others: the first error is raised at the end.
         """
         deleted, errors = 0, dict[str, Exception]()  # by partition
@@ -124,13 +124,13 @@ class _Table:
 
         left = None
         with ThreadPoolExecutor(PURGE_THREADS, "purge") as threads:
-            for page in self._pages(condition, parameters=parameters, select=["PartitionKey", "RowKey"]):
+            for page in self._pages(condition, parameters=parameters, select=["PartitionKey", "RowKey", "at"]):
                 batches = list(_transactions(page))
                 done = list(threads.map(delete, batches))
                 deleted += sum(done)
                 if time_is_up():
                     unfinished = [batch for batch, rows in zip(batches, done, strict=True) if not rows] or batches[-1:]
-                    left = str(unfinished[0][0]["PartitionKey"]) if unfinished else None  # the last page may be empty
+                    left = unfinished[0][0] if unfinished else None  # the last page may be empty
                     break
         for partition, error in errors.items():  # here, where the log belongs to the trace of the caller
             log.error("Rows of %s cannot be deleted: %s", partition, type(error).__name__)
@@ -229,7 +229,7 @@ class TableFeedbackStore(_Table):
     def purge(self, before: datetime, time_is_up: Callable[[], bool]) -> Purged:
         """As in `FeedbackStore`; if `before` is not the start of an hour, the rows of that hour stay."""
         rows, left = self._purge("PartitionKey lt @before", {"before": format_hour(before)}, time_is_up)
-        return Purged(rows, None if left is None else parse_hour(left))
+        return Purged(rows, None if left is None else parse_hour(left["PartitionKey"]))
 
 
 class TableIncidentStore(_Table):
@@ -306,9 +306,9 @@ class TableIncidentStore(_Table):
                 row = {"PartitionKey": partition, "RowKey": uuid.uuid4().hex, "at": now, "digests": " ".join(batch)}
                 _call_with_retry(partial(self._client.upsert_entity, row))
 
-    def purge(self, before: datetime, time_is_up: Callable[[], bool]) -> int:
-        rows, _ = self._purge("at lt @before", {"before": before}, time_is_up)
-        return rows
+    def purge(self, before: datetime, time_is_up: Callable[[], bool]) -> Purged:
+        rows, left = self._purge("at lt @before", {"before": before}, time_is_up)
+        return Purged(rows, None if left is None else start_of_hour(_to_plain(left["at"])))
 
 
 def _transactions(page: "list[TableEntity]") -> "Iterator[tuple[TableEntity, ...]]":

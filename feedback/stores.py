@@ -21,7 +21,7 @@ class PredictionKey(Protocol):
 
 class Purged(NamedTuple):
     rows: int  # that are deleted
-    left_since: datetime | None  # if time ran out: feedback on predictions made since then may be left
+    left_since: datetime | None  # if time ran out: what is as old as that, or newer, may be left
 
 
 class FeedbackStore(Protocol):
@@ -97,8 +97,8 @@ class IncidentStore(Protocol):
         """Mark subjects as reported. Marking them twice is harmless."""
         ...
 
-    def purge(self, before: datetime, time_is_up: Callable[[], bool]) -> int:
-        """Delete what was reported or claimed before `before`, until `time_is_up`. Return how many rows that was."""
+    def purge(self, before: datetime, time_is_up: Callable[[], bool]) -> Purged:
+        """Delete what was reported or claimed before `before`, until `time_is_up`."""
         ...
 
 

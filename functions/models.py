@@ -73,5 +73,6 @@ async def models(service: Service, _: func.HttpRequest, __: None) -> ApiResponse
 
 
 def _read_shipped(models_folder: Path, released: ModelDigests | None) -> list[Manifest]:
-    folders = sorted(path.parent for path in models_folder.glob("*/manifest.json"))
+    # A folder with a dot is one that `promote` was copying when it was killed.
+    folders = sorted(path.parent for path in models_folder.glob("[!.]*/manifest.json"))
     return [read_manifest(folder, released) for folder in folders]

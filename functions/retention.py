@@ -39,7 +39,7 @@ async def _run_purge(service: Service) -> None:
     telemetry.event("feedback_purged", rows=purged.rows, hours_behind=behind // timedelta(hours=1))
     if purged.left_since:
         since = f"{purged.left_since:%Y-%m-%dT%H}"
-        log.warning("Time ran out: feedback on predictions since %s is left to the next run.", since)
+        log.warning("Time ran out: what was stored since %s is left to the next run.", since)
 
 
 def _purge(service: Service, before: datetime) -> Purged:
@@ -50,5 +50,6 @@ def _purge(service: Service, before: datetime) -> Purged:
 
     purged = service.store.purge(before, time_is_up)
     if purged.left_since is None:
-        service.incidents.purge(before, time_is_up)
+        left_since = service.incidents.purge(before, time_is_up).left_since
+        purged = purged._replace(left_since=left_since)
     return purged

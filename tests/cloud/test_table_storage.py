@@ -155,7 +155,7 @@ def test_purge_of_an_empty_table_deletes_nothing_if_time_is_up(tables: Settings)
     for table in (store, incidents):
         table._create_table()
     assert store.purge(NOW, after(0)) == Purged(0, None)
-    assert incidents.purge(NOW, after(0)) == 0
+    assert incidents.purge(NOW, after(0)) == Purged(0, None)
 
 
 def test_purge_keeps_the_hour_that_has_not_passed_completely(tables: Settings) -> None:
@@ -434,3 +434,10 @@ def test_add_writes_again_if_the_existing_feedback_is_erased_meanwhile(monkeypat
     monkeypatch.setattr(TableClient, "get_entity", gone)
     assert TableFeedbackStore(read_settings(ENDPOINT)).add(FEEDBACK) == "created"
     assert outcomes == []
+
+
+def test_purge_says_which_records_of_incidents_are_left(tables: Settings) -> None:
+    incidents = TableIncidentStore(tables)
+    incidents.mark_reported([Subject("alert", None)], NOW - 30 * HOUR)
+    assert incidents.purge(NOW, after(0)) == Purged(0, NOW - 30 * HOUR)
+    assert incidents.purge(NOW, never) == Purged(1, None)

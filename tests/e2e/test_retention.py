@@ -14,7 +14,7 @@ from cloud.table_storage import SCAN_TIMEOUT_SECONDS, TableFeedbackStore, TableI
 from devhost.azurite import Azurite, connection_string
 from feedback.receipt import Receipt
 from feedback.record import build_feedback
-from feedback.stores import Subject
+from feedback.stores import Purged, Subject, start_of_hour
 from functions import export, retention
 from tests.support.app import MASTER_KEY, App, StartApp
 from tests.support.timers import log_records, timer_function
@@ -67,7 +67,7 @@ def test_purges_old_feedback_and_old_incidents(start_app: StartApp, azurite: Azu
     assert [run(app).status_code for _ in range(2)] == [202, 202]
     assert ages(store) == [6, 0]
     assert list(incidents.reported_alerts()) == ["new"]
-    assert incidents.purge(datetime.now(UTC), lambda: False) == 2  # the mark, and a claim that was not released
+    assert incidents.purge(datetime.now(UTC), lambda: False).rows == 2  # the mark, and a claim that was not released
 
 
 def test_failed_purge_is_logged(start_app: StartApp, closed_port: int) -> None:
@@ -91,13 +91,22 @@ def test_purge_without_enough_time_is_continued_by_the_next_run(
         return log_records(function, caplog)
 
     purged = ("buzzguard.watch", "INFO", "feedback_purged")
-    warning = f"Time ran out: feedback on predictions since {now - 30 * DAY:%Y-%m-%dT%H} is left to the next run."
+    warning = f"Time ran out: what was stored since {now - 30 * DAY:%Y-%m-%dT%H} is left to the next run."
     assert run_for(seconds=-1) == [purged, ("buzzguard.retention", "WARNING", warning)]
     assert fields(caplog) == (0, 23 * 24)
     assert run_for(seconds=40) == [purged]
     assert fields(caplog) == (2, 0)
     assert ages(store) == [0]
-    assert incidents.purge(now, lambda: False) == 0
+    assert incidents.purge(now, lambda: False).rows == 0
+
+
+def test_purge_says_that_records_of_incidents_are_left(caplog: pytest.LogCaptureFixture) -> None:
+    left = start_of_hour(datetime.now(UTC) - 30 * DAY)
+    store = SimpleNamespace(purge=lambda *_: Purged(3, None))
+    incidents = SimpleNamespace(purge=lambda *_: Purged(2, left))
+    service: Any = SimpleNamespace(store=store, incidents=incidents, retention=7 * DAY)
+    log_records(timer_function(lambda timers: retention.register(timers, service)), caplog)
+    assert fields(caplog) == (3, 23 * 24)
 
 
 def fields(caplog: pytest.LogCaptureFixture) -> tuple[int, int]:

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +20,7 @@ from feedback.receipt import Receipts
 from feedback.record import Feedback
 from feedback.stores import PredictionKey
 from functions.feedback import FeedbackRequest, FeedbackResponse, erase, feedback
+from functions.models import ModelsResponse, models
 from functions.openapi.route import openapi
 from functions.predict import PredictRequest, PredictResponse, predict
 from functions.shared.api import Api
@@ -25,8 +28,8 @@ from functions.shared.bulkhead import create_bulkheads
 from functions.shared.problems import TOO_MANY_REPORTS, Problem
 from functions.shared.report_limit import PER_CALLER, ReportLimit
 from sentiment.manifest import Thresholds
-from sentiment.model import Check, Scores
-from tests.support.paths import ROOT
+from sentiment.model import Check, Model, Scores
+from tests.support.paths import ROOT, TINY_MODEL
 
 TEXT = "the crew was great"
 REQUEST = func.HttpRequest("POST", "/", body=b"")
@@ -205,3 +208,13 @@ def test_openapi_document_is_built_once() -> None:
     api = Api(func.FunctionApp(), "function")
     first, second = (asyncio.run(openapi(api, REQUEST, None)).payload for _ in range(2))
     assert first is second
+
+
+def test_leaves_out_what_a_killed_promotion_left(tmp_path: Path) -> None:
+    shutil.copytree(TINY_MODEL, tmp_path / "tiny")
+    (tmp_path / ".other.new").mkdir()
+    (tmp_path / ".other.new" / "manifest.json").write_text('{"name": "oth')
+    service: Any = SimpleNamespace(model=Model.load(TINY_MODEL), models_folder=tmp_path, build=None)
+    response = asyncio.run(models(service, REQUEST, None))
+    assert isinstance(response.payload, ModelsResponse)
+    assert [model.name for model in response.payload.shipped] == ["tiny"]
