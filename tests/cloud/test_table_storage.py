@@ -331,12 +331,12 @@ def test_marks_a_flood_once_although_a_reply_is_lost(tables: Settings, monkeypat
 
 def test_purge_deletes_old_reports_and_claims(tables: Settings) -> None:
     store = TableIncidentStore(tables)
-    assert store.purge(NOW, never) == 0  # no table yet
+    assert store.purge(NOW, never).rows == 0  # no table yet
     for name, at in (("old", NOW - timedelta(milliseconds=1)), ("new", NOW)):
         store.claim(name, at)
         store.mark_reported([Subject(name, None), Subject(name, NOW)], at)
-    assert store.purge(NOW, after(0)) == 0
-    assert store.purge(NOW, never) == 3
+    assert store.purge(NOW, after(0)).rows == 0
+    assert store.purge(NOW, never) == Purged(3, None)
     assert list(store.reported_predictions(NOW, NOW)) == list(store.reported_alerts()) == ["new"]
     with pytest.raises(IncidentInProgress):
         store.claim("new", NOW)
