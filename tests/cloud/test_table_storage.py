@@ -438,6 +438,7 @@ def test_add_writes_again_if_the_existing_feedback_is_erased_meanwhile(monkeypat
 
 def test_purge_says_which_records_of_incidents_are_left(tables: Settings) -> None:
     incidents = TableIncidentStore(tables)
+    incidents._create_table()
     incidents.mark_reported([Subject("alert", None)], NOW - 30 * HOUR)
     assert incidents.purge(NOW, after(0)) == Purged(0, NOW - 30 * HOUR)
     assert incidents.purge(NOW, never) == Purged(1, None)
