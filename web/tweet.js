@@ -1,11 +1,12 @@
 // @ts-check
 /** A tweet's length as X and the API count it, and its pieces by explained words. */
 
+import { findLinks } from "./links.js";
+
 export const MAX_WEIGHTED_LENGTH = 280; // X's limit
 export const MAX_LENGTH = 1000; // code points: the API's limit
 
 const LINK_WEIGHT = 23; // of any link
-const LINK_PATTERN = /\bhttps?:\/\/\S+/giu;
 const EMOJI_PATTERN = /\p{Emoji_Presentation}|\ufe0f|\u20e3/u;
 const SINGLE_WEIGHT_RANGES = [
   [0, 0x10ff],
@@ -16,16 +17,20 @@ const SINGLE_WEIGHT_RANGES = [
 const GRAPHEME_SEGMENTER = new Intl.Segmenter("en");
 
 /**
- * Return the length as X counts it (twitter-text, configuration 3). A link without https:// counts by letter.
+ * Return the length as X counts it (twitter-text, configuration 3).
  * @param {string} text
  */
 export function weightedLength(text) {
+  const normal = text.normalize("NFC");
+  const links = findLinks(normal);
+  const between = [...links, { start: normal.length }].map(({ start }, n) => normal.slice(links[n - 1]?.end ?? 0, start));
+  return between.reduce((sum, part) => sum + weightOfWords(part), LINK_WEIGHT * links.length);
+}
+
+/** @param {string} text without links */
+function weightOfWords(text) {
   let weight = 0;
-  const rest = text.normalize("NFC").replace(LINK_PATTERN, () => {
-    weight += LINK_WEIGHT;
-    return "";
-  });
-  for (const { segment } of GRAPHEME_SEGMENTER.segment(rest))
+  for (const { segment } of GRAPHEME_SEGMENTER.segment(text))
     weight += EMOJI_PATTERN.test(segment) ? 2 : Array.from(segment, weightOf).reduce((sum, one) => sum + one, 0);
   return weight;
 }
