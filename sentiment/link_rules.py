@@ -29,8 +29,9 @@ _BRACKETS = rf"\((?!\)){_PATH_LETTER}*+(?:\({_PATH_LETTER}++\){_PATH_LETTER}*+)?
 # links takes linear time.
 _LABEL = r"(?![-_]){}++(?<![-_])\."
 _CANDIDATE = re.compile(
-    rf"(?P<scheme>(?i:https?)://)(?:{_LABEL.format(_ANY_NAME)})*+"
-    rf"|(?<![-_@$#＠＃{_LATIN}])(?:{_LABEL.format(_NAME)})++"
+    rf"(?P<scheme>(?:(?i:https?)://)++)(?:{_LABEL.format(_ANY_NAME)})*+"
+    rf"|(?P<name>(?<![-_@$#{_LATIN}])(?:{_LABEL.format(_NAME)})++)"
+    r"|[@$#](?:[a-zA-Z0-9_-]++\.)*+"  # an account, a hashtag or the domain of an e-mail address: no link
 )
 _PLAIN_TLD = re.compile(r"(?P<punycode>(?i:xn)--[a-zA-Z0-9-]++)|[a-zA-Z]++(?![a-zA-Z0-9@+-])")
 _JOINED = re.compile(r"[a-zA-Z0-9@+-]")  # before one of these, no top-level domain ends
@@ -38,7 +39,7 @@ _LONGEST_TLD = 17  # characters, of those in other letters
 _HOST = re.compile(rf"(?![-_.])[{_LATIN}_.-]++")
 _PORT = re.compile(r":[0-9]++")
 _PATH = re.compile(rf"/(?:{_PATH_LETTER}++|{_BRACKETS})*+")
-_SLUG = re.compile(r"/[a-zA-Z0-9]++")
+_SLUG = re.compile(r"/(?:(?!(?i:https?)://)[a-zA-Z0-9])++")  # of t.co; another link may follow without a space
 _QUERY = re.compile(r"\?[a-zA-Z0-9!?*'@();:&=+$/%#\[\]_.,~|-]++")
 _NO_END_OF_PATH = "!*';:,.$%[]~@|&\u2013"
 _NO_END_OF_QUERY = "!?*'@();:+$%[].,~|"
@@ -60,19 +61,21 @@ def find_links(text: str) -> Iterator[tuple[int, int]]:
     position = 0
     while candidate := _CANDIDATE.search(text, position):
         position = candidate.end()
-        if end := _find_end(text, candidate):
+        if candidate.lastgroup and (end := _find_end(text, candidate)):
             yield candidate.start(), end
             position = max(position, end)
 
 
 def _find_end(text: str, candidate: re.Match[str]) -> int:
     """Return where the link ends, or 0 if there is none."""
-    has_scheme = candidate["scheme"] is not None
+    has_scheme = candidate.lastgroup == "scheme"
     start = candidate.end("scheme") if has_scheme else candidate.start()
-    is_sure = has_scheme or text[start : start + 4].lower() == "www."
+    is_sure = text[start : start + 4].lower() == "www."
     for tld_start, end in _find_domains(text, start, candidate.end()):
-        if is_sure or text.startswith("/", _skip(_PORT, text, end)) or _is_no_sentence(text, start, tld_start, end):
+        if has_scheme or text.startswith("/", _skip(_PORT, text, end)):
             return _find_end_of_path(text, start, end)
+        if is_sure or _is_no_sentence(text, start, tld_start, end):
+            return end
     host = _HOST.match(text, start) if has_scheme else None
     return _find_end_of_path(text, start, start + len(host[0].rstrip("-_."))) if host else 0
 
@@ -118,5 +121,5 @@ def _is_no_sentence(text: str, start: int, tld_start: int, end: int) -> bool:
     """Return whether the last part of a name cannot be the first word of a sentence."""
     tld = text[tld_start:end].lower()
     if len(tld) != 2:
-        return tld in _GENERIC
+        return tld in _GENERIC or tld.startswith("xn--")
     return tld not in _WORDS or _BEFORE_COUNTRY.search(text, max(start, tld_start - 5), tld_start) is not None
