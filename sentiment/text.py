@@ -37,7 +37,7 @@ _HASHTAG_WORD = re.compile(r"[A-ZÀ-ÖØ-Þ]+(?![^\W\d_A-ZÀ-ÖØ-Þ])|[A-ZÀ-Ö
 _TOKEN = re.compile(
     r"""
     (?P<special>  <[a-z][a-z0-9_-]{0,79}> )
-  | (?P<mention>  (?<!\w)@\w++ )
+  | (?P<mention>  (?<![\w!\#$%&*@])@(?a:\w{1,20}+)(?![\w@]) )                                # as X sees it
   | (?P<hashtag>  (?<!\w)\#\w++ )
   | (?P<emoticon> </?3++                                                                  # hearts
                 | [<>]?(?<!\d)[:;=]['o^-]?(?:[()\[\]{}|/\\@*$]++ | [dposxc3]++(?!\w))     # :-) ;p =( :'(
