@@ -4,7 +4,7 @@ The page counts links by exactly these rules (web/links.js). To read a text, a f
 not read as words of the text:
 
 - After https:// everything is a link: whatever stands before it, however long it is, and if there is no such domain.
-- A name may have underscores everywhere, and dots or a slash before it.
+- A name may have underscores everywhere, and dots, a slash or a hyphen before it.
 
 And what belongs to the text is not taken for an address:
 
@@ -30,13 +30,13 @@ _BRACKETS = rf"\((?!\)){_PATH_LETTER}*+(?:\({_PATH_LETTER}++\){_PATH_LETTER}*+)?
 _LABEL = r"(?![-_]){}++(?<![-_])\."
 _CANDIDATE = re.compile(
     rf"(?P<scheme>(?:(?i:https?)://)++)(?:{_LABEL.format(_ANY_NAME)})*+"
-    rf"|(?P<name>(?<![-_@$#{_LATIN}])(?:{_LABEL.format(_NAME)})++)"
+    rf"|(?P<name>(?<![@$#{_LATIN}])(?<![{_LATIN}_-][-_])(?:{_LABEL.format(_NAME)})++)"
     r"|[@$#](?:[a-zA-Z0-9_-]++\.)*+"  # an account, a hashtag or the domain of an e-mail address: no link
 )
 _PLAIN_TLD = re.compile(r"(?P<punycode>(?i:xn)--[a-zA-Z0-9-]++)|[a-zA-Z]++(?![a-zA-Z0-9@+-])")
 _JOINED = re.compile(r"[a-zA-Z0-9@+-]")  # before one of these, no top-level domain ends
 _LONGEST_TLD = 17  # characters, of those in other letters
-_HOST = re.compile(rf"(?![-_.])[{_LATIN}_.-]++")
+_HOST = re.compile(rf"(?![-_.])(?:(?!(?i:https?)://)(?:{_NAME}|\.(?=\w)))++")  # if it has no such ending
 _PORT = re.compile(r":[0-9]++")
 _PATH = re.compile(rf"/(?:{_PATH_LETTER}++|{_BRACKETS})*+")
 _SLUG = re.compile(r"/(?:(?!(?i:https?)://)[a-zA-Z0-9])++")  # of t.co; another link may follow without a space
@@ -77,7 +77,7 @@ def _find_end(text: str, candidate: re.Match[str]) -> int:
         if is_sure or _is_no_sentence(text, start, tld_start, end):
             return end
     host = _HOST.match(text, start) if has_scheme else None
-    return _find_end_of_path(text, start, start + len(host[0].rstrip("-_."))) if host else 0
+    return _find_end_of_path(text, start, start + len(host[0].rstrip("-_"))) if host else 0
 
 
 def _find_domains(text: str, start: int, end_of_labels: int) -> Iterator[tuple[int, int]]:
