@@ -29,7 +29,8 @@ const PLAIN_TLD = /(xn--[-0-9a-z]+)|[a-z]+(?![0-9a-z@+-])/iy;
 const JOINED = /[0-9a-z@+-]/i; // before one of these, no top-level domain ends
 const PORT = /:[0-9]+/y;
 const BRACKETS = `\\((?!\\))${PATH_LETTER}*(?:\\(${PATH_LETTER}+\\)${PATH_LETTER}*)?\\)`;
-const PATH = new RegExp(`/(?:${PATH_LETTER}*(?:${BRACKETS}${PATH_LETTER}*)*[a-z0-9${LATIN}\\u0400-\\u04ff=_#/+-]|${BRACKETS})*`, "iy");
+const PATH_END = `[a-z0-9${LATIN}\\u0400-\\u04ff=_#/+-]`;
+const PATH = new RegExp(`/(?:${PATH_LETTER}*(?:${BRACKETS}${PATH_LETTER}*)*${PATH_END}|${BRACKETS})*`, "iy");
 const QUERY = /\?[a-z0-9!?*'@();:&=+$/%#[\]\-_.,~|]*[a-z0-9_&=#/-]/iy;
 const SHORT_LINK = /https?:\/\/t\.co\/([a-z0-9]+)/iy;
 
@@ -105,7 +106,11 @@ function readRun(text, start, end) {
   };
 }
 
-/** Return where the top-level domain at a position ends; 0 if there is none. @param {string} text @param {number} start */
+/**
+ * Return where the top-level domain at a position ends; 0 if there is none.
+ * @param {string} text
+ * @param {number} start
+ */
 function tldEnd(text, start) {
   PLAIN_TLD.lastIndex = start;
   const plain = PLAIN_TLD.exec(text);
@@ -116,12 +121,21 @@ function tldEnd(text, start) {
   return 0;
 }
 
-/** Return where a link ends whose host ends at `host`: behind port, path and query. @param {string} text @param {number} host */
+/**
+ * Return where a link ends whose host ends at `host`: behind port, path and query.
+ * @param {string} text
+ * @param {number} host
+ */
 function pathEnd(text, host) {
   return [PORT, PATH, QUERY].reduce((end, part) => skip(part, text, end), host);
 }
 
-/** Return where a match at `start` ends: there if nothing matches. @param {RegExp} part @param {string} text @param {number} start */
+/**
+ * Return where a match at `start` ends: there if nothing matches.
+ * @param {RegExp} part
+ * @param {string} text
+ * @param {number} start
+ */
 function skip(part, text, start) {
   part.lastIndex = start;
   return part.test(text) ? part.lastIndex : start;
@@ -201,7 +215,8 @@ function mayExist(domain, { start, end }, schemeLength) {
  */
 function hostLength(label) {
   const parts = label.split(/[\u3002\uff0e\uff61]/); // other scripts' full stops
-  return parts.reduce((sum, part) => sum + (/[^ -~]/.test(part) ? 4 + punycodeLength(part) : part.length), parts.length - 1);
+  const lengths = parts.map((part) => (/[^ -~]/.test(part) ? 4 + punycodeLength(part) : part.length));
+  return lengths.reduce((sum, length) => sum + length, parts.length - 1);
 }
 
 /** @param {string} part */
