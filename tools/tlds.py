@@ -1,4 +1,4 @@
-"""`python -m tools.tlds`: write the top-level domains that X knows into sentiment/tlds.py and web/tlds.js.
+"""`python -m tools.tlds`: write the top-level domains that X knows into sentiment/tlds.py and web/tlds.json.
 
 They come from the npm package twitter-text, by X: the version that tools/package.json pins (Apache-2.0). A name is a
 link on X only if it ends in one of these. IANA's list has a few brands more; X's rules do not read it.
@@ -28,15 +28,6 @@ TLDS = frozenset(
 """.split()
 )
 '''
-_JAVASCRIPT = """// @ts-check
-/** The top-level domains that X knows. Written by `python -m tools.tlds` from twitter-text {version}, Apache-2.0. */
-
-export const TLDS = new Set(
-  `
-{tlds}
-`.split(/\\s/u),
-);
-"""
 
 
 def main() -> None:
@@ -52,7 +43,7 @@ def render() -> dict[str, str]:
     wide = textwrap.fill(" ".join(sorted(tld for tld in tlds if not tld.isascii())), 60)  # letters of two columns
     return {
         "sentiment/tlds.py": _PYTHON.format(version=version, tlds=f"{plain}\n{wide}"),
-        "web/tlds.js": _JAVASCRIPT.format(version=version, tlds=f"{plain}\n{wide}"),
+        "web/tlds.json": json.dumps(sorted(tlds), ensure_ascii=False, separators=(",", ":")) + "\n",
     }
 
 

@@ -6,7 +6,16 @@
  * characters that a name can have is read once, so that finding all links takes linear time.
  */
 
-import { TLDS } from "./tlds.js";
+/** @type {Set<string>} the top-level domains that X knows; empty until they are loaded */
+let tlds = new Set();
+
+/**
+ * Say which top-level domains there are. Without them, no text has a link.
+ * @param {string[]} names as in tlds.json
+ */
+export function useTlds(names) {
+  tlds = new Set(names);
+}
 
 const MAX_LINK = 4096; // UTF-16 units, with a scheme twice if it is written
 const MAX_LABEL = 63; // of a domain, in Punycode
@@ -114,10 +123,10 @@ function readRun(text, start, end) {
 function tldEnd(text, start) {
   PLAIN_TLD.lastIndex = start;
   const plain = PLAIN_TLD.exec(text);
-  if (plain) return plain[1] || TLDS.has(plain[0].toLowerCase()) ? PLAIN_TLD.lastIndex : 0;
+  if (plain) return plain[1] || tlds.has(plain[0].toLowerCase()) ? PLAIN_TLD.lastIndex : 0;
   if (text.charCodeAt(start) < 128) return 0;
   for (let end = Math.min(start + LONGEST_TLD, text.length); end > start; end--)
-    if (TLDS.has(text.slice(start, end).toLowerCase()) && !JOINED.test(text.charAt(end))) return end;
+    if (tlds.has(text.slice(start, end).toLowerCase()) && !JOINED.test(text.charAt(end))) return end;
   return 0;
 }
 

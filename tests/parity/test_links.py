@@ -30,7 +30,8 @@ for await (const line of (await import("node:readline")).createInterface(process
 }
 """
 PAGE = """
-const { findLinks } = await import(process.argv[1] + "links.js");
+const { findLinks, useTlds } = await import(process.argv[1] + "links.js");
+useTlds(JSON.parse((await import("node:fs")).readFileSync(new URL("tlds.json", process.argv[1]))));
 const { weightedLength } = await import(process.argv[1] + "tweet.js");
 for await (const line of (await import("node:readline")).createInterface(process.stdin)) {
   const text = JSON.parse(line);

@@ -45,6 +45,7 @@ def csv(modules: Call) -> Call:
 
 @pytest.fixture(scope="module")
 def tweet(modules: Call) -> Call:
+    modules("links.js", "useTlds", json.loads((ROOT / "web/tlds.json").read_text()))
     return partial(modules, "tweet.js")
 
 
