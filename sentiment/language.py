@@ -8,6 +8,8 @@ pass over the words is enough, and there is no model to load.
 import re
 import unicodedata
 
+from .links import split_at_links
+
 # Words that English shares with one of the other languages (a, me, no, on, was, die, son) are in neither list.
 ENGLISH = frozenset(
     "the and to of for from with are were been being it its this that these those you your my our us him "
@@ -54,7 +56,7 @@ FOREIGN = frozenset(
     "yang ini itu tidak ada saya aku kamu dengan untuk dari sudah juga banget terima kasih sangat".split()
 )
 
-_NOT_A_WORD = re.compile(r"https?://\S+|www\.\S+|[@#]\w+")
+_NAME = re.compile(r"[@#]\w+")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _ELISION = re.compile(r"(?:[cdjlmnst]|qu|dell|nell|un)'[aeiouyhàâéèêëîïôœùû]")
 
@@ -66,7 +68,9 @@ def is_probably_not_english(text: str) -> bool:
     accents count as foreign once there is a foreign function word. In doubt a text is English: names and unknown words
     alone do not change that.
     """
-    plain = _NOT_A_WORD.sub(" ", unicodedata.normalize("NFC", text)).replace("’", "'").lower()
+    composed = unicodedata.normalize("NFC", text)
+    unlinked = " ".join(composed[start:end] for start, end, is_link in split_at_links(composed) if not is_link)
+    plain = _NAME.sub(" ", unlinked).replace("’", "'").lower()
     words = _WORD.findall(plain)
     letters = "" if plain.isascii() else "".join(words)
     if 2 * sum(not _is_latin(letter) for letter in letters) > len(letters):

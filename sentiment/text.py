@@ -1,8 +1,8 @@
 """Tokenise tweets. Training and serving share this code.
 
-There are three steps: clean the text (entities, control characters, NFC), split it into tokens with one regular
-expression in linear time, and normalise each token (case, elongation, names of emoji). `TextSpec` has a switch for
-everything that they do: training tunes the switches, and the manifest records them.
+There are three steps: clean the text (entities, control characters, NFC), split it into links and, with one regular
+expression, other tokens, both in linear time, and normalise each token (case, elongation, names of emoji). `TextSpec`
+has a switch for everything that they do: training tunes the switches, and the manifest records them.
 
 Tokens joined with single spaces tokenise to themselves, because no pattern matches across a space.
 """
@@ -15,6 +15,8 @@ from functools import cache
 from typing import NamedTuple
 
 import msgspec
+
+from .links import split_at_links
 
 URL = "<url>"
 MENTION = "<mention>"
@@ -35,8 +37,7 @@ _HASHTAG_WORD = re.compile(r"[A-ZÀ-ÖØ-Þ]+(?![^\W\d_A-ZÀ-ÖØ-Þ])|[A-ZÀ-Ö
 _TOKEN = re.compile(
     r"""
     (?P<special>  <[a-z][a-z0-9_-]{0,79}> )
-  | (?P<url>      (?:https?://|www\.)\S++ | \b[a-z0-9][a-z0-9-]{0,30}+\.(?:com|org|net|co|ly|fm|tv|me|gl|im)/\S*+ )
-  | (?P<mention>  (?<!\w)@\w++ )
+  | (?P<mention>  (?<![\w!\#$%&*@])@(?a:\w{1,20}+)(?![\w@]) )                                # as X sees it
   | (?P<hashtag>  (?<!\w)\#\w++ )
   | (?P<emoticon> </?3++                                                                  # hearts
                 | [<>]?(?<!\d)[:;=]['o^-]?(?:[()\[\]{}|/\\@*$]++ | [dposxc3]++(?!\w))     # :-) ;p =( :'(
@@ -134,7 +135,15 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def _tokenise(self, cleaned: str) -> Iterator[tuple[str, int, int]]:
         """Yield each token of a cleaned text with its start and end there."""
-        for match in _TOKEN.finditer(cleaned):
+        for start, end, is_link in split_at_links(cleaned):
+            if is_link:
+                yield self._url(cleaned[start:end]), start, end
+            else:
+                yield from self._tokenise_words(cleaned, start, end)
+
+    def _tokenise_words(self, cleaned: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+        """Yield the tokens between two links."""
+        for match in _TOKEN.finditer(cleaned, start, end):
             kind, raw = match.lastgroup, match[0]
             if kind == "hashtag" and self.hashtags:
                 for part in _HASHTAG_WORD.finditer(raw):
@@ -187,7 +196,6 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 # By group of _TOKEN: what turns the matched text into a token. Empty tokens are dropped.
 _NORMALISERS: dict[str | None, Callable[[TextSpec, str], str]] = {
     "special": TextSpec._lower,
-    "url": TextSpec._url,
     "mention": TextSpec._mention,
     "hashtag": TextSpec._lower,
     "emoticon": TextSpec._emoticon,

@@ -2,6 +2,7 @@
 /** The tweet's text field, its length counter and the examples. The text survives a reload. */
 
 import { announce, byId, showError, submitWithControlEnter } from "./dom.js";
+import { useTlds } from "./links.js";
 import * as storage from "./storage.js";
 import { t } from "./strings.js";
 import { codePoints, MAX_LENGTH, MAX_WEIGHTED_LENGTH, weightedLength } from "./tweet.js";
@@ -62,7 +63,24 @@ function onInput() {
   count();
 }
 
+/** @type {Promise<void> | null} */
+let tlds = null;
+
+/** Load the top-level domains for the first text that may have a link, and count it again. The next input retries. */
+function loadTlds() {
+  tlds ??= fetch(new URL("tlds.json", import.meta.url))
+    .then((response) => response.json())
+    .then((names) => {
+      useTlds(names);
+      count();
+    })
+    .catch(() => {
+      tlds = null;
+    });
+}
+
 function count() {
+  if (/\.\p{L}/u.test(field.value)) loadTlds();
   const used = weightedLength(field.value);
   const over = used - MAX_WEIGHTED_LENGTH;
   const max = MAX_WEIGHTED_LENGTH;

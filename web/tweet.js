@@ -1,32 +1,43 @@
 // @ts-check
 /** A tweet's length as X and the API count it, and its pieces by explained words. */
 
+import { findLinks } from "./links.js";
+
 export const MAX_WEIGHTED_LENGTH = 280; // X's limit
 export const MAX_LENGTH = 1000; // code points: the API's limit
 
 const LINK_WEIGHT = 23; // of any link
-const LINK_PATTERN = /\bhttps?:\/\/\S+/giu;
-const EMOJI_PATTERN = /\p{Emoji_Presentation}|\ufe0f|\u20e3/u;
+// A flag, a keycap, or emoji, each with its skin tone, joined or not. Intl.Segmenter takes quadratic time.
+const TONE = "[\\ufe0f\\p{EMod}]?";
+const FIRST = `(?![#*0-9])(?:\\p{Emoji_Presentation}|\\p{Emoji}(?=[\\ufe0f\\p{EMod}]))${TONE}[\\u{e0020}-\\u{e007f}]*`;
+const EMOJI = new RegExp(`\\p{RI}{2}|[#*0-9]\\ufe0f?\\u20e3|${FIRST}(?:\\u200d\\p{Emoji}${TONE})*`, "gu");
 const SINGLE_WEIGHT_RANGES = [
   [0, 0x10ff],
   [0x2000, 0x200d],
   [0x2010, 0x201f],
   [0x2032, 0x2037],
 ]; // code points with weight 1; all others have weight 2
-const GRAPHEME_SEGMENTER = new Intl.Segmenter("en");
 
 /**
- * Return the length as X counts it (twitter-text, configuration 3). A link without https:// counts by letter.
+ * Return the length as X counts it (twitter-text, configuration 3).
  * @param {string} text
  */
 export function weightedLength(text) {
+  const normal = text.normalize("NFC");
+  const links = findLinks(normal);
+  const ends = [{ start: normal.length }];
+  const between = [...links, ...ends].map(({ start }, n) => normal.slice(links[n - 1]?.end ?? 0, start));
+  return between.reduce((sum, part) => sum + weightOfWords(part), LINK_WEIGHT * links.length);
+}
+
+/** @param {string} text without links */
+function weightOfWords(text) {
   let weight = 0;
-  const rest = text.normalize("NFC").replace(LINK_PATTERN, () => {
-    weight += LINK_WEIGHT;
+  const rest = text.replace(EMOJI, () => {
+    weight += 2;
     return "";
   });
-  for (const { segment } of GRAPHEME_SEGMENTER.segment(rest))
-    weight += EMOJI_PATTERN.test(segment) ? 2 : Array.from(segment, weightOf).reduce((sum, one) => sum + one, 0);
+  for (const character of rest) weight += weightOf(character);
   return weight;
 }
 

@@ -45,6 +45,31 @@ def test_negation_changes_the_label(shipped: Model) -> None:
     assert good > 0.5 > not_good and like > 0.5 > dislike
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "bbc.co.uk/news/terrible-delays-worst-airline",
+        "spoti.fi/hate",
+        "worst-airline.com",
+        "https://example.com/worst_airline/horrible-(awful)?q=never,again#broken",
+        "http://localhost:8080/never-again",
+    ],
+)
+def test_words_of_an_address_do_not_count(shipped: Model, link: str) -> None:
+    text = "We love our new lounge in Lyon, thank you all!"
+    plain, linked = shipped.score([f"{text} https://t.co/AbC", f"{text} {link}"]).probability
+    assert linked == plain > 0.9
+
+
+@pytest.mark.parametrize("link", ["https://t.co/AbC", "https://example.com/n", "bbc.co.uk/news", "example.com"])
+@pytest.mark.parametrize(
+    "touching", ["—horrible service, worst airline ever", "…never again, awful", "“worst airline ever”"]
+)
+def test_words_that_touch_a_link_count(shipped: Model, link: str, touching: str) -> None:
+    glued, apart = shipped.score([f"Our new lounge {link}{touching}", f"Our new lounge {link} {touching}"]).probability
+    assert glued == apart < shipped.score([f"Our new lounge {link}"]).probability[0]
+
+
 def test_reaches_its_promised_metrics_and_size(shipped: Model) -> None:
     accuracy, auc, size = PROMISED[shipped.manifest.name]
     values = shipped.manifest.metrics["test"].values

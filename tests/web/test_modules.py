@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.time_limit import time_limit
 from tests.support.tweets import hostile
 from tools.node import node
 
@@ -44,6 +45,7 @@ def csv(modules: Call) -> Call:
 
 @pytest.fixture(scope="module")
 def tweet(modules: Call) -> Call:
+    modules("links.js", "useTlds", json.loads((ROOT / "web/tlds.json").read_text()))
     return partial(modules, "tweet.js")
 
 
@@ -125,11 +127,29 @@ def test_parse_reads_what_format_writes(csv: Call, separator: str) -> None:
         ("👩‍👩‍👧‍👦👍🏽🇫🇷1️⃣", 8),
         ("“quoted” – it’s", 15),
         ("see https://example.org/a/very/long/path?with=much%20more now", 31),
+        ("example.com", 23),
+        ("Example.Com/a_(b), see airparis.fr", 52),
+        ("https://example.org.", 24),
+        ("https://t.co/AbC💔", 25),
+        ("https://t.co/AbC—soon", 28),
+        ("日本example.com日本", 31),
+        ("https://例え.みんな/a", 23),
+        ("bob@example.com @a.com #a.com 3.5", 33),
+        ("example.nosuch http://localhost/a", 33),
         ("€", 2),
     ],
 )
 def test_weighted_length_is_that_of_x(tweet: Call, text: str, weight: int) -> None:
     assert tweet("weightedLength", text) == weight
+
+
+@pytest.mark.parametrize(
+    "part", ["a.", "日.", "日a.com", "a.com/(", "(", "http://", "a.com_", "日", "a.com/;", "-a.", "https://日."]
+)
+def test_weighted_length_takes_linear_time(tweet: Call, part: str) -> None:
+    """A hundred thousand characters take a moment. Quadratic work would take minutes."""
+    with time_limit(seconds=20):
+        assert tweet("weightedLength", part * (100_000 // len(part))) > 0
 
 
 def test_pieces_join_to_the_text(tweet: Call) -> None:
