@@ -7,7 +7,6 @@ everything that they do: training tunes the switches, and the manifest records t
 Tokens joined with single spaces tokenise to themselves, because no pattern matches across a space.
 """
 
-import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -15,6 +14,9 @@ from functools import cache
 from typing import NamedTuple
 
 import msgspec
+
+from . import reading
+from .reading import Step
 
 URL = "<url>"
 MENTION = "<mention>"
@@ -25,8 +27,6 @@ STOP_WORDS = frozenset(
     "i me my we us our you your he him his she her they them their there here do does did has have had will".split()
 )
 
-_MAX_MARKS = 30
-_ENTITY = re.compile(r"&(?:(?:amp|#38|#x26);)*(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 _ELONGATION = re.compile(r"(\D)\1{2,}")
 _HASHTAG_WORD = re.compile(r"[A-ZÀ-ÖØ-Þ]+(?![^\W\d_A-ZÀ-ÖØ-Þ])|[A-ZÀ-ÖØ-Þ]?[^\W\d_A-ZÀ-ÖØ-Þ]+|\d+")
 
@@ -85,52 +85,36 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def spans(self, text: str) -> list[Span]:
         """Return the tokens with their positions in the original text."""
-        cleaned, starts, ends = self._align(text)
+        cleaned, starts, ends = reading.align(text, self._steps())
         return [Span(token, starts[start], ends[end - 1]) for token, start, end in self._tokenise(cleaned)]
 
     def clean(self, text: str) -> str:
-        """Decode entities, drop control characters and compose accents, as far as the spec asks for it."""
-        if self.unescape and "&" in text:
-            text = _ENTITY.sub(_decode_entity, text)
-        if self.printable and not text.isprintable():
-            text = "".join(map(_make_printable, text))
-        if self.nfc and not text.isascii():
-            text = unicodedata.normalize("NFC", _stream_safe(text))
-        if self.lowercase and "İ" in text:  # U+0130, the only character whose lower case is longer
-            text = text.replace("İ", "I")
-            if self.nfc:
-                text = unicodedata.normalize("NFC", text)  # without the dot, I may compose with the next mark
-        return text
+        """Return the text that a person reads, as far as the spec asks for it."""
+        return reading.read(text, self._steps())
 
-    def _align(self, text: str) -> tuple[str, list[int], list[int]]:
-        """Return `clean(text)`, and for each of its characters where it starts and ends in `text`."""
-        cleaned: list[str] = []
-        starts: list[int] = []
-        ends: list[int] = []
-        for start, end in self._clusters(text):
-            piece = self.clean(text[start:end])
-            cleaned.append(piece)
-            starts += [start] * len(piece)
-            ends += [end] * len(piece)
-        return "".join(cleaned), starts, ends
-
-    def _clusters(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the start and end of the shortest parts that, cleaned separately, give the cleaned text.
-
-        A part ends before and after an entity, and before each character that does not compose with the previous one.
-        """
-        without_nfc = msgspec.structs.replace(self, nfc=False)
-        entities = {m.start(): m.end() for m in _ENTITY.finditer(text)} if self.unescape else {}
-        start = position = 0
-        while position < len(text):
-            end = entities.get(position, position + 1)
-            content = without_nfc.clean(text[position:end])
-            if position > start and content and not _composes(content[0]):
-                yield start, position
-                start = position
-            position = end
-        if start < len(text):
-            yield start, len(text)
+    def _steps(self) -> Iterator[Step]:
+        """Yield the steps of reading, in their order. Later ones rely on what earlier ones have read."""
+        if self.unescape:
+            yield reading.ENTITIES
+        if self.nfc:
+            yield reading.COMPOSITION
+        yield reading.GARBLED_TEXT
+        if self.emoji:
+            yield reading.EMOJI_NAMES  # joined by invisible characters
+        if self.printable:
+            yield reading.SPACES
+            yield reading.INVISIBLE
+        yield reading.STYLES
+        if self.nfc:
+            yield reading.COMPOSITION  # of letters that are next to their marks only now
+        yield reading.DECORATION
+        yield reading.FOREIGN_MARKS
+        yield reading.LOOKALIKES
+        yield reading.APOSTROPHES
+        if self.printable:
+            yield reading.UNKNOWN
+        if self.lowercase:
+            yield reading.DOTTED_I
 
     def _tokenise(self, cleaned: str) -> Iterator[tuple[str, int, int]]:
         """Yield each token of a cleaned text with its start and end there."""
@@ -195,35 +179,6 @@ _NORMALISERS: dict[str | None, Callable[[TextSpec, str], str]] = {
     "run": TextSpec._run,
     "symbol": TextSpec._symbol,
 }
-
-
-def _decode_entity(entity: re.Match[str]) -> str:
-    """Decode an entity that may have been escaped several times, like &amp;amp;lt;."""
-    return html.unescape("&" + entity[0].rpartition("&")[2].split(";")[-2] + ";")
-
-
-def _make_printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else ""
-
-
-def _stream_safe(text: str) -> str:
-    """Drop all but the first 30 of consecutive combining marks, because composing sorts them in quadratic time.
-
-    No language needs more: Stream-Safe Text Format, UAX #15, section 13.
-    """
-    kept, n_marks = [], 0
-    for character in text:
-        n_marks = n_marks + 1 if unicodedata.combining(character) else 0
-        if n_marks <= _MAX_MARKS:
-            kept.append(character)
-    return "".join(kept)
-
-
-def _composes(character: str) -> bool:
-    """Return whether NFC may compose this character with the previous one: a mark, or a Hangul vowel or final."""
-    return unicodedata.category(character)[0] == "M" or "\u1160" <= character <= "\u11ff"
 
 
 @cache
