@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from functools import cache
+from types import ModuleType
 from typing import NamedTuple
 
 import msgspec
@@ -58,6 +59,11 @@ class Span(NamedTuple):
     end: int
 
 
+def is_readable(text: str) -> bool:
+    """Return whether it is known what a person reads: every letter, every sign, and their order."""
+    return reading.is_ordinary(text) or _disguises().is_readable(text)
+
+
 class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How to tokenise a text. Equal specs give equal tokens wherever the version of Python is the same."""
 
@@ -85,36 +91,17 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def spans(self, text: str) -> list[Span]:
         """Return the tokens with their positions in the original text."""
-        cleaned, starts, ends = reading.align(text, self._steps())
+        cleaned, starts, ends = reading.align(text, self._steps(text))
         return [Span(token, starts[start], ends[end - 1]) for token, start, end in self._tokenise(cleaned)]
 
     def clean(self, text: str) -> str:
         """Return the text that a person reads, as far as the spec asks for it."""
-        return reading.read(text, self._steps())
+        return reading.read(text, self._steps(text))
 
-    def _steps(self) -> Iterator[Step]:
-        """Yield the steps of reading, in their order. Later ones rely on what earlier ones have read."""
-        if self.unescape:
-            yield reading.ENTITIES
-        if self.nfc:
-            yield reading.COMPOSITION
-        yield reading.GARBLED_TEXT
-        if self.emoji:
-            yield reading.EMOJI_NAMES  # joined by invisible characters
-        if self.printable:
-            yield reading.SPACES
-            yield reading.INVISIBLE
-        yield reading.STYLES
-        if self.nfc:
-            yield reading.COMPOSITION  # of letters that are next to their marks only now
-        yield reading.DECORATION
-        yield reading.FOREIGN_MARKS
-        yield reading.LOOKALIKES
-        yield reading.APOSTROPHES
-        if self.printable:
-            yield reading.UNKNOWN
-        if self.lowercase:
-            yield reading.DOTTED_I
+    def _steps(self, text: str) -> list[Step]:
+        """Return the steps of reading that a text may need."""
+        steps = reading.ORDINARY_STEPS if reading.is_ordinary(text) else _disguises().STEPS
+        return [step for step in steps if step.switch is None or getattr(self, step.switch)]
 
     def _tokenise(self, cleaned: str) -> Iterator[tuple[str, int, int]]:
         """Yield each token of a cleaned text with its start and end there."""
@@ -179,6 +166,13 @@ _NORMALISERS: dict[str | None, Callable[[TextSpec, str], str]] = {
     "run": TextSpec._run,
     "symbol": TextSpec._symbol,
 }
+
+
+@cache
+def _disguises() -> ModuleType:
+    from . import disguises  # lazily: its patterns and tables take 10 ms, and few tweets need them
+
+    return disguises
 
 
 @cache
