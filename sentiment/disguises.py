@@ -77,13 +77,13 @@ STEPS = (
     SPACES,
     INVISIBLE,
     STYLES,
+    UNKNOWN,
     COMPOSITION,  # of letters that stood apart from their marks
     DECORATION,
     FOREIGN_MARKS,
+    DOTTED_I,
     LOOKALIKES,
     APOSTROPHES,
-    UNKNOWN,
-    DOTTED_I,
 )
 
 # Letters in another order than they are stored in; boxes for a character; a circle that strikes out what it stands on.
@@ -95,8 +95,8 @@ def is_readable(text: str) -> bool:
     plain = read(text, (ENTITIES, COMPOSITION, GARBLED_TEXT))
     if GARBLED.search(plain) or _UNREADABLE.search(plain):
         return False
-    plain = read(plain, (EMOJI_NAMES, SPACES, INVISIBLE))
+    plain = read(plain, (EMOJI_NAMES, SPACES, INVISIBLE, STYLES))
     if not plain.isprintable():
         return False
-    words = read(plain, (STYLES, COMPOSITION, DECORATION, FOREIGN_MARKS, LOOKALIKES, APOSTROPHES))
+    words = read(plain, (COMPOSITION, DECORATION, FOREIGN_MARKS, LOOKALIKES, APOSTROPHES))
     return read_words(words).is_certain

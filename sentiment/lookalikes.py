@@ -8,6 +8,7 @@ other letters on purpose, as in "ТЯАSН".
 import re
 import unicodedata
 from enum import Enum, auto
+from functools import lru_cache
 from typing import NamedTuple
 
 # By the Latin letter that a reader sees: letters of other alphabets that have the same shape in some typeface.
@@ -77,7 +78,7 @@ _SIMILAR = {
     "L": "ㄥ",
     "M": "爪",
     "N": "ИЙΠ几Ͷ",
-    "O": "ФΘӨѲΩロㄖ",
+    "O": "ΩФΘӨѲΩロㄖ",
     "P": "卩",
     "R": "Я尺",
     "S": "丂",
@@ -120,7 +121,9 @@ SAME, TURNED = _invert(_SAME), _invert(_TURNED)
 SIMILAR = SAME | _invert(_SIMILAR)
 
 # What stands in a text beside its words. Links and names are no words: their letters say nothing about the language.
-_WORD = re.compile(r"<[a-z][a-z0-9_-]{0,79}>|(?:https?://|www\.)\S++|(?<!\w)@\w++|(?P<word>[^\W_]++)", re.IGNORECASE)
+_WORD = re.compile(
+    r"<[a-z][a-z0-9_-]{0,79}>|(?<!\w)(?:https?://|www\.)[!-~]++|(?<!\w)@\w++|(?P<word>[^\W_]++)", re.IGNORECASE
+)
 # Alphabets by the first words of their letters' names; those whose letters stand side by side in one word; and first
 # words of letters and digits that belong to no alphabet.
 _LATIN = "LATIN"
@@ -206,6 +209,7 @@ def _read_latin(word: str) -> tuple[_Kind, str]:
     return _Kind.UNREADABLE, word
 
 
+@lru_cache(maxsize=4096)
 def _alphabet(character: str) -> str:
     """Return the first word of a letter's name, like CYRILLIC; an empty string for what is in no alphabet."""
     if character.isascii():
@@ -215,11 +219,13 @@ def _alphabet(character: str) -> str:
 
 
 def _translate(word: str, table: dict[int, str]) -> str:
-    """Replace letters, those with accents as well, by the Latin ones that they look like."""
-    return "".join(
-        table.get(ord(character)) or table.get(ord(unicodedata.normalize("NFD", character)[0])) or character
-        for character in word
-    )
+    """Replace letters by the Latin ones that they look like, with or without an accent."""
+    return "".join(_look_up(character, table) or character for character in word)
+
+
+def _look_up(letter: str, table: dict[int, str]) -> str | None:
+    base = unicodedata.normalize("NFD", letter)[0]
+    return table.get(ord(letter)) or table.get(ord(base)) or table.get(ord(base.lower()[0]))
 
 
 def _is_rare(letter: str) -> bool:

@@ -8,7 +8,7 @@ loaded with the first text that needs them.
 import html
 import re
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 
@@ -134,15 +134,21 @@ DOTTED_I = Step("İ", lambda _: "I", "lowercase")  # the only character whose lo
 
 ORDINARY_STEPS = (ENTITIES, SPACES, INVISIBLE, APOSTROPHES, DOTTED_I)
 
-# ASCII with entities that are ASCII; letters of European languages, which no sign of mojibake follows; punctuation; and
-# emoji that need no name but their own.
-_ORDINARY = re.compile(
-    r"(?:[\x00-%'-\x7f]|&(?:(?:lt|gt|quot|apos|#0?39|amp);)?(?![\w#]{1,32};)"
-    r"|[À-ÁÄ-ÏÑ-ïñ-ňŊ-ŷŹ-ž](?![\xa0-\xbf\u0152-\uffff])|[\xa0¡«»§©®°·¿´‐-‧‹›☀-❵➔-➿\ufe0f]"
-    r"|[\U0001f300-\U0001f6d7\U0001f7e0-\U0001f7eb\U0001f90c-\U0001f9ff](?![\u200d\u0300-\u036f\u20d0-\u20ff]))*+"
-)
-
 
 def is_ordinary(text: str) -> bool:
     """Return whether the steps above are all that a text needs, in one quick look."""
-    return (text.isascii() and "&" not in text) or _ORDINARY.fullmatch(text) is not None
+    return (text.isascii() and "&" not in text) or _ordinary().fullmatch(text) is not None
+
+
+@cache
+def _ordinary() -> re.Pattern[str]:
+    """Return the pattern of a text without signs that need more.
+
+    It has ASCII, with entities that are ASCII; letters of European languages, which no sign of mojibake follows;
+    punctuation; and emoji that need no name but their own.
+    """
+    return re.compile(
+        r"(?:[\x00-%'-\x7f]|&(?:(?:lt|gt|quot|apos|#0?39|amp);)?(?![\w#]{1,32};)"
+        r"|[ÀÁÄ-ÏÑ-ïñ-ňŊ-ŷŹ-ž](?![\xa0-\xbf]|[^\x00-\u0151])|[\xa0¡«»§©®°·¿´‐-‧‹›☀-❵➔-➿\ufe0f]"
+        r"|[\U0001f300-\U0001f6d7\U0001f7e0-\U0001f7eb\U0001f90c-\U0001f9ff](?![\u200d\u0300-\u036f\u20d0-\u20ff]))*+"
+    )
