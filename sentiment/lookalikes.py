@@ -74,11 +74,11 @@ _SIMILAR = {
     "G": "ᎶҐ",
     "H": "卄ЂЋҢ",
     "I": "丨",
-    "K": "ҜҚЖ",
+    "K": "ҜҚ",
     "L": "ㄥ",
     "M": "爪",
     "N": "ИЙΠ几Ͷ",
-    "O": "ΩФΘӨѲΩロㄖ",
+    "O": "ФΘӨѲΩロㄖ",
     "P": "卩",
     "R": "Я尺",
     "S": "丂",
@@ -90,27 +90,29 @@ _SIMILAR = {
     "Z": "乙",
     "a": "дάᎯ",
     "b": "бвъьβ",
-    "c": "ςєҫ",
+    "c": "ςҫ",
     "d": "δժ",
-    "e": "єэεηё",
+    "e": "єэεё",
     "f": "ғƒ",
     "h": "нћђҥ",
     "k": "кκқҝ",
     "l": "լ",
     "m": "м",
-    "n": "ийпηռח",
+    "n": "ийпηח",
     "o": "σθөфסه",
     "r": "гяґᴦ",
     "t": "тτҭե",
     "u": "μцџט",
     "w": "ωшщש",
-    "x": "χҳжӿ",
+    "x": "χҳӿ",
     "y": "γчў",
 }
 # Latin letters that are turned by half a turn.
 _TURNED = {"a": "ɐ", "e": "ǝ", "h": "ɥ", "i": "ᴉ", "k": "ʞ", "m": "ɯ", "r": "ɹ", "t": "ʇ", "w": "ʍ", "y": "ʎ"}
 # Letters that are themselves or another one after half a turn. A word of these and turned ones is upside down, or not.
 _TURN_INTO_LETTERS = frozenset("bdlnopqsuxz")
+
+_CYRILLIC_TWINS = frozenset("abcehikmoptxy")  # as small letters or as capitals
 
 
 def _invert(table: dict[str, str]) -> dict[int, str]:
@@ -122,7 +124,7 @@ SIMILAR = SAME | _invert(_SIMILAR)
 
 # What stands in a text beside its words. Links and names are no words: their letters say nothing about the language.
 _WORD = re.compile(
-    r"<[a-z][a-z0-9_-]{0,79}>|(?<!\w)(?:https?://|www\.)[!-~]++|(?<!\w)@\w++|(?P<word>[^\W_]++)", re.IGNORECASE
+    r"<[a-z][a-z0-9_-]{0,79}>|</?3++|(?<!\w)(?:https?://|www\.)\S++|(?<!\w)@\w++|(?P<word>[^\W_]++)", re.IGNORECASE
 )
 # Alphabets by the first words of their letters' names; those whose letters stand side by side in one word; and first
 # words of letters and digits that belong to no alphabet.
@@ -134,7 +136,8 @@ _NO_ALPHABET = frozenset("DIGIT SUPERSCRIPT SUBSCRIPT VULGAR FRACTION FEMININE M
 class _Kind(Enum):
     NEUTRAL = auto()  # no letters
     LATIN = auto()  # or mixed with letters of the same shape
-    MIXED = auto()  # Latin and similar letters
+    MIXED = auto()  # Latin letters and similar ones
+    AMBIGUOUS = auto()  # the same, but all of its letters may be of the other alphabet: "мoре"
     DISGUISED = auto()  # no Latin letters, but all have the shape of one
     DOUBTFUL = auto()  # the same, but some are only similar
     FOREIGN = auto()
@@ -165,7 +168,9 @@ def read_words(text: str) -> Words:
     latin, doubtful = {_Kind.LATIN}, {_Kind.UNREADABLE}
     has_foreign = _Kind.FOREIGN in kinds
     (doubtful if has_foreign else latin).add(_Kind.MIXED)
-    if not latin.isdisjoint(kinds):
+    is_latin = not latin.isdisjoint(kinds)
+    (latin if is_latin and not has_foreign else doubtful).add(_Kind.AMBIGUOUS)
+    if is_latin:
         (doubtful if has_foreign else latin).add(_Kind.DISGUISED)
         doubtful.add(_Kind.DOUBTFUL)
     characters = list(text)
@@ -184,12 +189,14 @@ def _read(word: str) -> tuple[_Kind, str]:
         return _Kind.NEUTRAL, word
     if _LATIN in alphabets:
         return _read_latin(word)
+    is_foreign = len(alphabets) == 1 or alphabets <= _JAPANESE_AND_KOREAN
+    if SIMILAR.keys().isdisjoint(map(ord, word)):
+        return (_Kind.FOREIGN if is_foreign else _Kind.UNREADABLE), word
     for kind, table in ((_Kind.DISGUISED, SAME), (_Kind.DOUBTFUL, SIMILAR)):
         plain = _translate(word, table)
         if {_alphabet(character) for character in plain} <= {_LATIN, ""}:
             # α and π stand for themselves
             return (_Kind.NEUTRAL if len(word) == 1 and alphabets == {"GREEK"} else kind), plain
-    is_foreign = len(alphabets) == 1 or alphabets <= _JAPANESE_AND_KOREAN
     return (_Kind.FOREIGN if is_foreign else _Kind.UNREADABLE), word
 
 
@@ -204,9 +211,9 @@ def _read_latin(word: str) -> tuple[_Kind, str]:
     similar = _translate(plain, SIMILAR)
     latin = {letter for letter in word.lower() if _alphabet(letter) == _LATIN}
     others = {letter for letter in plain.lower() if _alphabet(letter) not in (_LATIN, "")}
-    if len(others) <= len(latin) and {_alphabet(character) for character in similar} <= {_LATIN, ""}:
-        return _Kind.MIXED, similar
-    return _Kind.UNREADABLE, word
+    if len(others) > len(latin) or not {_alphabet(character) for character in similar} <= {_LATIN, ""}:
+        return _Kind.UNREADABLE, word
+    return (_Kind.MIXED if len(others) <= len(latin - _CYRILLIC_TWINS) else _Kind.AMBIGUOUS), similar
 
 
 @lru_cache(maxsize=4096)

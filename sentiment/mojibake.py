@@ -27,7 +27,8 @@ _T = f"[{_tail('cp1252')}{_C1}]"
 _WESTERN = rf"(?:[Â-ß]{_T}|[à-ï]{_T}{{2}}|[ð-ô]{_T}{{3}})++"
 _REPEATED = re.compile(_WESTERN)
 # What may stand behind a real letter: punctuation and signs, and letters of real words, like the ž in "Úžasné".
-_FOLLOWS_LETTERS = frozenset("‚„…†‡‰‹›‘’“”•–—™\xa0¡«»©®ª°º²³¹´·¿ŠŒŽšœž")
+_FOLLOWS_LETTERS = frozenset("…†‡‰‹›‘’“”•–—™\xa0¡«»©®ª°º²³¹´·¿ŠŒŽšœž")
+_ENDS_WORDS = frozenset("†‡‰™®©°²³¹´")
 _FOLLOWS_WORDS = frozenset("…‘’“”–—»\xa0")
 
 # Other encodings, where the first characters leave no doubt: those of ’ and “, and in Mac Roman of é and emoji, too.
@@ -54,22 +55,25 @@ def repair(match: re.Match[str]) -> str:
     garbled, encoding = match[0], match.lastgroup
     if encoding is None:
         return _read_control(garbled)
-    try:
-        plain = _encode(garbled, encoding).decode()
-    except UnicodeDecodeError:
+    plain = _decode(garbled, encoding)
+    if encoding == "western" and not _is_certain(match, plain):
         return garbled
-    if not _is_text(plain) or (encoding == "western" and not _is_certain(match, plain)):
-        return garbled
-    return _REPEATED.sub(_repair_again, plain)
+    repaired = _REPEATED.sub(_repair_again, plain)
+    return repaired if _is_text(repaired) else garbled
 
 
 def _repair_again(match: re.Match[str]) -> str:
-    """Repair what one repair has left: a text that went wrong twice."""
+    """Repair what a repair has left: a text that went wrong twice."""
+    plain = _decode(match[0], "western")
+    return plain if plain == match[0] else _REPEATED.sub(_repair_again, plain)
+
+
+def _decode(garbled: str, encoding: str) -> str:
+    """Return the text that was read as `encoding`, or the same if it was not in UTF-8."""
     try:
-        plain = _encode(match[0], "western").decode()
+        return _encode(garbled, encoding).decode()
     except UnicodeDecodeError:
-        return match[0]
-    return _REPEATED.sub(_repair_again, plain) if _is_text(plain) else match[0]
+        return garbled
 
 
 def _encode(garbled: str, encoding: str) -> bytes:
@@ -102,4 +106,6 @@ def _is_certain(match: re.Match[str], plain: str) -> bool:
         return plain in "\ufeff\ufe0f"
     if lead in "ß×":
         return False
-    return not _FOLLOWS_LETTERS.issuperset(tail) or (len(tail) == 1 and before.islower())
+    if len(tail) == 1 and (before.islower() or (tail in _ENDS_WORDS and after.isalpha())):
+        return True
+    return not _FOLLOWS_LETTERS.issuperset(tail)

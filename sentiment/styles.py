@@ -26,7 +26,7 @@ STYLED = re.compile(
 # By the first of them: letters and digits in a row that Unicode, or Python's copy of it, does not relate to plain ones.
 _ROWS = [(0x1CCD6, "A", 26), (0x1CCF0, "0", 10), (0x1F150, "A", 26), (0x1F170, "A", 26), (0x1F1E6, "A", 26)]
 # Letters that look like others than their names say; None where two readings are possible, like c and o.
-_EXCEPTIONS = {"ɑ": "a", "ɩ": "i", "Ɩ": "l", "ǀ": "l", "ʊ": "u", "℮": "e", **dict.fromkeys("ɔƆɟƃɾ")}
+_EXCEPTIONS = {"ɑ": "a", "ɩ": "i", "ǀ": "l", "ʊ": "u", "℮": "e", **dict.fromkeys("ɔɟƃɾ")}
 _NAME = re.compile(
     r"LATIN (CAPITAL |SMALL )?LETTER (?:SMALL |CAPITAL )*"
     r"(?:(?:SCRIPT|OPEN|CLOSED|REVERSED|INVERTED|BARRED|SIDEWAYS|LONG|DOTLESS|INSULAR|STRETCHED|LENIS|BLACKLETTER) )*"
@@ -53,8 +53,8 @@ def read_style(match: re.Match[str]) -> str:
 
 def _read_rare(letter: str) -> str:
     """Return the plain letter that the name of a rare Latin letter tells."""
-    if letter in _EXCEPTIONS:
-        return _EXCEPTIONS[letter] or letter
+    if (exception := letter.lower()) in _EXCEPTIONS:
+        return _EXCEPTIONS[exception] or letter
     if letter < "\u017f" or unicodedata.decomposition(letter):
         return letter
     if not (name := _NAME.fullmatch(unicodedata.name(letter, ""))):
