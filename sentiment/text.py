@@ -1,8 +1,8 @@
 """Tokenise tweets. Training and serving share this code.
 
-There are three steps: clean the text (entities, control characters, NFC), split it into tokens with one regular
-expression in linear time, and normalise each token (case, elongation, names of emoji). `TextSpec` has a switch for
-everything that they do: training tunes the switches, and the manifest records them.
+There are three steps: read the text as a person does (`reading.py`), split it into tokens with one regular expression
+in linear time, and normalise each token (case, elongation, names of emoji). `TextSpec` has a switch for what training
+tunes, and the manifest records them. Letters that only look like others are always read, and mojibake is repaired.
 
 Tokens joined with single spaces tokenise to themselves, because no pattern matches across a space.
 """
@@ -75,7 +75,7 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mentions: bool = True  # replace every @name by <mention>
     hashtags: bool = True  # split #LoveThisAirline into love this airline
     emoticons: bool = True  # keep :-) as one token; otherwise it is split into punctuation
-    emoji: bool = True  # replace an emoji by its name: <red_apple>
+    emoji: bool = True  # replace an emoji, or several that are one sign, by its name: <red_apple>
     elongations: bool = True  # shorten "soooo" and "sooo" to "soo", "!!!!" to "!!"
     punctuation: bool = True  # keep punctuation marks as tokens; otherwise drop them
     stop_words: bool = False  # drop English function words, never a negation

@@ -10,9 +10,7 @@ from sentiment.lookalikes import _SAME, _SIMILAR, _TURNED, SIMILAR, read_words
 from sentiment.text import TextSpec
 
 ALPHABETS = "CYRILLIC GREEK ARMENIAN CHEROKEE COPTIC CANADIAN LISU DESERET TIFINAGH".split()
-# What Unicode calls confusable beyond one letter of the same shape.
-DIFFERENT = set("ӏꙇӀІΙⲒⵏꓲ")  # I, i, l and 1
-ONE_SHAPE = str.maketrans("I1i|", "llll")
+ONE_SHAPE = str.maketrans("i", "l")  # in lower case: Unicode takes I for l
 
 
 def confusable(alphabets: list[str]) -> list[tuple[str, str]]:
@@ -22,7 +20,7 @@ def confusable(alphabets: list[str]) -> list[tuple[str, str]]:
         for letter, entries in confusables_data.items()
         for entry in entries
         if len(letter) == len(entry["c"]) == 1 and letter.isalpha() and entry["c"].isascii() and entry["c"].isalpha()
-        if unicodedata.name(letter).split(" ")[0] in alphabets
+        if unicodedata.name(letter).split(" ")[0] in alphabets and unicodedata.category(letter) != "Lm"
     ]
 
 
