@@ -66,10 +66,10 @@ _SAME = {
 }
 # Letters that stand for Latin ones beside Latin letters only: "Яussia", "wоndегfυl".
 _SIMILAR = {
-    "A": "ДΔΛ𐌀卂",
-    "B": "БЪЫ乃",
+    "A": "ⲀДΔΛ𐌀卂",
+    "B": "ⲂБЪЫ乃",
     "C": "匚",
-    "E": "ЭЄΣΞЁ乇",
+    "E": "ⲈЭЄΣΞЁ乇",
     "F": "ӺҒ千",
     "G": "ᎶҐ",
     "H": "卄ЂЋҢ",
@@ -88,11 +88,11 @@ _SIMILAR = {
     "X": "Ӿ乂Ҳ",
     "Y": "ЧΨЎㄚ",
     "Z": "乙",
-    "a": "дάᎯ",
-    "b": "бвъьβ",
+    "a": "ⲁдάᎯ",
+    "b": "ⲃбвъьβ",
     "c": "ςҫ",
     "d": "δժ",
-    "e": "єэεё",
+    "e": "ⲉєэεё",
     "f": "ғƒ",
     "h": "нћђҥ",
     "k": "кκқҝ",
@@ -130,6 +130,10 @@ _WORD = re.compile(
 # words of letters and digits that belong to no alphabet.
 _LATIN = "LATIN"
 _JAPANESE_AND_KOREAN = frozenset("CJK IDEOGRAPHIC HIRAGANA KATAKANA KATAKANA-HIRAGANA HALFWIDTH HANGUL".split())
+_IN_USE = _JAPANESE_AND_KOREAN | frozenset(
+    "CYRILLIC GREEK ARMENIAN GEORGIAN HEBREW ARABIC SYRIAC THAANA ETHIOPIC DEVANAGARI BENGALI GURMUKHI GUJARATI ORIYA "
+    "TAMIL TELUGU KANNADA MALAYALAM SINHALA THAI LAO TIBETAN MYANMAR KHMER MONGOLIAN BOPOMOFO".split()
+)
 _NO_ALPHABET = frozenset("DIGIT SUPERSCRIPT SUBSCRIPT VULGAR FRACTION FEMININE MASCULINE MICRO MODIFIER".split())
 
 
@@ -139,7 +143,7 @@ class _Kind(Enum):
     MIXED = auto()  # Latin letters and similar ones
     AMBIGUOUS = auto()  # the same, but all of its letters may be of the other alphabet: "мoре"
     DISGUISED = auto()  # no Latin letters, but all have the shape of one
-    DOUBTFUL = auto()  # the same, but some are only similar
+    DOUBTFUL = auto()  # the same, but some are only similar; or of an alphabet that is hardly used, like runes
     FOREIGN = auto()
     UNREADABLE = auto()  # any other mixture, or a letter without a reading
 
@@ -189,15 +193,21 @@ def _read(word: str) -> tuple[_Kind, str]:
         return _Kind.NEUTRAL, word
     if _LATIN in alphabets:
         return _read_latin(word)
-    is_foreign = len(alphabets) == 1 or alphabets <= _JAPANESE_AND_KOREAN
     if SIMILAR.keys().isdisjoint(map(ord, word)):
-        return (_Kind.FOREIGN if is_foreign else _Kind.UNREADABLE), word
+        return _classify(alphabets), word
     for kind, table in ((_Kind.DISGUISED, SAME), (_Kind.DOUBTFUL, SIMILAR)):
         plain = _translate(word, table)
         if {_alphabet(character) for character in plain} <= {_LATIN, ""}:
             # α and π stand for themselves
             return (_Kind.NEUTRAL if len(word) == 1 and alphabets == {"GREEK"} else kind), plain
-    return (_Kind.FOREIGN if is_foreign else _Kind.UNREADABLE), word
+    return _classify(alphabets), word
+
+
+def _classify(alphabets: set[str]) -> _Kind:
+    """Return the kind of a word whose letters have no readings as Latin ones."""
+    if len(alphabets) > 1 and not alphabets <= _JAPANESE_AND_KOREAN:
+        return _Kind.UNREADABLE
+    return _Kind.FOREIGN if alphabets <= _IN_USE else _Kind.DOUBTFUL  # runes beside Latin words are a disguise
 
 
 def _read_latin(word: str) -> tuple[_Kind, str]:

@@ -28,7 +28,7 @@ _WESTERN = rf"(?:[Â-ß]{_T}|[à-ï]{_T}{{2}}|[ð-ô]{_T}{{3}})++"
 _REPEATED = re.compile(_WESTERN)
 # What may stand behind a real letter: punctuation and signs, and letters of real words, like the ž in "Úžasné".
 _FOLLOWS_LETTERS = frozenset("…†‡‰‹›‘’“”•–—™\xa0¡«»©®ª°º²³¹´·¿ŠŒŽšœž")
-_ENDS_WORDS = frozenset("†‡‰™®©°²³¹´")
+_ENDS_WORDS = frozenset("†‡‰™®©°²³¹´¡¿")
 _FOLLOWS_WORDS = frozenset("…‘’“”–—»\xa0")
 
 # Other encodings, where the first characters leave no doubt: those of ’ and “, and in Mac Roman of é and emoji, too.

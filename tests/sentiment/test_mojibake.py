@@ -16,6 +16,7 @@ TEXTS = [
     "São Paulo não é fácil, coração",
     "perché è così, più o meno",
     "Łódź, żółw, gęś i ćma",
+    "škoda, že",
     "Příliš žluťoučký kůň",
     "ağaç, şeker, İstanbul",
     "Москва и море",
