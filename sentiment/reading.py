@@ -137,18 +137,27 @@ ORDINARY_STEPS = (ENTITIES, SPACES, INVISIBLE, APOSTROPHES, DOTTED_I)
 
 def is_ordinary(text: str) -> bool:
     """Return whether the steps above are all that a text needs, in one quick look."""
-    return (text.isascii() and "&" not in text) or _ordinary().fullmatch(text) is not None
+    if text.isascii():
+        return "&" not in text or not _suspicious().search(text)
+    return _ordinary_characters().issuperset(text) and not _suspicious().search(text)
+
+
+# First and last of ASCII, letters of European languages, punctuation, and emoji that need no name but their own.
+_ORDINARY = (
+    *("\x00\x7f", "\xa0\xa1", "§§", "©©", "««", "®®", "°°", "´´", "··", "»»"),
+    *("¿Á", "ÄÏ", "ÑÖ", "Øï", "ñö", "øň", "Ŋŷ", "Źž", "‐‧", "‹›", "☀❵", "➔➿", "\ufe0f\ufe0f"),
+    *("\U0001f300\U0001f6d7", "\U0001f7e0\U0001f7eb", "\U0001f90c\U0001f9ff"),
+)
 
 
 @cache
-def _ordinary() -> re.Pattern[str]:
-    """Return the pattern of a text without signs that need more.
+def _ordinary_characters() -> frozenset[str]:
+    return frozenset().union(*(map(chr, range(ord(ends[0]), ord(ends[1]) + 1)) for ends in _ORDINARY))
 
-    It has ASCII, with entities that are ASCII; letters of European languages, which no sign of mojibake follows;
-    punctuation; and emoji that need no name but their own.
-    """
+
+@cache
+def _suspicious() -> re.Pattern[str]:
+    """Return the pattern of a letter with a sign of mojibake behind it, and of an entity that is more than ASCII."""
     return re.compile(
-        r"(?:[\x00-%'-\x7f]|&(?:(?:lt|gt|quot|apos|#0?39|amp);)?(?![\w#]{1,32};)"
-        r"|[ÀÁÄ-ÏÑ-ïñ-ňŊ-ŷŹ-ž](?![\xa0-\xbf]|[^\x00-\u0151])|[\xa0¡«»§©®°·¿´‐-‧‹›☀-❵➔-➿\ufe0f]"
-        r"|[\U0001f300-\U0001f6d7\U0001f7e0-\U0001f7eb\U0001f90c-\U0001f9ff](?![\u200d\u0300-\u036f\u20d0-\u20ff]))*+"
+        r"[À-ž](?:[\xa0-\xbf]|[^\x00-\u0151])|&(?!(?:lt|gt|quot|apos|#0?39|amp);(?![\w#]{1,32};))(?=[\w#]{1,32};)"
     )
