@@ -64,9 +64,8 @@ COMPOSITION = Step(r"(?s).?[^\x00-\u02ff]++", _compose, "nfc")  # characters bel
 DECORATION = Step(rf"[\w{_MARKS}]++", _undecorate)
 FOREIGN_MARKS = Step(r"(?<=[a-zA-Z])[^\x00-\u02ff\w\s]++", _drop_marks)  # of an alphabet that the letter is not of
 LOOKALIKES = Step(r"(?s).+", lambda text: read_words(text[0]).text)
-UNKNOWN = Step(
-    r"[^\w\s!-~]", _drop_unknown, "printable"
-)  # what has no picture: private use, unassigned, half a surrogate pair
+# What has no picture: private use, unassigned code points, half a surrogate pair.
+UNKNOWN = Step(r"[^\w\s!-~]", _drop_unknown, "printable")
 
 # In their order: each relies on what those before it have read.
 STEPS = (

@@ -197,7 +197,7 @@ def _read(word: str) -> tuple[_Kind, str]:
         return _classify(alphabets), word
     for kind, table in ((_Kind.DISGUISED, SAME), (_Kind.DOUBTFUL, SIMILAR)):
         plain = _translate(word, table)
-        if {_alphabet(character) for character in plain} <= {_LATIN, ""}:
+        if _is_latin(plain):
             # α and π stand for themselves
             return (_Kind.NEUTRAL if len(word) == 1 and alphabets == {"GREEK"} else kind), plain
     return _classify(alphabets), word
@@ -216,12 +216,12 @@ def _read_latin(word: str) -> tuple[_Kind, str]:
     turned = {letter for letter in plain if ord(letter) in TURNED}
     if turned and not set(plain.lower()) - turned <= _TURN_INTO_LETTERS:
         plain = plain.translate(TURNED)
-    if {_alphabet(character) for character in plain} <= {_LATIN, ""}:
+    if _is_latin(plain):
         return (_Kind.UNREADABLE if any(map(_is_rare, plain)) else _Kind.LATIN), plain
     similar = _translate(plain, SIMILAR)
     latin = {letter for letter in word.lower() if _alphabet(letter) == _LATIN}
     others = {letter for letter in plain.lower() if _alphabet(letter) not in (_LATIN, "")}
-    if len(others) > len(latin) or not {_alphabet(character) for character in similar} <= {_LATIN, ""}:
+    if len(others) > len(latin) or not _is_latin(similar):
         return _Kind.UNREADABLE, word
     return (_Kind.MIXED if len(others) <= len(latin - _CYRILLIC_TWINS) else _Kind.AMBIGUOUS), similar
 
@@ -233,6 +233,10 @@ def _alphabet(character: str) -> str:
         return _LATIN if character.isalpha() else ""
     first = unicodedata.name(character, "").partition(" ")[0]
     return "" if first in _NO_ALPHABET else first
+
+
+def _is_latin(word: str) -> bool:
+    return all(_alphabet(character) in (_LATIN, "") for character in word)
 
 
 def _translate(word: str, table: dict[int, str]) -> str:
