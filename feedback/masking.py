@@ -50,7 +50,7 @@ def _unescape(text: str) -> str:
     "&#64;", "%40" and "＠" are all an "@", and nothing invisible is left.
     """
     entity, at, hidden, digits, normal = _spellings()
-    plain = entity.sub(_decode, at.sub("@", TextSpec(lowercase=False).clean(text)))
+    plain = entity.sub(_decode, at.sub("@", TextSpec(lowercase=False, emoji=False).clean(text)))
     plain = normal.sub(lambda part: unicodedata.normalize("NFKC", part[0]), plain)
     return hidden.sub("", plain.translate(digits))
 

@@ -1,22 +1,25 @@
 """Tokenise tweets. Training and serving share this code.
 
-There are three steps: clean the text (entities, control characters, NFC), split it into links and, with one regular
-expression, other tokens, both in linear time, and normalise each token (case, elongation, names of emoji). `TextSpec`
-has a switch for everything that they do: training tunes the switches, and the manifest records them.
+There are three steps: read the text as a person does (`reading.py`), split it into links and, with one regular
+expression, other tokens, all in linear time, and normalise each token (case, elongation, names of emoji). `TextSpec`
+has a switch for what training tunes, and the manifest records them. Letters that only look like others are always
+read, and mojibake is repaired.
 
 Tokens joined with single spaces tokenise to themselves, because no pattern matches across a space.
 """
 
-import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from functools import cache
+from types import ModuleType
 from typing import NamedTuple
 
 import msgspec
 
+from . import reading
 from .links import split_at_links
+from .reading import Step
 
 URL = "<url>"
 MENTION = "<mention>"
@@ -27,8 +30,6 @@ STOP_WORDS = frozenset(
     "i me my we us our you your he him his she her they them their there here do does did has have had will".split()
 )
 
-_MAX_MARKS = 30
-_ENTITY = re.compile(r"&(?:(?:amp|#38|#x26);)*(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 _ELONGATION = re.compile(r"(\D)\1{2,}")
 _HASHTAG_WORD = re.compile(r"[A-ZÀ-ÖØ-Þ]+(?![^\W\d_A-ZÀ-ÖØ-Þ])|[A-ZÀ-ÖØ-Þ]?[^\W\d_A-ZÀ-ÖØ-Þ]+|\d+")
 
@@ -59,6 +60,11 @@ class Span(NamedTuple):
     end: int
 
 
+def is_readable(text: str) -> bool:
+    """Return whether it is known what a person reads: every letter, every sign, and their order."""
+    return reading.is_ordinary(text) or _disguises().is_readable(text)
+
+
 class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How to tokenise a text. Equal specs give equal tokens wherever the version of Python is the same."""
 
@@ -70,7 +76,7 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mentions: bool = True  # replace every @name by <mention>
     hashtags: bool = True  # split #LoveThisAirline into love this airline
     emoticons: bool = True  # keep :-) as one token; otherwise it is split into punctuation
-    emoji: bool = True  # replace an emoji by its name: <red_apple>
+    emoji: bool = True  # replace an emoji, or several that are one sign, by its name: <red_apple>
     elongations: bool = True  # shorten "soooo" and "sooo" to "soo", "!!!!" to "!!"
     punctuation: bool = True  # keep punctuation marks as tokens; otherwise drop them
     stop_words: bool = False  # drop English function words, never a negation
@@ -86,52 +92,17 @@ class TextSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def spans(self, text: str) -> list[Span]:
         """Return the tokens with their positions in the original text."""
-        cleaned, starts, ends = self._align(text)
+        cleaned, starts, ends = reading.align(text, self._steps(text))
         return [Span(token, starts[start], ends[end - 1]) for token, start, end in self._tokenise(cleaned)]
 
     def clean(self, text: str) -> str:
-        """Decode entities, drop control characters and compose accents, as far as the spec asks for it."""
-        if self.unescape and "&" in text:
-            text = _ENTITY.sub(_decode_entity, text)
-        if self.printable and not text.isprintable():
-            text = "".join(map(_make_printable, text))
-        if self.nfc and not text.isascii():
-            text = unicodedata.normalize("NFC", _stream_safe(text))
-        if self.lowercase and "İ" in text:  # U+0130, the only character whose lower case is longer
-            text = text.replace("İ", "I")
-            if self.nfc:
-                text = unicodedata.normalize("NFC", text)  # without the dot, I may compose with the next mark
-        return text
+        """Return the text that a person reads, as far as the spec asks for it."""
+        return reading.read(text, self._steps(text))
 
-    def _align(self, text: str) -> tuple[str, list[int], list[int]]:
-        """Return `clean(text)`, and for each of its characters where it starts and ends in `text`."""
-        cleaned: list[str] = []
-        starts: list[int] = []
-        ends: list[int] = []
-        for start, end in self._clusters(text):
-            piece = self.clean(text[start:end])
-            cleaned.append(piece)
-            starts += [start] * len(piece)
-            ends += [end] * len(piece)
-        return "".join(cleaned), starts, ends
-
-    def _clusters(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the start and end of the shortest parts that, cleaned separately, give the cleaned text.
-
-        A part ends before and after an entity, and before each character that does not compose with the previous one.
-        """
-        without_nfc = msgspec.structs.replace(self, nfc=False)
-        entities = {m.start(): m.end() for m in _ENTITY.finditer(text)} if self.unescape else {}
-        start = position = 0
-        while position < len(text):
-            end = entities.get(position, position + 1)
-            content = without_nfc.clean(text[position:end])
-            if position > start and content and not _composes(content[0]):
-                yield start, position
-                start = position
-            position = end
-        if start < len(text):
-            yield start, len(text)
+    def _steps(self, text: str) -> list[Step]:
+        """Return the steps of reading that a text may need."""
+        steps = reading.ORDINARY_STEPS if reading.is_ordinary(text) else _disguises().STEPS
+        return [step for step in steps if step.switch is None or getattr(self, step.switch)]
 
     def _tokenise(self, cleaned: str) -> Iterator[tuple[str, int, int]]:
         """Yield each token of a cleaned text with its start and end there."""
@@ -205,33 +176,11 @@ _NORMALISERS: dict[str | None, Callable[[TextSpec, str], str]] = {
 }
 
 
-def _decode_entity(entity: re.Match[str]) -> str:
-    """Decode an entity that may have been escaped several times, like &amp;amp;lt;."""
-    return html.unescape("&" + entity[0].rpartition("&")[2].split(";")[-2] + ";")
+@cache
+def _disguises() -> ModuleType:
+    from . import disguises  # lazily: its patterns and tables take 20 ms of processor, and few tweets need them
 
-
-def _make_printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else ""
-
-
-def _stream_safe(text: str) -> str:
-    """Drop all but the first 30 of consecutive combining marks, because composing sorts them in quadratic time.
-
-    No language needs more: Stream-Safe Text Format, UAX #15, section 13.
-    """
-    kept, n_marks = [], 0
-    for character in text:
-        n_marks = n_marks + 1 if unicodedata.combining(character) else 0
-        if n_marks <= _MAX_MARKS:
-            kept.append(character)
-    return "".join(kept)
-
-
-def _composes(character: str) -> bool:
-    """Return whether NFC may compose this character with the previous one: a mark, or a Hangul vowel or final."""
-    return unicodedata.category(character)[0] == "M" or "\u1160" <= character <= "\u11ff"
+    return disguises
 
 
 @cache

@@ -4,11 +4,13 @@ from typing import Literal, NamedTuple
 
 from .language import is_probably_not_english
 from .manifest import Thresholds
+from .text import TextSpec, is_readable
 
 type Label = Literal["positive", "negative"]
 type Decision = Literal["publish", "review", "hold"]
-type WarningCode = Literal["mostly_unknown_words", "probably_not_english"]
+type WarningCode = Literal["mostly_unknown_words", "probably_not_english", "unreadable_characters"]
 
+PLAIN = TextSpec(lowercase=False, emoji=False)  # the text that a person reads
 UNKNOWN_WORDS_LIMIT = 0.5  # share of unknown tokens above which the score says little about the text
 
 
@@ -27,8 +29,10 @@ def verdict(text: str, probability: float, unknown_share: float, thresholds: Thr
     between them. A text with a warning is never "publish": a bad tweet that gets published is the expensive mistake.
     """
     warnings: list[WarningCode] = ["mostly_unknown_words"] if unknown_share > UNKNOWN_WORDS_LIMIT else []
-    if is_probably_not_english(text):
+    if is_probably_not_english(PLAIN.clean(text)):
         warnings.append("probably_not_english")
+    if not is_readable(text):
+        warnings.append("unreadable_characters")
     decision: Decision
     if probability <= thresholds.hold:
         decision = "hold"

@@ -11,6 +11,7 @@ from sentiment import manifest
 from sentiment.model import Model
 from sentiment.verdict import verdict
 from tests.support.paths import ROOT
+from tests.support.spellings import SPELLINGS
 from training.data.cleaning import content, split_of
 from training.scoring.predict import predict
 
@@ -38,6 +39,16 @@ def test_decides_the_seed_sentences(shipped: Model, text: str, label: str, at_le
     read = verdict(text, probability, float(scores.unknown_share[0]), shipped.manifest.thresholds)
     assert (read.label, read.decision, read.warnings) == (label, decision, [])
     assert (probability if label == "positive" else 1 - probability) > at_least
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_abuse_in_disguise_is_not_published(shipped: Model, spelling: str) -> None:
+    plain = "We hate our guests, the food is awful"
+    text = SPELLINGS[spelling](plain)
+    scores = shipped.score([text, plain])
+    probability, expected = map(float, scores.probability)
+    read = verdict(text, probability, float(scores.unknown_share[0]), shipped.manifest.thresholds)
+    assert probability == expected and read.decision != "publish"
 
 
 def test_negation_changes_the_label(shipped: Model) -> None:

@@ -2,6 +2,7 @@ import pytest
 
 from sentiment.manifest import Thresholds
 from sentiment.verdict import verdict
+from tests.support.spellings import SPELLINGS
 
 THRESHOLDS = Thresholds(publish=0.9, hold=0.2)
 
@@ -35,3 +36,15 @@ def test_text_with_a_warning_is_never_published() -> None:
 def test_unreachable_thresholds_send_everything_to_review() -> None:
     nowhere = Thresholds(publish=1.0001, hold=-0.0001)
     assert {verdict("a text", p, 0, nowhere).decision for p in (0.0, 0.5, 1.0)} == {"review"}
+
+
+@pytest.mark.parametrize("text", ["Great \ufffd crew", "We lоve ʇɥǝ crew", "Nice \ue000", "We нате you, thanks to all"])
+def test_text_that_cannot_be_read_is_never_published(text: str) -> None:
+    assert verdict(text, 0.99, 0, THRESHOLDS) == ("positive", "review", ["unreadable_characters"])
+    assert verdict(text, 0.01, 0, THRESHOLDS) == ("negative", "hold", ["unreadable_characters"])
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_disguised_english_is_english(spelling: str) -> None:
+    text = SPELLINGS[spelling]("Thanks to all of you for the great day")
+    assert verdict(text, 0.99, 0, THRESHOLDS) == ("positive", "publish", [])
