@@ -111,7 +111,7 @@ def _weigh(bulkheads: Bulkheads, model: Model, text: str) -> tuple[Bulkhead, Tok
     if len(text) > MAX_SHORT_CHARACTERS:
         return bulkheads.long_texts, None
     tokens = model.tokens(text)
-    is_short = model.length(tokens) <= MAX_SHORT_TOKENS
+    is_short = model.size(tokens) <= MAX_SHORT_TOKENS
     return bulkheads.texts if is_short else bulkheads.long_texts, tokens
 
 
