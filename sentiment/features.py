@@ -40,7 +40,7 @@ class Encoder(Protocol):
         ...
 
     def parts(self, token: str) -> Tokens:
-        """Cut a token into the smallest tokens that are read like it, one after the other."""
+        """Cut a token that is longer than a window into tokens for each of which the graph has room."""
         ...
 
     def widest(self) -> Arrays | None:
@@ -213,7 +213,8 @@ class TokenIdsEncoder:
         return _pad([[len(self.ids)]], self.spec.padding)
 
 
-_MAX_WORD_LENGTH = 100  # characters; a longer word is read as several
+# BERT splits off punctuation. To BERT, a word of more than 100 characters is unknown; here it is read as several.
+_BERT_WORD = re.compile(r"[^\W_]{1,100}|[^\w\s]|_")
 
 
 class WordPiecesEncoder:
@@ -226,18 +227,16 @@ class WordPiecesEncoder:
     def __init__(self, spec: WordPieces, vocabulary: bytes, words: bytes) -> None:
         self.spec = spec
         self.ids = _parse_vocabulary(spec.vocabulary, vocabulary, *spec.special_ids)
-        room = spec.max_length - 2  # beside `start` and `end`
-        self.max_whole = min(2 * WINDOW_PIECES, room)
-        self.max_window = min(WINDOW_PIECES, room)
-        # BERT splits off punctuation. No part has more pieces than characters, so that a graph has room for each.
-        self._part = re.compile(rf"[^\W_]{{1,{min(_MAX_WORD_LENGTH, room)}}}|[^\w\s]|_")
-        self._words = IdsCountsEncoder(IdsCounts(spec.words, 32, 1), words)
+        self._room = spec.max_length - 2  # beside `start` and `end`
+        self.max_whole = min(2 * WINDOW_PIECES, self._room)
+        self.max_window = min(WINDOW_PIECES, self._room)
+        self._known = IdsCountsEncoder(IdsCounts(spec.words, 32, 1), words)
 
     def __call__(self, batch: Sequence[Tokens]) -> Arrays:
         return _pad([self.text(tokens) for tokens in batch], self.spec.padding)
 
     def unknown_share(self, batch: Sequence[Tokens]) -> NDArray[np.float64]:
-        return self._words.unknown_share(batch)
+        return self._known.unknown_share(batch)
 
     def size(self, token: str) -> int:
         return len(self.pieces(token)) or 1
@@ -263,15 +262,20 @@ class WordPiecesEncoder:
 
         Nothing is kept of it: a cache would save half a percent of a call, and unseen words would fill it.
         """
-        return [piece for part in self.parts(token) for piece in self._wordpieces(part)]
+        return [piece for word in self._words_of(token) for piece in self._wordpieces(word)]
 
     def parts(self, token: str) -> Tokens:
+        """Cut a token into its words. No word has more pieces than characters, so that the graph has room for each."""
+        words = self._words_of(token)
+        return [word[i : i + self._room] for word in words for i in range(0, len(word), self._room)]
+
+    def _words_of(self, token: str) -> list[str]:
         if token[0] == "<" and token[-1] == ">":
             token = token[1:-1].replace("_", " ")
         if not token.isascii():
             decomposed = unicodedata.normalize("NFD", token)
             token = "".join(character for character in decomposed if unicodedata.category(character) != "Mn")
-        return self._part.findall(token)
+        return _BERT_WORD.findall(token)
 
     def _wordpieces(self, word: str) -> list[int]:
         ids: list[int] = []

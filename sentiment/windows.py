@@ -7,7 +7,6 @@ than half a window stands in one of them whole.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 from .features import Encoder, Tokens
@@ -30,11 +29,12 @@ def divide(encode: Encoder, tokens: Tokens) -> list[Window]:
         return [Window(tokens, range(len(tokens)))]
     places: list[int] = []
     parts: Tokens = []
+    ends = [0]  # of the parts, all sizes before added up
     for place, (token, size) in enumerate(zip(tokens, sizes, strict=True)):
-        cut = [token] if size <= encode.max_window else encode.parts(token)
-        places += [place] * len(cut)
-        parts += cut
-    ends = [0, *accumulate(map(encode.size, parts))]
+        for part in [token] if size <= encode.max_window else encode.parts(token):
+            places.append(place)
+            parts.append(part)
+            ends.append(ends[-1] + (size if part is token else encode.size(part)))
 
     def last_within(start: int, size: int) -> int:
         """Return where `size` from `start` ends, at least one token further."""
