@@ -22,7 +22,7 @@ from .shared.service import Service
 
 # A single text beyond either of these waits behind others of its kind, so that short ones never wait for it.
 MAX_SHORT_CHARACTERS = 280  # of a tweet; so much is tokenised in the event loop, in less than a millisecond
-MAX_SHORT_TOKENS = 48  # or pieces of words: nearly all tweets have fewer. 280 emoji are 60 windows
+MAX_SHORT_TOKENS = 48  # or pieces of words: nearly all tweets have fewer. 280 emoji are 80 windows
 
 
 class PredictRequest(Struct, forbid_unknown_fields=True):

@@ -16,9 +16,9 @@ type Tokens = list[str]
 
 type Arrays = Mapping[str, NDArray[Any]]  # by name of the graph's input; the first axis is the batch
 
-# Half of what the longest tweets have, and all that most have; docs/models.md has what other sizes would publish.
-WINDOW_WORDS = 24
-WINDOW_PIECES = 32  # of as many words
+TWEET_WORDS = 48  # of 20,000 tweets, one or two are longer
+TWEET_PIECES = 64  # of as many words
+WINDOW = 24  # words, or pieces of words; docs/models.md has what other sizes would publish
 
 
 class Encoder(Protocol):
@@ -129,8 +129,8 @@ class IdsCountsEncoder:
     `len(vocabulary)` and the count 0. The vocabulary is a sorted array of hashes; an id is an index into it.
     """
 
-    max_whole = 2 * WINDOW_WORDS
-    max_window = WINDOW_WORDS
+    max_whole = TWEET_WORDS
+    max_window = WINDOW
 
     def __init__(self, spec: IdsCounts, vocabulary: bytes) -> None:
         if not vocabulary or len(vocabulary) % (spec.bits // 8):
@@ -187,8 +187,8 @@ class TokenIdsEncoder:
     def __init__(self, spec: TokenIds, vocabulary: bytes) -> None:
         self.spec = spec
         self.ids = _parse_vocabulary(spec.vocabulary, vocabulary, spec.padding, spec.unknown)
-        self.max_whole = min(2 * WINDOW_WORDS, spec.max_length)
-        self.max_window = min(WINDOW_WORDS, spec.max_length)
+        self.max_whole = min(TWEET_WORDS, spec.max_length)
+        self.max_window = min(WINDOW, spec.max_length)
 
     def __call__(self, batch: Sequence[Tokens]) -> Arrays:
         spec = self.spec
@@ -228,8 +228,8 @@ class WordPiecesEncoder:
         self.spec = spec
         self.ids = _parse_vocabulary(spec.vocabulary, vocabulary, *spec.special_ids)
         self._room = spec.max_length - 2  # beside `start` and `end`
-        self.max_whole = min(2 * WINDOW_PIECES, self._room)
-        self.max_window = min(WINDOW_PIECES, self._room)
+        self.max_whole = min(TWEET_PIECES, self._room)
+        self.max_window = min(WINDOW, self._room)
         self._known = IdsCountsEncoder(IdsCounts(spec.words, 32, 1), words)
 
     def __call__(self, batch: Sequence[Tokens]) -> Arrays:

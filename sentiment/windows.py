@@ -1,4 +1,4 @@
-"""Read a text to its end: a tweet in one piece, a longer text in windows of half a tweet.
+"""Read a text to its end: a tweet in one piece, a longer text in short windows.
 
 A graph averages over all that it reads at a time, so that friendly sentences drown an abusive one. Therefore windows
 are short, and the one that looks worst decides about the text. Each overlaps the next by half: whatever is no longer

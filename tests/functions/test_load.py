@@ -23,7 +23,7 @@ from functions.schemas import EXPLAIN_BUDGET, MAX_TEXTS
 from functions.shared.bulkhead import Abandoned, create_bulkheads
 from functions.shared.problems import INVALID_INPUT, OVERLOADED, Problem
 from functions.shared.report_limit import ReportLimit
-from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_TOKENS
+from sentiment.explain import plan_occlusion
 from sentiment.features import Tokens
 from sentiment.model import Model
 from tests.support.waiting import finish, until
@@ -112,7 +112,6 @@ def test_full_batches_and_explanations_leave_single_texts_and_health_alone(
 def sequence_model(model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
     """A model that is taken for one whose graph reads every token."""
     monkeypatch.setattr(Model, "is_sequence_model", True)
-    monkeypatch.setattr(Model, "length", lambda _, tokens: len(tokens))
     return model
 
 
@@ -177,14 +176,14 @@ def test_explanation_over_the_budget_is_refused_before_anything_is_scored(
     with pytest.raises(Problem) as refused:
         asyncio.run(predict(service, REQUEST, PredictRequest(texts=[LONG] * MAX_TEXTS, explain=True)))
     assert (refused.value.problem_type, refused.value.pointer) == (INVALID_INPUT, "/explain")
-    asked = MAX_TEXTS * (1 + MAX_SEGMENTS)
+    asked = MAX_TEXTS * plan_occlusion(service.model, LONG).scorings
     assert f"take {asked} scorings" in str(refused.value) and f"may take {EXPLAIN_BUDGET}." in str(refused.value)
     assert session.runs == 0
 
 
 def test_document_says_what_an_explanation_takes() -> None:
     description = schema_of(PredictRequest)["explain"]["description"]
-    assert re.findall(r"\d+", description) == [str(MAX_SINGLE_TOKENS), str(MAX_SEGMENTS), str(EXPLAIN_BUDGET), "400"]
+    assert re.findall(r"\d+", description) == [str(EXPLAIN_BUDGET), "400"]
 
 
 def schema_of(request: type) -> dict[str, Any]:

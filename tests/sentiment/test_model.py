@@ -60,7 +60,7 @@ def test_sequence_model_scores_windows_that_are_the_same_once(averaging: Any) ->
 @pytest.mark.parametrize("n_before", [0, 18, 41, 42, 43, 100, 300])
 @pytest.mark.parametrize("n_after", [0, 1, 18, 43, 300])
 def test_friendly_words_around_a_bad_phrase_do_not_drown_it(averaging: Model, n_before: int, n_after: int) -> None:
-    """Not even across the border of two windows. In one piece, 48 words of which 6 are bad are friendly."""
+    """Not even across the border of two windows. In one piece, a few bad words among many good ones are friendly."""
     alone, drowned, long = (
         "good " * n + "bad " * bad + "good " * m for n, bad, m in [(0, 6, 0), (12, 3, 13), (n_before, 6, n_after)]
     )
