@@ -135,6 +135,18 @@ def test_long_single_texts_leave_short_ones_alone(
     finish(run())
 
 
+def test_long_text_waits_for_others_of_its_kind_whatever_the_model(service: Any, session: BlockingSession) -> None:
+    """Also one of n-grams, which scores a tweet faster than a thread starts, but not 80 windows."""
+
+    async def run() -> None:
+        tasks = await fill(service, PredictRequest(text=LONG), "long_texts")
+        assert (await predict(service, REQUEST, SINGLE)).status == 200
+        session.gate.set()
+        assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
+
+    finish(run())
+
+
 @pytest.mark.parametrize("text", ["good", *LONG_TEXTS.values()], ids=["short", *LONG_TEXTS])
 def test_single_text_is_tokenised_once(
     service: Any, session: BlockingSession, sequence_model: Model, text: str, monkeypatch: pytest.MonkeyPatch
@@ -200,6 +212,17 @@ def test_budget_counts_a_scoring_for_each_text_and_each_part(service: Any, sessi
     assert [len(prediction.explanation) for prediction in answer.payload.predictions] == [words] * 4
     with pytest.raises(Problem, match=f"take {EXPLAIN_BUDGET + 1} scorings"):
         asyncio.run(predict(service, REQUEST, PredictRequest(texts=[*texts[1:], texts[0] + "a"], explain=True)))
+
+
+def test_words_of_one_window_are_counted_beside_the_windows(service: Any, session: BlockingSession) -> None:
+    """The price of a text that is longer than a tweet. All 64 of them are answered without an explanation."""
+    session.gate.set()
+    text = " ".join(map(str, range(108)))  # 8 windows of 24 words
+    answer: Any = asyncio.run(predict(service, REQUEST, PredictRequest(texts=[text] * 6, explain=True)))
+    assert [len(prediction.explanation) for prediction in answer.payload.predictions] == [24] * 6
+    with pytest.raises(Problem, match=f"take {7 * (8 + 24)} scorings"):
+        asyncio.run(predict(service, REQUEST, PredictRequest(texts=[text] * 7, explain=True)))
+    assert asyncio.run(predict(service, REQUEST, PredictRequest(texts=[text] * MAX_TEXTS))).status == 200
 
 
 def test_request_without_explanation_has_no_price(service: Any, session: BlockingSession) -> None:
