@@ -80,6 +80,10 @@ def test_explanation_of_a_long_text_reads_no_more_than_thirteen_full_graphs() ->
     assert occlusion.scorings * most <= 13 * 128
 
 
+def test_windows_that_are_the_same_count_once(model: Model) -> None:
+    assert plan_occlusion(model, "! a " * 250).scorings <= 2 + 24
+
+
 def test_token_that_is_longer_than_a_window_is_one_part(model: Model) -> None:
     champion = Model.load(ROOT / "models" / "champion")
     for text in ("'".join("abcdefghij" * 40), "qzxwvkjqpxzkvw" * 70):
