@@ -16,14 +16,13 @@ from sentiment.verdict import Decision, Label, WarningCode, verdict
 
 from .schemas import EXPLAIN_BUDGET, MAX_TEXTS, ModelName, Text
 from .shared.api import Api, Operation
-from .shared.bulkhead import Bulkhead, Bulkheads
 from .shared.http import ApiResponse
 from .shared.problems import BULKHEAD_PROBLEMS, INVALID_INPUT, MODEL_UNAVAILABLE, Problem
 from .shared.service import Service
 
 # A single text beyond either of these waits behind others of its kind, so that short ones never wait for it.
 MAX_SHORT_CHARACTERS = 280  # of a tweet; so much is tokenised in the event loop, in less than a millisecond
-MAX_SHORT_TOKENS = 48  # or pieces of words: nearly all tweets have fewer. 280 emoji fill the window of 128
+MAX_SHORT_TOKENS = 48  # or pieces of words: nearly all tweets have fewer. 280 emoji are 80 windows
 
 
 class PredictRequest(Struct, forbid_unknown_fields=True):
@@ -35,9 +34,9 @@ class PredictRequest(Struct, forbid_unknown_fields=True):
         bool,
         Meta(
             description="Also return how much each word moved the score. That takes one scoring for the text and one "
-            "for each of its words; in a text of more than 64 words, or one that is longer than a tweet, neighbouring "
-            f"words may be taken together, in 12 parts. A call may take {EXPLAIN_BUDGET} scorings: with more, it is "
-            "answered with 400.",
+            "for each of its words. A text that is longer than a tweet is read in windows: it takes one scoring for "
+            "each, and one for each word of the window that decides, which alone is explained. A call may take "
+            f"{EXPLAIN_BUDGET} scorings: with more, it is answered with 400.",
             extra_json_schema={"x-max-scorings": EXPLAIN_BUDGET},
         ),
     ] = False
@@ -99,20 +98,15 @@ async def predict(service: Service, _: func.HttpRequest, body: PredictRequest) -
         bulkhead = service.bulkheads.batches
     elif body.explain:
         bulkhead = service.bulkheads.explanations
+    elif len(body.all_texts[0]) > MAX_SHORT_CHARACTERS:
+        bulkhead = service.bulkheads.long_texts
     elif model.is_sequence_model:
-        bulkhead, tokens = _weigh(service.bulkheads, model, body.all_texts[0])
+        tokens = model.tokens(body.all_texts[0])
+        is_short = model.size(tokens) <= MAX_SHORT_TOKENS
+        bulkhead = service.bulkheads.texts if is_short else service.bulkheads.long_texts
     else:  # 0.25 ms: a thread would cost more
         return ApiResponse(200, _predict(service, model, body, None, started, carry_on))
     return ApiResponse(200, await bulkhead.run(partial(_predict, service, model, body, tokens, started)))
-
-
-def _weigh(bulkheads: Bulkheads, model: Model, text: str) -> tuple[Bulkhead, Tokens | None]:
-    """Return where to score a single text, and its tokens if that took tokenising it."""
-    if len(text) > MAX_SHORT_CHARACTERS:
-        return bulkheads.long_texts, None
-    tokens = model.tokens(text)
-    is_short = model.length(tokens) <= MAX_SHORT_TOKENS
-    return bulkheads.texts if is_short else bulkheads.long_texts, tokens
 
 
 def _predict(

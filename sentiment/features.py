@@ -14,27 +14,40 @@ from .manifest import IdsCounts, Input, TokenIds, WordPieces
 type Tokens = list[str]
 
 
-class Encoded(NamedTuple):
-    """A batch of texts as the graph takes it. A text without tokens has an `unknown_share` of 1."""
+type Arrays = Mapping[str, NDArray[Any]]  # by name of the graph's input; the first axis is the batch
 
-    arrays: Mapping[str, NDArray[Any]]  # by name of the graph's input; the first axis is the batch
-    unknown_share: NDArray[np.float64]  # [batch]: share of a text's tokens that are not in the vocabulary
+TWEET_WORDS = 48  # of 20,000 tweets, one or two are longer
+TWEET_PIECES = 64  # of as many words
+WINDOW = 24  # words, or pieces of words; docs/models.md has what other sizes would publish
 
 
 class Encoder(Protocol):
     """Encodes tokenised texts. Safe to call from several threads."""
 
-    def __call__(self, batch: Sequence[Tokens]) -> Encoded: ...
+    max_whole: int  # the size up to which a text is read in one piece
+    max_window: int  # the size of a window of a longer text
 
-    def length(self, tokens: Tokens) -> int:
-        """Return how many ids the graph of a sequence model reads of a text; 0 for another model."""
+    def __call__(self, batch: Sequence[Tokens]) -> Arrays:
+        """Return the arrays of texts, each read in one piece. What is longer than the graph takes is cut."""
         ...
 
-    def widest(self) -> Mapping[str, NDArray[Any]] | None:
+    def unknown_share(self, batch: Sequence[Tokens]) -> NDArray[np.float64]:
+        """Return the share of each text's tokens that are not in the vocabulary: [batch], 1 for a text without any."""
+        ...
+
+    def size(self, token: str) -> int:
+        """Return how much of a window a token takes, at least 1."""
+        ...
+
+    def parts(self, token: str) -> Tokens:
+        """Cut a token that is longer than a window into tokens for each of which the graph has room."""
+        ...
+
+    def widest(self) -> Arrays | None:
         """Return arrays as wide as those of the longest text, at no cost; None if a graph takes any width."""
         ...
 
-    def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
+    def beyond_vocabulary(self) -> Arrays:
         """Return the arrays of a text with the first id beyond the vocabulary, which its graph refuses."""
         ...
 
@@ -116,6 +129,9 @@ class IdsCountsEncoder:
     `len(vocabulary)` and the count 0. The vocabulary is a sorted array of hashes; an id is an index into it.
     """
 
+    max_whole = TWEET_WORDS
+    max_window = WINDOW
+
     def __init__(self, spec: IdsCounts, vocabulary: bytes) -> None:
         if not vocabulary or len(vocabulary) % (spec.bits // 8):
             raise ModelError(f"{spec.vocabulary}: not a table of {spec.bits}-bit hashes")
@@ -125,12 +141,9 @@ class IdsCountsEncoder:
         if not (self.hashes[1:] > self.hashes[:-1]).all():
             raise ModelError(f"{spec.vocabulary}: the hashes are not sorted and distinct")
 
-    def __call__(self, batch: Sequence[Tokens]) -> Encoded:
+    def __call__(self, batch: Sequence[Tokens]) -> Arrays:
         hashed = hash_ngrams(batch, self.max_ngram)
         ids, known = self.lookup(hashed.hash)
-        unknown_share = _share_by_document(
-            ~known[: hashed.n_unigrams], hashed.document[: hashed.n_unigrams], len(batch)
-        )
         padding = len(self.hashes)
         # One number for document and id, so that a single sort counts them all.
         keys, counts = np.unique(hashed.document[known] * padding + ids[known], return_counts=True)
@@ -140,15 +153,22 @@ class IdsCountsEncoder:
         arrays = {"ids": np.full(shape, padding, np.int32), "counts": np.zeros(shape, np.float32)}
         arrays["ids"][document, column] = ids
         arrays["counts"][document, column] = counts
-        return Encoded(arrays, unknown_share)
+        return arrays
 
-    def length(self, tokens: Tokens) -> int:
-        return 0
+    def unknown_share(self, batch: Sequence[Tokens]) -> NDArray[np.float64]:
+        hashed = hash_ngrams(batch, 1)
+        return _share_by_document(~self.lookup(hashed.hash)[1], hashed.document, len(batch))
+
+    def size(self, token: str) -> int:
+        return 1
+
+    def parts(self, token: str) -> Tokens:
+        return [token]
 
     def widest(self) -> None:
         return None
 
-    def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
+    def beyond_vocabulary(self) -> Arrays:
         return {"ids": np.full((1, 1), len(self.hashes) + 1, np.int32), "counts": np.zeros((1, 1), np.float32)}
 
     def lookup(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -167,28 +187,34 @@ class TokenIdsEncoder:
     def __init__(self, spec: TokenIds, vocabulary: bytes) -> None:
         self.spec = spec
         self.ids = _parse_vocabulary(spec.vocabulary, vocabulary, spec.padding, spec.unknown)
+        self.max_whole = min(TWEET_WORDS, spec.max_length)
+        self.max_window = min(WINDOW, spec.max_length)
 
-    def __call__(self, batch: Sequence[Tokens]) -> Encoded:
+    def __call__(self, batch: Sequence[Tokens]) -> Arrays:
         spec = self.spec
         texts = [[self.ids.get(t, spec.unknown) for t in tokens[: spec.max_length]] for tokens in batch]
-        arrays = _pad(texts, spec.padding)
-        inside = np.arange(arrays["token_ids"].shape[1]) < arrays["lengths"][:, None]
-        document = np.repeat(np.arange(len(batch)), arrays["lengths"])
-        unknown_share = _share_by_document(arrays["token_ids"][inside] == spec.unknown, document, len(batch))
-        return Encoded(arrays, unknown_share)
+        return _pad(texts, spec.padding)
 
-    def length(self, tokens: Tokens) -> int:
-        return min(len(tokens), self.spec.max_length)
+    def unknown_share(self, batch: Sequence[Tokens]) -> NDArray[np.float64]:
+        unknown = [self.ids.get(token, self.spec.unknown) == self.spec.unknown for tokens in batch for token in tokens]
+        document = np.repeat(np.arange(len(batch)), list(map(len, batch)))
+        return _share_by_document(np.array(unknown, bool), document, len(batch))
+
+    def size(self, token: str) -> int:
+        return 1
+
+    def parts(self, token: str) -> Tokens:
+        return [token]
 
     def widest(self) -> None:  # recurrent and convolutional graphs
         return None
 
-    def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
+    def beyond_vocabulary(self) -> Arrays:
         return _pad([[len(self.ids)]], self.spec.padding)
 
 
-_BERT_WORD = re.compile(r"[^\W_]+|[^\w\s]|_")  # BERT splits off punctuation
-_MAX_WORD_LENGTH = 100  # characters; a longer word is unknown
+# BERT splits off punctuation. To BERT, a word of more than 100 characters is unknown; here it is read as several.
+_BERT_WORD = re.compile(r"[^\W_]{1,100}|[^\w\s]|_")
 
 
 class WordPiecesEncoder:
@@ -202,24 +228,25 @@ class WordPiecesEncoder:
         self.spec = spec
         self.ids = _parse_vocabulary(spec.vocabulary, vocabulary, *spec.special_ids)
         self._longest_piece = max(map(len, self.ids))  # in characters
-        self._words = IdsCountsEncoder(IdsCounts(spec.words, 32, 1), words)
+        self._room = spec.max_length - 2  # beside `start` and `end`
+        self.max_whole = min(TWEET_PIECES, self._room)
+        self.max_window = min(WINDOW, self._room)
+        self._known = IdsCountsEncoder(IdsCounts(spec.words, 32, 1), words)
 
-    def __call__(self, batch: Sequence[Tokens]) -> Encoded:
-        hashed = hash_ngrams(batch, 1)
-        _, known = self._words.lookup(hashed.hash)
-        return Encoded(
-            _pad([self.text(tokens) for tokens in batch], self.spec.padding),
-            _share_by_document(~known, hashed.document, len(batch)),
-        )
+    def __call__(self, batch: Sequence[Tokens]) -> Arrays:
+        return _pad([self.text(tokens) for tokens in batch], self.spec.padding)
 
-    def length(self, tokens: Tokens) -> int:
-        return len(self.text(tokens))
+    def unknown_share(self, batch: Sequence[Tokens]) -> NDArray[np.float64]:
+        return self._known.unknown_share(batch)
 
-    def widest(self) -> Mapping[str, NDArray[Any]]:
+    def size(self, token: str) -> int:
+        return len(self.pieces(token)) or 1
+
+    def widest(self) -> Arrays:
         """Return `max_length` columns without a row: a BERT has a vector for each position, and no more."""
         return {"token_ids": np.zeros((0, self.spec.max_length), np.int32), "lengths": np.zeros(0, np.int32)}
 
-    def beyond_vocabulary(self) -> Mapping[str, NDArray[Any]]:
+    def beyond_vocabulary(self) -> Arrays:
         return _pad([[len(self.ids)]], self.spec.padding)
 
     def text(self, tokens: Tokens) -> list[int]:
@@ -236,16 +263,22 @@ class WordPiecesEncoder:
 
         Nothing is kept of it: a cache would save half a percent of a call, and unseen words would fill it.
         """
+        return [piece for word in self._words_of(token) for piece in self._wordpieces(word)]
+
+    def parts(self, token: str) -> Tokens:
+        """Cut a token into its words. No word has more pieces than characters, so that the graph has room for each."""
+        words = self._words_of(token)
+        return [word[i : i + self._room] for word in words for i in range(0, len(word), self._room)]
+
+    def _words_of(self, token: str) -> list[str]:
         if token[0] == "<" and token[-1] == ">":
             token = token[1:-1].replace("_", " ")
         if not token.isascii():
             decomposed = unicodedata.normalize("NFD", token)
             token = "".join(character for character in decomposed if unicodedata.category(character) != "Mn")
-        return [piece for part in _BERT_WORD.findall(token) for piece in self._wordpieces(part)]
+        return _BERT_WORD.findall(token)
 
     def _wordpieces(self, word: str) -> list[int]:
-        if len(word) > _MAX_WORD_LENGTH:
-            return [self.spec.unknown]
         ids: list[int] = []
         start, end = 0, min(len(word), self._longest_piece)
         while start < end:

@@ -1,17 +1,18 @@
 """Load a model folder and score texts with it. There is no fallback: a folder that fails verification is refused."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from .errors import ModelError
-from .features import Encoder, Tokens, make_encoder
+from .features import Arrays, Encoder, Tokens, make_encoder
 from .manifest import IdsCounts, Manifest, read_verified_folder
 from .released import ModelDigests
+from .windows import Window, divide
 
 OUTPUT = ("logit", "tensor(float)", 1)  # name, type and rank
 NOWHERE = "/dev/null/nowhere"  # no file can be below one that is no folder
@@ -24,11 +25,11 @@ def carry_on() -> None:
 
 
 class Scores(NamedTuple):
-    """The scores of a batch of texts."""
+    """The scores of a batch of texts. Those of a text of several windows are the scores of the one that decides."""
 
     probability: NDArray[np.float64]  # [batch]: calibrated P(positive), 0 … 1
     logit: NDArray[np.float64]  # [batch]: the log-odds of `probability`
-    unknown_share: NDArray[np.float64]  # [batch]: share of unknown tokens; 1 for a text without tokens
+    unknown_share: NDArray[np.float64]  # [batch]: share of unknown tokens in all the text; 1 for one without tokens
 
 
 class Model:
@@ -63,7 +64,7 @@ class Model:
     def _check_graph(self, graph: Path) -> None:
         """Raise ModelError unless the graph takes what the manifest describes: all of it, and nothing more."""
         try:
-            logit = self.score_tokens([[]]).logit
+            logit = self.logit([[]])
             if (widest := self._encode.widest()) is not None:
                 self._session.run(["logit"], widest)
         except Exception as error:
@@ -73,7 +74,7 @@ class Model:
         if self._takes(self._encode.beyond_vocabulary()):
             raise ModelError(f"{graph}: takes ids that {self.manifest.input.vocabulary} does not have")
 
-    def _takes(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
+    def _takes(self, arrays: Arrays) -> bool:
         options = ort.RunOptions()
         options.log_severity_level = 4  # a refusal is what is expected
         try:
@@ -96,13 +97,17 @@ class Model:
         """Tokenise a text as the model was trained to read it."""
         return self.manifest.text.tokens(text)
 
-    def length(self, tokens: Tokens) -> int:
-        """Return how many ids the graph of a sequence model reads of a text; 0 for another model."""
-        return self._encode.length(tokens)
+    def size(self, tokens: Tokens) -> int:
+        """Return how much there is to read in a text: its words, or the pieces of words that the graph reads."""
+        return sum(map(self._encode.size, tokens))
 
-    def arrays(self, texts: Sequence[str]) -> Mapping[str, NDArray[Any]]:
-        """Return the graph's inputs for these texts, by name."""
-        return self._encode([self.tokens(text) for text in texts]).arrays
+    def windows(self, tokens: Tokens) -> list[Window]:
+        """Return the parts of a text that are scored one by one: a single one for a tweet."""
+        return divide(self._encode, tokens)
+
+    def arrays(self, texts: Sequence[str]) -> Arrays:
+        """Return the graph's inputs for these texts, by name, each read in one piece."""
+        return self._encode([self.tokens(text) for text in texts])
 
     def score(self, texts: Sequence[str], check: Check = carry_on) -> Scores:
         """Score one or more texts. Raises what `check` raises."""
@@ -113,26 +118,46 @@ class Model:
         return self.score_tokens(batch, check)
 
     def score_tokens(self, batch: Sequence[Tokens], check: Check = carry_on) -> Scores:
-        """Score one or more tokenised texts. Raises what `check` raises.
+        """Score one or more tokenised texts, to their end. Raises what `check` raises."""
+        scores, _ = self.score_windows(batch, [self.windows(tokens) for tokens in batch], check)
+        return scores
+
+    def score_windows(
+        self, batch: Sequence[Tokens], windows: Sequence[Sequence[Window]], check: Check = carry_on
+    ) -> tuple[Scores, list[Window]]:
+        """Score tokenised texts in the windows that `self.windows` gave for each; also return which window decided.
+
+        The worst one does: nothing that stands before or after it makes a text better. Raises what `check` raises.
+        """
+        logits = self.logit([window.tokens for text in windows for window in text], check)
+        by_text = np.split(logits, np.cumsum([len(text) for text in windows])[:-1])
+        worst = [int(np.argmin(text)) for text in by_text]
+        logit = np.array([text[i] for text, i in zip(by_text, worst, strict=True)])
+        probability = 1 / (1 + np.exp(-np.clip(logit, -500, 500)))
+        deciding = [text[i] for text, i in zip(windows, worst, strict=True)]
+        return Scores(probability, logit, self._encode.unknown_share(batch)), deciding
+
+    def logit(self, windows: Sequence[Tokens], check: Check = carry_on) -> NDArray[np.float64]:
+        """Return the calibrated log-odds of positive, [windows], of tokens that are read in one piece.
+
+        What is longer than the graph takes is cut: only `windows` makes windows of any text. Raises what `check`
+        raises.
 
         A sequence model scores them one by one. On one thread a batch is no faster, and its padding costs memory. With
-        quantised activations the score of a text would also depend on the other texts in its batch. Texts that are the
-        same to the graph are scored once: those of an explanation are, where they differ beyond the model's window.
+        quantised activations the score of a window would also depend on the others in its batch. Windows that are the
+        same to the graph are scored once: those of an emoji that is repeated a thousand times are.
         """
         raw: dict[bytes, NDArray[np.float32]] = {}  # by the bytes of the graph's input
         inputs: list[bytes] = []
-        unknown_shares = []
-        for each in [[tokens] for tokens in batch] if self.is_sequence_model else [batch]:
+        for each in [[tokens] for tokens in windows] if self.is_sequence_model else [windows]:
             check()
-            arrays, unknown_share = self._encode(each)
+            arrays = self._encode(each)
             inputs.append(b"".join(array.tobytes() for array in arrays.values()))
             if inputs[-1] not in raw:
                 raw[inputs[-1]] = self._session.run(["logit"], arrays)[0]
-            unknown_shares.append(unknown_share)
         calibration = self.manifest.calibration
         raw_logit = np.concatenate([raw[each] for each in inputs]).astype(np.float64)
-        logit = calibration.slope * raw_logit + calibration.intercept
-        return Scores(1 / (1 + np.exp(-np.clip(logit, -500, 500))), logit, np.concatenate(unknown_shares))
+        return calibration.slope * raw_logit + calibration.intercept
 
 
 def session_options() -> ort.SessionOptions:

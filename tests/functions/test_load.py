@@ -23,7 +23,7 @@ from functions.schemas import EXPLAIN_BUDGET, MAX_TEXTS
 from functions.shared.bulkhead import Abandoned, create_bulkheads
 from functions.shared.problems import INVALID_INPUT, OVERLOADED, Problem
 from functions.shared.report_limit import ReportLimit
-from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_TOKENS
+from sentiment.explain import plan_occlusion
 from sentiment.features import Tokens
 from sentiment.model import Model
 from tests.support.waiting import finish, until
@@ -112,7 +112,6 @@ def test_full_batches_and_explanations_leave_single_texts_and_health_alone(
 def sequence_model(model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
     """A model that is taken for one whose graph reads every token."""
     monkeypatch.setattr(Model, "is_sequence_model", True)
-    monkeypatch.setattr(Model, "length", lambda _, tokens: len(tokens))
     return model
 
 
@@ -130,6 +129,18 @@ def test_long_single_texts_leave_short_ones_alone(
         assert refused.value.problem_type is OVERLOADED
         for short in ("a" * MAX_SHORT_CHARACTERS, "a " * MAX_SHORT_TOKENS):
             assert (await predict(service, REQUEST, PredictRequest(text=short))).status == 200
+        session.gate.set()
+        assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
+
+    finish(run())
+
+
+def test_long_text_waits_for_others_of_its_kind_whatever_the_model(service: Any, session: BlockingSession) -> None:
+    """Also one of n-grams, which scores a tweet faster than a thread starts, but not 80 windows."""
+
+    async def run() -> None:
+        tasks = await fill(service, PredictRequest(text=LONG), "long_texts")
+        assert (await predict(service, REQUEST, SINGLE)).status == 200
         session.gate.set()
         assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
 
@@ -177,14 +188,14 @@ def test_explanation_over_the_budget_is_refused_before_anything_is_scored(
     with pytest.raises(Problem) as refused:
         asyncio.run(predict(service, REQUEST, PredictRequest(texts=[LONG] * MAX_TEXTS, explain=True)))
     assert (refused.value.problem_type, refused.value.pointer) == (INVALID_INPUT, "/explain")
-    asked = MAX_TEXTS * (1 + MAX_SEGMENTS)
+    asked = MAX_TEXTS * plan_occlusion(service.model, LONG).scorings
     assert f"take {asked} scorings" in str(refused.value) and f"may take {EXPLAIN_BUDGET}." in str(refused.value)
     assert session.runs == 0
 
 
 def test_document_says_what_an_explanation_takes() -> None:
     description = schema_of(PredictRequest)["explain"]["description"]
-    assert re.findall(r"\d+", description) == [str(MAX_SINGLE_TOKENS), str(MAX_SEGMENTS), str(EXPLAIN_BUDGET), "400"]
+    assert re.findall(r"\d+", description) == [str(EXPLAIN_BUDGET), "400"]
 
 
 def schema_of(request: type) -> dict[str, Any]:
@@ -201,6 +212,17 @@ def test_budget_counts_a_scoring_for_each_text_and_each_part(service: Any, sessi
     assert [len(prediction.explanation) for prediction in answer.payload.predictions] == [words] * 4
     with pytest.raises(Problem, match=f"take {EXPLAIN_BUDGET + 1} scorings"):
         asyncio.run(predict(service, REQUEST, PredictRequest(texts=[*texts[1:], texts[0] + "a"], explain=True)))
+
+
+def test_words_of_one_window_are_counted_beside_the_windows(service: Any, session: BlockingSession) -> None:
+    """The price of a text that is longer than a tweet. All 64 of them are answered without an explanation."""
+    session.gate.set()
+    text = " ".join(map(str, range(108)))  # 8 windows of 24 words
+    answer: Any = asyncio.run(predict(service, REQUEST, PredictRequest(texts=[text] * 6, explain=True)))
+    assert [len(prediction.explanation) for prediction in answer.payload.predictions] == [24] * 6
+    with pytest.raises(Problem, match=f"take {7 * (8 + 24)} scorings"):
+        asyncio.run(predict(service, REQUEST, PredictRequest(texts=[text] * 7, explain=True)))
+    assert asyncio.run(predict(service, REQUEST, PredictRequest(texts=[text] * MAX_TEXTS))).status == 200
 
 
 def test_request_without_explanation_has_no_price(service: Any, session: BlockingSession) -> None:

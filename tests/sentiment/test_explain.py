@@ -1,6 +1,6 @@
 import pytest
 
-from sentiment.explain import MAX_SEGMENTS, MAX_SINGLE_LENGTH, MAX_SINGLE_TOKENS, explain, plan_occlusion
+from sentiment.explain import explain, explain_texts, plan_occlusion
 from sentiment.model import Model
 from tests.support.paths import ROOT
 
@@ -20,38 +20,76 @@ def test_weight_is_the_log_odds_lost_without_the_word(model: Model) -> None:
     assert explain(model, "the crew was great")[-1].weight == pytest.approx(with_it - without)
 
 
-def test_long_text_is_explained_in_one_batch(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = []
-    score = model.score_tokens
-    monkeypatch.setattr(model, "score_tokens", lambda batch, check: rows.append(len(batch)) or score(batch, check))
-    text = "! a " * 250
-    parts = explain(model, text)
-    assert rows == [len(parts) + 1] == [plan_occlusion(model, text).scorings] and len(parts) == MAX_SEGMENTS <= 16
-    assert " ".join(part.token for part in parts) == model.manifest.text.normalise(text)
-    assert "".join(text[part.start : part.end].replace(" ", "") for part in parts) == text.replace(" ", "")
+@pytest.fixture
+def scored(model: Model, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Return the token lists that the graph of `model` has read so far."""
+    found: list[list[str]] = []
+    logit = model.logit
+    monkeypatch.setattr(model, "logit", lambda windows, check: found.extend(windows) or logit(windows, check))
+    return found
 
 
-@pytest.mark.parametrize(("n_tokens", "n_segments"), [(1, 1), (64, 64), (65, MAX_SEGMENTS), (500, MAX_SEGMENTS)])
-def test_only_a_text_of_more_than_64_tokens_is_explained_in_segments(
-    model: Model, n_tokens: int, n_segments: int
-) -> None:
-    occlusion = plan_occlusion(model, "a " * n_tokens)
-    assert (len(occlusion.segments), occlusion.scorings) == (n_segments, n_segments + 1)
-    sizes = [segment.stop - segment.start for segment in occlusion.segments]
-    assert sum(sizes) == n_tokens and max(sizes) - min(sizes) <= 1
-    assert MAX_SINGLE_TOKENS == 64
+FRIENDLY = "the crew was great and the food was lovely . "
+ABUSE = "worst flight ever , the crew was awful "
 
 
-def test_few_words_of_many_pieces_are_explained_in_segments_as_well() -> None:
+def test_only_the_window_that_decides_is_explained(model: Model, scored: list[list[str]]) -> None:
+    text = FRIENDLY * 9 + ABUSE + ". " + FRIENDLY * 9
+    occlusion = plan_occlusion(model, text)
+    scores, (parts,) = explain_texts(model, [occlusion])
+    n = len(occlusion.windows)
+    logit = model.logit(scored[:n], lambda: None)
+    (worst,) = (window for window, each in zip(occlusion.windows, logit, strict=True) if each == min(logit))
+    assert scores.logit.tolist() == [min(logit)] == model.score([text]).logit.tolist()
+    assert [part.token for part in parts] == worst.tokens and "awful" in worst.tokens
+    assert text[parts[0].start : parts[-1].end].split() == worst.tokens
+    for i, part in enumerate(parts):
+        without = worst.tokens[:i] + worst.tokens[i + 1 :]
+        assert part.weight == pytest.approx(scores.logit[0] - model.logit([without], lambda: None)[0], abs=1e-5)
+    assert min(parts, key=lambda part: part.weight).token in ABUSE
+
+
+@pytest.mark.parametrize("text", [ABUSE, FRIENDLY * 4, FRIENDLY * 20, "! a " * 250, "\u200b", ABUSE + FRIENDLY * 7])
+def test_price_is_what_is_scored(model: Model, scored: list[list[str]], text: str) -> None:
+    """Windows that are the same are scored once by a sequence model, and count once."""
+    occlusion = plan_occlusion(model, text)
+    explain_texts(model, [occlusion])
+    n = len(occlusion.windows)
+    windows, variants = scored[:n], scored[n:]
+    assert occlusion.scorings >= len(set(map(tuple, windows))) + len(variants)
+    assert len(variants) <= 48 and len({len(window) for window in variants}) <= 1
+
+
+@pytest.mark.parametrize("n_tokens", [1, 48, 49, 500])
+def test_each_word_of_a_tweet_or_of_a_window_is_left_out_by_itself(model: Model, n_tokens: int) -> None:
+    text = " ".join(str(i) for i in range(n_tokens))
+    occlusion = plan_occlusion(model, text)
+    n_windows = 1 if n_tokens <= 48 else len(range(0, n_tokens - 12, 12))
+    n_words = n_tokens if n_tokens <= 48 else 24
+    assert (len(occlusion.windows), occlusion.scorings) == (n_windows, n_windows + n_words)
+    assert len(explain(model, text)) <= n_words
+
+
+def test_explanation_of_a_long_text_reads_no_more_than_thirteen_full_graphs() -> None:
     champion = Model.load(ROOT / "models" / "champion")
-    text = " ".join(f"qzxwvk{i:02}jqpxzkvw" for i in range(40))
-    assert champion.length(champion.tokens(text)) > MAX_SINGLE_LENGTH
-    assert plan_occlusion(champion, text).scorings == 1 + MAX_SEGMENTS
-    tweet = text[:280].rsplit(" ", 1)[0]
-    assert champion.length(champion.tokens(tweet)) > MAX_SINGLE_LENGTH
-    assert plan_occlusion(champion, tweet).scorings == 1 + len(tweet.split())
-    assert plan_occlusion(champion, "a " * 64).scorings == 65
-    assert plan_occlusion(champion, "qzxwvkjqpxzkvw" * 20).scorings == 2
+    text = ("Thank you so much for the lovely service, @airparis! The crew on our flight to Oslo was wonderful. " * 11)[
+        :1000
+    ]
+    occlusion = plan_occlusion(champion, text + "1 2 3")
+    most = max(champion.size(window.tokens) for window in occlusion.windows) + 2
+    assert occlusion.scorings * most <= 13 * 128
+
+
+def test_windows_that_are_the_same_count_once(model: Model) -> None:
+    assert plan_occlusion(model, "! a " * 250).scorings <= 2 + 24
+
+
+def test_token_that_is_longer_than_a_window_is_one_part(model: Model) -> None:
+    champion = Model.load(ROOT / "models" / "champion")
+    for text in ("'".join("abcdefghij" * 40), "qzxwvkjqpxzkvw" * 70):
+        assert len(plan_occlusion(champion, text).windows) > 5
+        (part,) = explain(champion, text)
+        assert (part.start, part.end) == (0, len(text))
 
 
 def test_text_without_tokens_has_no_explanation(model: Model) -> None:

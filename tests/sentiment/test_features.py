@@ -62,7 +62,8 @@ def vocabulary(words: list[str], bits: int = 64) -> IdsCountsEncoder:
 @pytest.mark.parametrize("bits", [32, 64])
 def test_counts_known_ngrams(bits: int) -> None:
     encode = vocabulary(["good", "bad", "so"], bits)
-    arrays, unknown_share = encode([["so", "so", "good"], ["what"], [], ["bad", "what"]])
+    batch = [["so", "so", "good"], ["what"], [], ["bad", "what"]]
+    arrays = encode(batch)
     padding = 3
     rows = [
         {id_: count for id_, count in zip(ids, counts, strict=True) if id_ != padding}
@@ -72,7 +73,7 @@ def test_counts_known_ngrams(bits: int) -> None:
     assert rows == [{so: 2.0, good: 1.0}, {}, {}, {bad: 1.0}]
     assert arrays["counts"][arrays["ids"] == padding].sum() == 0
     assert arrays["ids"].dtype == np.int32 and arrays["counts"].dtype == np.float32
-    assert unknown_share.tolist() == [0, 1, 1, 0.5]
+    assert encode.unknown_share(batch).tolist() == [0, 1, 1, 0.5]
 
 
 @pytest.mark.parametrize("table", [b"", b"123", np.array([2, 1], "<u8").tobytes(), np.array([1, 1], "<u8").tobytes()])
@@ -84,10 +85,11 @@ def test_rejects_invalid_table_of_hashes(table: bytes) -> None:
 def test_truncates_and_pads_token_ids() -> None:
     encode = make_encoder(TokenIds("v", max_length=3), {"v": b"<pad>\n<unk>\ngood\nbad\n"})
     assert isinstance(encode, TokenIdsEncoder)
-    arrays, unknown_share = encode([["good", "what"], [], ["bad", "bad", "good", "good"]])
+    batch = [["good", "what"], [], ["bad", "bad", "good", "what"]]
+    arrays = encode(batch)
     assert arrays["token_ids"].tolist() == [[2, 1, 0], [0, 0, 0], [3, 3, 2]]
     assert arrays["lengths"].tolist() == [2, 0, 3]
-    assert unknown_share.tolist() == [0.5, 1, 0]
+    assert encode.unknown_share(batch).tolist() == [0.5, 1, 0.25]  # of all tokens
 
 
 @pytest.mark.parametrize("lines", [b"", b"only one", b"\xff\n\xff"])
@@ -121,7 +123,7 @@ def word_pieces(max_length: int = 12) -> WordPiecesEncoder:
         ("unb", "[UNK]"),  # one unknown piece makes the whole word unknown
         ("中", "[UNK]"),
         ("a" + "f" * 99, " ".join(["a", *["##f"] * 99])),
-        ("a" + "f" * 100, "[UNK]"),
+        ("a" + "f" * 99 + "aff", " ".join(["a", *["##f"] * 99, "a ##f ##f"])),  # no word has more than 100 characters
         ("\u0301", ""),  # a combining mark on its own
     ],
 )
@@ -147,6 +149,24 @@ def test_no_piece_is_looked_up_that_is_longer_than_every_piece() -> None:
     assert ids.lookups <= len(word) * max(map(len, PIECES))
 
 
+@pytest.mark.parametrize("token", ["unaffable", "don't", "<red_apple>", "café_cafe", "a" + "f" * 300, "!", "\u0301"])
+def test_parts_of_a_token_are_read_as_the_token_is(token: str) -> None:
+    encode = word_pieces(102)
+    parts = encode.parts(token)
+    assert [id_ for part in parts for id_ in encode.pieces(part)] == encode.pieces(token)
+    assert all(encode.parts(part) == [part] for part in parts)
+
+
+def test_graph_has_room_for_each_part_of_a_token() -> None:
+    parts = word_pieces(12).parts("a" + "f" * 300)
+    assert "".join(parts) == "a" + "f" * 300 and all(word_pieces(12).size(part) <= 10 for part in parts)
+
+
+def test_every_token_takes_room() -> None:
+    assert [word_pieces().size(token) for token in ("\u0301", "cafe", "unaffable")] == [1, 1, 3]
+    assert vocabulary(["good"]).size("good") == vocabulary(["good"]).size("what") == 1
+
+
 def test_unseen_words_leave_nothing_in_memory() -> None:
     encode = word_pieces()
     encode([["a"]])
@@ -159,7 +179,8 @@ def test_unseen_words_leave_nothing_in_memory() -> None:
 
 
 def test_word_pieces_are_framed_truncated_and_padded() -> None:
-    arrays, unknown_share = word_pieces(6)([["!", "a"], [], ["unaffable", "don't", "!"]])
+    batch = [["!", "a"], [], ["unaffable", "don't", "!"]]
+    arrays = word_pieces(6)(batch)
     a, mark = PIECES.index("a"), PIECES.index("!")
     assert arrays["token_ids"].tolist() == [
         [CLS, mark, a, SEP, PAD, PAD],
@@ -167,7 +188,7 @@ def test_word_pieces_are_framed_truncated_and_padded() -> None:
         [CLS, 4, 5, 6, PIECES.index("don"), SEP],
     ]
     assert arrays["lengths"].tolist() == [4, 2, 6]
-    assert unknown_share.tolist() == [0.5, 1, 0]
+    assert word_pieces(6).unknown_share(batch).tolist() == [0.5, 1, 0]
 
 
 def test_rejects_vocabulary_without_special_ids() -> None:

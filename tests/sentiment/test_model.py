@@ -27,28 +27,69 @@ def test_batch_is_one_run_of_the_graph(model: Model, monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(together.probability, alone, atol=1e-6)
 
 
-class CountingSession:
-    """The session of a graph that reads word pieces, as far as scoring needs it."""
+class AveragingSession:
+    """The session of a graph that averages over words: 1 for each good one, -4 for each bad one."""
 
     def __init__(self) -> None:
         self.runs = 0
 
     def run(self, _: object, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
         self.runs += 1
-        return [arrays["token_ids"].sum(axis=1).astype(np.float32)]
+        values = np.array([0, 0, 1, -4], np.float32)[arrays["token_ids"]]
+        return [values.sum(axis=1) / np.maximum(arrays["lengths"], 1)]
 
 
-def test_sequence_model_scores_what_is_the_same_within_its_window_once(model: Model) -> None:
-    spec = TokenIds("v", max_length=3)
-    session = CountingSession()
+@pytest.fixture
+def averaging(model: Model) -> Model:
+    spec = TokenIds("v", max_length=128)
     encode = make_encoder(spec, {"v": b"<pad>\n<unk>\ngood\nbad\n"})
-    sequence: Any = Model(replace(model.manifest, input=spec), encode, session)  # type: ignore[arg-type]
+    about = replace(model.manifest, input=spec, calibration=manifest.Calibration())
+    return Model(about, encode, AveragingSession())  # type: ignore[arg-type]
+
+
+def test_sequence_model_scores_windows_that_are_the_same_once(averaging: Any) -> None:
     checks: list[bool] = []
-    texts = ["good", "good bad good bad bad", "good bad good", "good"]
-    logit = sequence.score(texts, lambda: checks.append(True)).logit
-    assert session.runs == 2
-    assert logit[0] == logit[3] != logit[1] == logit[2]
-    assert len(checks) == 2 * len(texts)  # before each text is read, and before each is scored
+    texts = ["good", "good " * 300 + "bad " * 300, "bad", "good"]
+    windows = [averaging.windows(averaging.tokens(text)) for text in texts]
+    logit = averaging.score(texts, lambda: checks.append(True)).logit
+    assert averaging._session.runs == len({tuple(window.tokens) for text in windows for window in text}) <= 8
+    assert logit.tolist() == [1, -4, -4, 1]
+    assert len(checks) == len(texts) + sum(map(len, windows))  # before each text is read, and each window is scored
+
+
+@pytest.mark.parametrize("n_before", [0, 18, 41, 42, 43, 100, 300])
+@pytest.mark.parametrize("n_after", [0, 1, 18, 43, 300])
+def test_friendly_words_around_a_bad_phrase_do_not_drown_it(averaging: Model, n_before: int, n_after: int) -> None:
+    """Not even across the border of two windows. In one piece, a few bad words among many good ones are friendly."""
+    alone, drowned, long = (
+        "good " * n + "bad " * bad + "good " * m for n, bad, m in [(0, 6, 0), (12, 3, 13), (n_before, 6, n_after)]
+    )
+    logit = averaging.score([alone, drowned, long]).logit
+    assert logit[0] < 0 < logit[1]
+    if n_before + 6 + n_after > 48 or n_before + n_after < 24:
+        assert logit[2] < 0
+
+
+def test_text_of_several_windows_has_the_score_of_the_worst(averaging: Model) -> None:
+    tokens = averaging.tokens("good " * 40 + "bad " * 9 + "good " * 60)
+    windows = averaging.windows(tokens)
+    assert len(windows) > 5
+    (found,), deciding = (
+        averaging.score_windows([tokens], [windows])[0].logit,
+        averaging.score_windows([tokens], [windows])[1],
+    )
+    assert found == min(averaging.logit([window.tokens for window in windows]))
+    assert averaging.logit([deciding[0].tokens]) == [found]
+
+
+def test_text_of_one_window_is_read_in_one_piece(averaging: Model) -> None:
+    tokens = ["good"] * 47 + ["bad"]
+    assert [window.tokens for window in averaging.windows(tokens)] == [tokens]
+    assert len(averaging.windows([*tokens, "good"])) > 1
+
+
+def test_unknown_share_is_that_of_the_whole_text(averaging: Model) -> None:
+    assert averaging.score(["what " * 100 + "good " * 300]).unknown_share.tolist() == [0.25]
 
 
 def test_check_ends_the_work(model: Model) -> None:

@@ -22,6 +22,7 @@ from training.families import GRAPH_FILE, Examples, RunContext, load_family
 from training.families.fit import Trained
 from training.families.neural.word_model import SPECIAL_TOKENS, WordModel
 from training.families.settings import configure
+from training.registry.build import predict_in_one_piece
 from training.registry.model_folder import write_model_folder
 from training.tuning.search_space import suggest_settings
 
@@ -101,12 +102,12 @@ def score_in_batches(model: Model, texts: list[str]) -> np.ndarray:
     probability = np.empty(len(texts))
     for start in range(0, len(texts), 64):
         rows = shuffled[start : start + 64]
-        probability[rows] = model.score([texts[row] for row in rows]).probability
+        probability[rows] = predict_in_one_piece(model, [texts[row] for row in rows])
     return probability
 
 
 def score_one_by_one(model: Model, texts: list[str]) -> np.ndarray:
-    return np.concatenate([model.score([text]).probability for text in texts])
+    return np.concatenate([predict_in_one_piece(model, [text]) for text in texts])
 
 
 def test_classifies_unseen_tweets(case: Case, unseen: Examples) -> None:

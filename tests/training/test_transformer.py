@@ -25,6 +25,7 @@ from training.families.neural.transformer import Transformer
 from training.families.settings import configure
 from training.onnx_export.bert import POSITION_EMBEDDINGS, WORD_EMBEDDINGS, BertConfig
 from training.registry import mlflow_tracking
+from training.registry.build import predict_in_one_piece
 from training.registry.model_folder import write_model_folder
 
 CONFIG = BertConfig(
@@ -149,7 +150,7 @@ def test_classifies_unseen_tweets(fitted: Transformer) -> None:
 
 
 def test_float32_graph_gives_the_probabilities_of_keras(exports: Exports, texts: list[str], logit: np.ndarray) -> None:
-    probability = Model.load(exports.float32).score(texts).probability
+    probability = predict_in_one_piece(Model.load(exports.float32), texts)
     np.testing.assert_allclose(probability, expit(logit), atol=1e-5)
 
 
@@ -157,7 +158,7 @@ def test_compact_graph_gives_the_labels_of_keras(
     fitted: Transformer, exports: Exports, texts: list[str], logit: np.ndarray
 ) -> None:
     expected = expit(logit)
-    probability = Model.load(exports.compact).score(texts).probability
+    probability = predict_in_one_piece(Model.load(exports.compact), texts)
     assert ((probability >= 0.5) == (expected >= 0.5)).mean() > 0.99
     assert np.abs(probability - expected).mean() < 0.01
     assert (exports.compact / "model.onnx").stat().st_size < sum(weight.nbytes for weight in fitted.weights.values())
@@ -174,7 +175,8 @@ def test_graph_ignores_padding(exports: Exports, texts: list[str]) -> None:
     """Run the graph on a padded batch: `score` runs it text by text, without padding."""
     model = Model.load(exports.compact)
     (padded,) = model._session.run(["logit"], dict(model.arrays(texts[:64])))
-    np.testing.assert_allclose(padded, model.score(texts[:64]).logit, atol=1e-4)
+    alone = model.logit([model.tokens(text) for text in texts[:64]])
+    np.testing.assert_allclose(padded, alone, atol=1e-4)
 
 
 def test_counts_words_that_training_did_not_see_as_unknown(exports: Exports) -> None:

@@ -156,6 +156,6 @@ def _describe_input(manifest: Manifest) -> str:
         case IdsCounts(max_ngram=max_ngram):
             return f"Reads n-grams of {max_ngram} tokens at most, in any order."
         case TokenIds(max_length=length):
-            return f"Reads the first {length} tokens, in order."
+            return f"Reads tokens in order, at most {length} at a time."
         case WordPieces(max_length=length):
-            return f"Reads the first {length} pieces of words, in order."
+            return f"Reads pieces of words in order, at most {length} at a time."
