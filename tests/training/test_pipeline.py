@@ -222,6 +222,13 @@ def test_export_and_card_name_decisions_that_are_never_made(folder: Path, traini
     assert re.search(r"\| as trained \| – \| 0\.0000 \| – \| 0\.0000 \|", card)
 
 
+def test_promote_refuses_unclear_labels_of_another_file(folder: Path, training: Training) -> None:
+    pd.DataFrame({"text": ["a", "b", "c"], "label": [0, 1, 2]}).to_csv(folder / "coded.csv", index=False)
+    assert "coded.csv: its labels may mean several things: 0 (1 row)" in training("promote", "--on", "coded.csv").error
+    named = ("--labels", "negative=0,neutral=1")
+    assert "coded.csv: --labels does not name 2" in training("promote", "--on", "coded.csv", *named).error
+
+
 def test_refuses_to_promote_on_another_test_split(folder: Path, training: Training) -> None:
     succeed(training("prepare", "tweets.parquet", "--holdout", "0.3", "--out", "other"))
     result = training("promote", "--data", "other")

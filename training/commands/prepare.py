@@ -1,9 +1,12 @@
 """`prepare`: turn a file of labelled tweets into a clean, split data set. Every row that is skipped is counted.
 
-Reads parquet or CSV with `text` and `label` (0, 1, negative or positive), or the format of Sentiment140 (no header, six
-quoted columns, latin-1, target 0 or 4). Writes train.parquet, validation.parquet, test.parquet and, for people,
-report.json and plots into one folder. They replace an earlier data set in one step: a killed `prepare` leaves that one.
-MLflow gets the report, the plots and the digests of the texts, too.
+Reads parquet or CSV with `text` and `label`, or the format of Sentiment140 (no header, six quoted columns, latin-1,
+target 0 or 4). Labels are words (negative, neutral, positive), 0 and 1, or 0 and 4. Other labels may mean several
+things and are refused, unless --labels says what each means, such as negative=0,neutral=1,positive=2.
+
+Writes train.parquet, validation.parquet, test.parquet and, for people, report.json and plots into one folder. They
+replace an earlier data set in one step: a killed `prepare` leaves that one. MLflow gets the report, the plots and the
+digests of the texts, too.
 
 The split depends on the content of a text alone. Texts that differ only in mentions, links, digits, punctuation, case
 or elongation have the same content, so near-duplicates stay in one split. Validation and test keep one text of each
@@ -16,7 +19,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from training.data import profile, sentiment140
+from training.data import labels, profile, sentiment140
 from training.data.dataset import DATA, REPORT, load_splits
 from training.data.preparation import Options, Report, prepare
 
@@ -30,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     formats = "parquet or CSV with text and label, or a CSV of Sentiment140"
     source.add_argument("source", nargs="?", type=Path, help=formats)
     source.add_argument("--download", action="store_true", help=f"download {sentiment140.ARCHIVE_URL} first")
+    labels.add_option(parser)
     parser.add_argument("--out", type=Path, default=DATA, help="the folder to write (default: %(default)s)")
     parser.add_argument("--about", metavar="TEXT", help="the text about the data in model cards: origin, licence, bias")
     parser.add_argument(
@@ -45,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         source = sentiment140.download(arguments.out)
     else:
         source = arguments.source
-    options = Options(arguments.holdout, arguments.sample, arguments.seed, arguments.about)
+    options = Options(arguments.holdout, arguments.sample, arguments.seed, arguments.about, arguments.labels)
     report = prepare(source, arguments.out, options)
     console.print_json(msgspec.json.encode(report).decode())
     _log_to_mlflow(report, options, arguments.out)

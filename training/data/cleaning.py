@@ -12,6 +12,7 @@ from sentiment.text import TextSpec
 
 from . import readers
 from .dataset import Split
+from .labels import Labels
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 
@@ -51,12 +52,12 @@ def drop_duplicates(rows: pd.DataFrame) -> tuple[pd.DataFrame, Counter[str]]:
     return consistent[~near_duplicate], numbers
 
 
-def read_distinct(path: Path) -> tuple[pd.DataFrame, Counter[str]]:
+def read_distinct(path: Path, labels: Labels | None = None) -> tuple[pd.DataFrame, Counter[str]]:
     """Read a labelled file and keep one text of each content; near-duplicates are no further evidence.
 
     Also returns how many rows were skipped, by reason. Raises SystemExit with one line if there is no usable row.
     """
-    rows, unusable = readers.read_labelled(path)
+    rows, unusable = readers.read_labelled(path, labels)
     rows, dropped = drop_duplicates(rows.assign(content=rows.text.map(content), split="validation"))
     return rows, unusable + dropped
 

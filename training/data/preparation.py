@@ -13,6 +13,7 @@ from sentiment.text import TextSpec
 from . import cleaning, readers, sentiment140
 from .dataset import CLASSES, FILES, REPORT, SPLITS, Split, dataset_sha256, file_sha256
 from .json_files import write_json
+from .labels import Labels
 from .profile import PLOTS, Profile, profile_texts, save_plots
 from .replacement import replacing_together
 
@@ -24,6 +25,7 @@ class Options(msgspec.Struct, frozen=True):
     sample: int | None = None  # texts to keep; None keeps all
     seed: int = 20  # of the sample
     about: str | None = None  # for model cards: origin, licence, bias
+    labels: Labels | None = None  # what the labels mean, unless that is certain
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -50,7 +52,7 @@ def prepare(source: Path, out: Path, options: Options) -> Report:
         raise SystemExit(f"--holdout {options.holdout}: must be at least 0 and less than 0.5")
     if out.exists() and not out.is_dir():
         raise SystemExit(f"--out {out}: is a file")
-    labelled, unusable = readers.read_labelled(source)
+    labelled, unusable = readers.read_labelled(source, options.labels)
     if labelled.label.nunique() == 1:
         raise SystemExit(f"{source}: every text is {CLASSES[labelled.label[0]]}; a model needs both classes")
     rows, skipped = _clean(labelled, options)
