@@ -99,7 +99,7 @@ def test_trains_exports_and_promotes_a_model(folder: Path, training: Training) -
     assert run_info.data.metrics["test_accuracy"] == about.metrics["test"].values["accuracy"]
     assert {source.dataset.name for source in run_info.inputs.dataset_inputs} == {"train", "validation", "test"}
     artifacts = {file.path for file in client.list_artifacts(run)}
-    assert artifacts == {"model", "trained.joblib", "predictions.parquet", "export.json", "plots"}
+    assert artifacts == {"model", "trained.joblib", "predictions.parquet", "export.json", "plots", "sources.json"}
     champion = client.get_model_version_by_alias("buzzguard", "champion")
     assert (champion.run_id, str(champion.version)) == (run, version)
     tweet = ["the crew was great"]
@@ -165,7 +165,7 @@ def test_resumes_an_interrupted_training_in_its_run(
 
 def test_learns_the_probabilities_of_a_teacher(folder: Path, training: Training) -> None:
     teacher = pd.read_parquet(folder / ".local" / "data" / "train.parquet")
-    teacher["probability"] = 1.0 - teacher.label  # always wrong
+    teacher["probability"] = (teacher.label == "negative").astype(float)  # always wrong
     teacher.to_parquet(folder / "teacher.parquet")
     run = succeed(training("train", "--family", "naive_bayes", "--teacher", "teacher.parquet")).split()[-1]
     trained = joblib.load(folder / ".local" / "mlflow-artifacts" / run / "artifacts" / "trained.joblib")

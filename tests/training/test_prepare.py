@@ -229,7 +229,7 @@ def test_logs_report_plots_and_data_set_digests_to_mlflow(
     assert kept is not None and (kept.info.run_name, kept.info.status) == ("prepare", "FINISHED")
     assert kept.data.params["holdout"] == "0.2" and kept.data.metrics["rows"] == 1000
     assert {source.dataset.name for source in kept.inputs.dataset_inputs} == {"train", "validation", "test"}
-    assert {file.path for file in runs.list_artifacts(kept.info.run_id)} == {"report.json", "plots"}
+    assert {file.path for file in runs.list_artifacts(kept.info.run_id)} == {"report.json", "sources.json", "plots"}
     assert len(runs.list_artifacts(kept.info.run_id, "plots")) == len(profile.PLOTS)
 
 

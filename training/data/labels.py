@@ -20,7 +20,6 @@ type Labels = Mapping[str, Class]  # the key of a value, see `key_of` -> its cla
 
 CLASSES: tuple[Class, ...] = get_args(Class.__value__)
 CLASS_TYPE = pd.CategoricalDtype(CLASSES)  # of a column `label`; its codes are 0, 1 and 2, in the order of CLASSES
-TWO_CLASSES: dict[int, Class] = {0: "negative", 1: "positive"}  # in the labels of models that know no neutral
 
 WORDS: Labels = {name: name for name in CLASSES}
 BOOLEANS: Labels = {"false": "negative", "true": "positive"}
