@@ -159,7 +159,7 @@ def read_texts(path: Path) -> list[str]:
     except (OSError, MemoryError) as error:
         raise SystemExit(f"{path}: cannot be read: {one_line(error)}") from error
     if not (usable := [text for text in texts if isinstance(text, str) and text.strip()]):
-        raise SystemExit(f"{path}: no text among {len(texts):,} rows; expected a column text")
+        raise SystemExit(f"{path}: no text; expected a column text, or the format of Sentiment140")
     return usable
 
 

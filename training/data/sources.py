@@ -142,9 +142,12 @@ def read_source(source: Source) -> SourceRows:
 
 
 def _language_codes(source: Source, values: Iterable[object]) -> list[str]:
-    codes = [str(value).strip().lower() for value in values]
+    codes = [value.strip().lower() if isinstance(value, str) else "" for value in values]
     if wrong := [code for code in codes if not re.fullmatch(LANGUAGE, code)]:
-        raise SystemExit(f"source {source.name}: {source.path}: language {wrong[0]!r} is not a code such as en")
+        raise SystemExit(
+            f"source {source.name}: {source.path}: {wrong[0]!r} in the column {source.columns.language} is not a code "
+            f"such as en, in {len(wrong):,} rows"
+        )
     return codes
 
 
