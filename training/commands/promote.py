@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         promotion.complete_interrupted(arguments.models)  # before the gates, which need the incumbent
         version = mlflow_tracking.find_version(arguments.version)
         test = load("test", arguments.data)
-        others = {str(path): readers.read_labelled(path, arguments.labels).rows for path in arguments.on}
+        others = {str(path): read(path, arguments.labels) for path in arguments.on}
         with tempfile.TemporaryDirectory() as scratch:
             folder = mlflow_tracking.download_model_folder(version.run_id, Path(scratch))
             name = check_is_exported_with(folder, test, arguments.data)
@@ -58,6 +58,14 @@ def run(arguments: argparse.Namespace) -> None:
     role = ", the champion" if is_champion else ""
     installed = f"{arguments.models / name} is version {version.version}{role}"
     console.print(installed, markup=False, soft_wrap=True)
+
+
+def read(path: Path, named: labels.Labels | None) -> pd.DataFrame:
+    """Read a labelled file; print what is left out. Raises SystemExit with one line."""
+    rows, skipped = readers.read_labelled(path, named)
+    for reason, number in skipped.items():
+        console.print(f"{path}: left out: {number:,} rows, {reason}", markup=False, soft_wrap=True)
+    return rows
 
 
 def check_is_exported_with(folder: Path, test: pd.DataFrame, data: Path) -> str:
