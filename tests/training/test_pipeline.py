@@ -182,6 +182,32 @@ def test_learns_the_probabilities_of_a_teacher(folder: Path, training: Training)
         assert result.error.startswith(f"teacher.parquet: {line}") and len(result.error.splitlines()) == 1
 
 
+def test_trains_on_sources_and_leaves_neutral_texts_out(folder: Path, training: Training) -> None:
+    """Neutral texts are counted and said; a teacher that scored them, too, is read by the places of the others."""
+    rows = pd.read_parquet(folder / "tweets.parquet")[:2000]
+    words = rows.assign(label=rows.label.map({0: "negative", 1: "positive"}))
+    words.loc[words.index % 3 == 0, "label"] = "neutral"
+    words.to_parquet(folder / "people.parquet")
+    known = 'language = "en"\nlicence = "CC0"\nlabelled_by = "people"\nweight = 2.0\nholdout = 0.2\n'
+    source = f'[[source]]\nname = "people"\npath = "people.parquet"\nclasses = 3\n{known}'
+    (folder / "sources.toml").write_text(source)
+    succeed(training("prepare", "sources.toml", "--out", "mixed"))
+    teacher = pd.read_parquet(folder / "mixed" / "train.parquet")
+    teacher["probability"] = (teacher.label == "negative").astype(float)  # always wrong
+    teacher.to_parquet(folder / "teacher.parquet")
+    neutral = int((teacher.label == "neutral").sum())
+    neutral += int((pd.read_parquet(folder / "mixed" / "validation.parquet").label == "neutral").sum())
+    command = ("train", "--family", "naive_bayes", "--data", "mixed", "--teacher", "teacher.parquet")
+    result = training(*command)
+    run = succeed(result).split()[-1]
+    assert neutral > 300 and f"{neutral} neutral texts are left out: the model has two classes" in result.stderr
+    trained = joblib.load(folder / ".local" / "mlflow-artifacts" / run / "artifacts" / "trained.joblib")
+    assert trained.calibration.slope < 0
+    client = mlflow.MlflowClient(f"sqlite:///{folder / '.local' / 'mlflow.db'}")
+    params = client.get_run(run).data.params
+    assert (params["sources"], params["texts"]) == ("people x 2", str(int((teacher.label != "neutral").sum())))
+
+
 def test_reports_a_wrong_option_of_train_in_one_line(folder: Path, training: Training) -> None:
     train, validation = (load(split, folder / ".local" / "data") for split in TRAINING_SPLITS)
     write_data_set(folder / "sorted", train=train.sort_values("label"), validation=validation)
