@@ -99,7 +99,7 @@ def test_trains_exports_and_promotes_a_model(folder: Path, training: Training) -
     assert run_info.data.metrics["test_accuracy"] == about.metrics["test"].values["accuracy"]
     assert {source.dataset.name for source in run_info.inputs.dataset_inputs} == {"train", "validation", "test"}
     artifacts = {file.path for file in client.list_artifacts(run)}
-    assert artifacts == {"model", "trained.joblib", "predictions.parquet", "export.json", "plots"}
+    assert artifacts == {"model", "trained.joblib", "predictions.parquet", "export.json", "plots", "sources.json"}
     champion = client.get_model_version_by_alias("buzzguard", "champion")
     assert (champion.run_id, str(champion.version)) == (run, version)
     tweet = ["the crew was great"]
@@ -165,7 +165,7 @@ def test_resumes_an_interrupted_training_in_its_run(
 
 def test_learns_the_probabilities_of_a_teacher(folder: Path, training: Training) -> None:
     teacher = pd.read_parquet(folder / ".local" / "data" / "train.parquet")
-    teacher["probability"] = 1.0 - teacher.label  # always wrong
+    teacher["probability"] = (teacher.label == "negative").astype(float)  # always wrong
     teacher.to_parquet(folder / "teacher.parquet")
     run = succeed(training("train", "--family", "naive_bayes", "--teacher", "teacher.parquet")).split()[-1]
     trained = joblib.load(folder / ".local" / "mlflow-artifacts" / run / "artifacts" / "trained.joblib")
@@ -180,6 +180,32 @@ def test_learns_the_probabilities_of_a_teacher(folder: Path, training: Training)
         wrong.to_parquet(folder / "teacher.parquet")
         result = training("train", "--family", "naive_bayes", "--teacher", "teacher.parquet")
         assert result.error.startswith(f"teacher.parquet: {line}") and len(result.error.splitlines()) == 1
+
+
+def test_trains_on_sources_and_leaves_neutral_texts_out(folder: Path, training: Training) -> None:
+    """Neutral texts are counted and said; a teacher that scored them, too, is read by the places of the others."""
+    rows = pd.read_parquet(folder / "tweets.parquet")[:2000]
+    words = rows.assign(label=rows.label.map({0: "negative", 1: "positive"}))
+    words.loc[words.index % 3 == 0, "label"] = "neutral"
+    words.to_parquet(folder / "people.parquet")
+    known = 'language = "en"\nlicence = "CC0"\nlabelled_by = "people"\nweight = 2.0\nholdout = 0.2\n'
+    source = f'[[source]]\nname = "people"\npath = "people.parquet"\nclasses = 3\n{known}'
+    (folder / "sources.toml").write_text(source)
+    succeed(training("prepare", "sources.toml", "--out", "mixed"))
+    teacher = pd.read_parquet(folder / "mixed" / "train.parquet")
+    teacher["probability"] = (teacher.label == "negative").astype(float)  # always wrong
+    teacher.to_parquet(folder / "teacher.parquet")
+    neutral = int((teacher.label == "neutral").sum())
+    neutral += int((pd.read_parquet(folder / "mixed" / "validation.parquet").label == "neutral").sum())
+    command = ("train", "--family", "naive_bayes", "--data", "mixed", "--teacher", "teacher.parquet")
+    result = training(*command)
+    run = succeed(result).split()[-1]
+    assert neutral > 300 and f"{neutral} neutral texts are left out: the model has two classes" in result.stderr
+    trained = joblib.load(folder / ".local" / "mlflow-artifacts" / run / "artifacts" / "trained.joblib")
+    assert trained.calibration.slope < 0
+    client = mlflow.MlflowClient(f"sqlite:///{folder / '.local' / 'mlflow.db'}")
+    params = client.get_run(run).data.params
+    assert (params["sources"], params["texts"]) == ("people x 2", str(int((teacher.label != "neutral").sum())))
 
 
 def test_reports_a_wrong_option_of_train_in_one_line(folder: Path, training: Training) -> None:
@@ -220,6 +246,13 @@ def test_export_and_card_name_decisions_that_are_never_made(folder: Path, traini
     card = mlflow.artifacts.load_text(f"runs:/{version.run_id}/model/MODEL_CARD.md")
     assert "publish never (too few texts, or too hard ones, to be sure), hold never (" in card
     assert re.search(r"\| as trained \| – \| 0\.0000 \| – \| 0\.0000 \|", card)
+
+
+def test_promote_refuses_unclear_labels_of_another_file(folder: Path, training: Training) -> None:
+    pd.DataFrame({"text": ["a", "b", "c"], "label": [0, 1, 2]}).to_csv(folder / "coded.csv", index=False)
+    assert "coded.csv: its labels may mean several things: 0 (1 row)" in training("promote", "--on", "coded.csv").error
+    named = ("--labels", "negative=0,neutral=1")
+    assert "coded.csv: --labels does not name 2" in training("promote", "--on", "coded.csv", *named).error
 
 
 def test_refuses_to_promote_on_another_test_split(folder: Path, training: Training) -> None:

@@ -41,7 +41,6 @@ def test_counts_every_skipped_row_by_reason(tmp_path: Path) -> None:
     rows = [
         ("0", "bad day"),
         ("4", "good day"),
-        ("2", "a day"),
         ("0", "bad day"),
         ("4", "  "),
         ("0", "mixed"),
@@ -51,23 +50,22 @@ def test_counts_every_skipped_row_by_reason(tmp_path: Path) -> None:
         write_csv(tmp_path / "tweets.csv", rows, broken='"0","too short"\n'), tmp_path / "out", Options(0.0)
     )
     assert report.skipped == {
-        "target neither 0 nor 4": 1,
         "empty text": 1,
         "not six columns": 1,
         "exact duplicate": 1,
         "the same text with both labels": 2,
     }
-    assert report.rows == 8 and report.splits == {"train": 2, "validation": 0, "test": 0}
+    assert report.rows == 7 and report.splits == {"train": 2, "validation": 0, "test": 0}
 
 
 def test_reads_parquet_and_csv_alike(tmp_path: Path) -> None:
-    rows = pd.DataFrame({"text": ["a", None, "c", " ", "e", "f"], "label": [0, 1, 7, 1, None, 1]})
+    rows = pd.DataFrame({"text": ["a", None, "c", " ", "f"], "label": [0, 1, 1, 1, 1]})
     rows.to_parquet(tmp_path / "tweets.parquet")
     rows.to_csv(tmp_path / "tweets.csv", index=False)
     for name in ("tweets.parquet", "tweets.csv"):
         report = prepare(tmp_path / name, tmp_path / "out", Options(0.0))
-        assert report.skipped == {"label neither 0, 1, negative nor positive": 2, "empty text": 2}
-        assert report.splits["train"] == 2 and report.about == f"Data: {name}."
+        assert report.skipped == {"empty text": 2}
+        assert report.splits["train"] == 3 and report.about == f"Data: {name}."
 
 
 def test_near_duplicates_stay_in_one_split_and_are_held_out_once(tmp_path: Path) -> None:
@@ -231,7 +229,7 @@ def test_logs_report_plots_and_data_set_digests_to_mlflow(
     assert kept is not None and (kept.info.run_name, kept.info.status) == ("prepare", "FINISHED")
     assert kept.data.params["holdout"] == "0.2" and kept.data.metrics["rows"] == 1000
     assert {source.dataset.name for source in kept.inputs.dataset_inputs} == {"train", "validation", "test"}
-    assert {file.path for file in runs.list_artifacts(kept.info.run_id)} == {"report.json", "plots"}
+    assert {file.path for file in runs.list_artifacts(kept.info.run_id)} == {"report.json", "sources.json", "plots"}
     assert len(runs.list_artifacts(kept.info.run_id, "plots")) == len(profile.PLOTS)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.dataframes import invented
+from tests.support.dataframes import invented, prepared
 from training.data import profile
 
 SENTENCES = {
@@ -42,7 +42,8 @@ def test_language_sample_is_evenly_spread() -> None:
 
 
 def rows(labels: list[int], tokens: list[int], content: list[str]) -> pd.DataFrame:
-    return pd.DataFrame({"text": "a flight", "label": labels, "tokens": tokens, "content": content, "split": "train"})
+    names = [["negative", "positive"][label] for label in labels]
+    return pd.DataFrame({"text": "a flight", "label": names, "tokens": tokens, "content": content, "split": "train"})
 
 
 def test_lengths_are_quantiles_by_class() -> None:
@@ -62,9 +63,10 @@ def test_counts_near_duplicates_by_content() -> None:
 
 
 def test_saves_plots_of_large_and_tiny_data_sets(tmp_path: Path) -> None:
-    many = invented(300).assign(
+    many = prepared(invented(300)).assign(
         tokens=np.arange(300) % 17, content="x", split=["train"] * 280 + ["validation", "test"] * 10
     )
+    many.loc[many.index % 3 == 0, "label"] = "neutral"
     for data in (many, rows([0, 1], [1, 1], ["one", "two"])):
         profile.save_plots(data, profile.profile_texts(data), tmp_path)
         for name in profile.PLOTS:

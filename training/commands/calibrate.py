@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sentiment.errors import ModelError
-from training.data import cleaning
+from training.data import cleaning, labels
 from training.evaluation.calibration import UnsuitableTexts
 from training.registry.model_folder import check_name
 from training.registry.recalibration import RecalibratedModel, load_source, recalibrate
@@ -30,6 +30,7 @@ console = Console()
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder")
     parser.add_argument("data", type=Path, metavar="DATA", help="a labelled file: a random sample of your texts")
+    labels.add_option(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_name("--out", out.name)
     try:
         source = load_source(arguments.model)
-        rows, skipped = cleaning.read_distinct(arguments.data)
+        rows, skipped = cleaning.read_distinct(arguments.data, arguments.labels)
         for reason, number in skipped.items():
             console.print(f"left out: {number:,} rows, {reason}")
         recalibrated = recalibrate(source, rows, out)

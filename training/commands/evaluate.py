@@ -1,9 +1,11 @@
 """`evaluate`: measure a model folder on any labelled file: overall, by slice, and with behavioural tests.
 
-Reads parquet or CSV with `text` and `label` (0, 1, negative or positive), or the format of Sentiment140. Accuracy and
-AUC have 95% bootstrap intervals. Metrics that the texts do not define are left out, such as the AUC of one class.
+Reads parquet or CSV with `text` and `label` (words, 0 and 1, or 0 and 4; --labels explains others), or the format of
+Sentiment140. Neutral texts are left out. Accuracy and AUC have 95% bootstrap intervals. Metrics that the texts do not
+define are left out, such as the AUC of one class.
 
     python -m training evaluate models/lite tweets.csv --out lite.json
+    python -m training evaluate models/lite stars.csv --labels 'negative=1|2,neutral=3,positive=4|5'
 """
 
 import argparse
@@ -14,7 +16,7 @@ from rich.console import Console
 
 from sentiment.errors import ModelError
 from sentiment.model import Model
-from training.data import readers
+from training.data import labels, readers
 from training.data.json_files import write_json
 from training.evaluation.evaluation import Evaluation, evaluate
 from training.reports import tables
@@ -26,13 +28,14 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder")
     parser.add_argument("data", type=Path, metavar="DATA", help="a labelled file")
+    labels.add_option(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write every metric to a file, too")
 
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.out and arguments.out.is_dir():
         raise SystemExit(f"--out {arguments.out}: is a folder")
-    rows, skipped = readers.read_labelled(arguments.data)
+    rows, skipped = readers.read_labelled(arguments.data, arguments.labels)
     try:
         evaluation = evaluate(Model.load(arguments.model), rows)
     except ModelError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from training.data.dataset import DATA, load_training_splits
+from training.data.dataset import DATA, describe, load_training_splits
 from training.data.teacher import load_targets
 from training.families import FAMILIES, Untrainable, load_family
 from training.families.settings import configure
@@ -38,11 +38,14 @@ def run(arguments: argparse.Namespace) -> None:
     configuration = configure(load_family(arguments.family).Configuration, arguments.set)
     data = load_training_splits(arguments.data, arguments.texts)
     target = load_targets(data["train"], arguments.teacher)
+    description = describe(arguments.data)
+    for line in description.unused():
+        console.print(line)
     name = arguments.run_name or " ".join([arguments.family, *arguments.set])
     training = Training(arguments.family, configuration, data, target)
     with mlflow_tracking.connected():
         try:
-            finished = training_run.train(training, name, teacher=str(arguments.teacher or ""))
+            finished = training_run.train(training, name, description.sources, teacher=str(arguments.teacher or ""))
         except Untrainable as error:
             raise SystemExit(f"--set {error}") from error
     console.print(finished.trained.validation.values)

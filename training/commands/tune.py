@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from training.data.dataset import DATA
+from training.data.dataset import DATA, describe
 from training.families import FAMILIES, load_family
 from training.families.settings import configure
 from training.registry import mlflow_tracking
@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     config = parse_config(arguments)
     data = load_data(config)
+    for line in describe(config.data).unused():
+        console.print(line)
     with mlflow_tracking.connected():
         study = get_or_create_study(config, data)
         uninterrupted = run_study(config, study, arguments.processes)

@@ -1,6 +1,7 @@
 """A prepared data set: load its splits, its digests and its description."""
 
 import hashlib
+from collections.abc import Iterable
 from itertools import batched
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,32 +11,71 @@ import pandas as pd
 
 from .chunked_files import parquet_errors
 from .json_files import read_json
+from .labels import CLASS_TYPE, Class, two_classes
 
 DATA = Path(".local/data")
 REPORT = "report.json"
-CLASSES = {0: "negative", 1: "positive"}
-
 type Split = Literal["train", "validation", "test"]
 
 SPLITS: tuple[Split, ...] = get_args(Split.__value__)
 TRAINING_SPLITS: tuple[Split, ...] = ("train", "validation")
+# Of a prepared split: text (str), label (of CLASS_TYPE), source (str), language (str, ISO 639; und: not known), weight
+# (float64, of the text in training), classes (int8; 2: the source knows no neutral, so the label is only a contrast).
+COLUMNS = ("text", "label", "source", "language", "weight", "classes")
 FILES: dict[Split, str] = {split: f"{split}.parquet" for split in SPLITS}  # in a folder of prepared data
 
 
-class _Described(msgspec.Struct):
+class SourceReport(msgspec.Struct, frozen=True):
+    """What a data set has of one source."""
+
+    name: str
+    path: str
+    sha256: str  # of the file
+    licence: str
+    labelled_by: str  # people or emoticons
+    classes: int  # that its labels can tell apart: 3, or 2 without neutral
+    weight: float  # of each text in training
+    rows: int  # in the file
+    skipped: dict[str, int] = msgspec.field(name="left_out")  # reason -> rows
+    texts: dict[str, dict[Split, dict[Class, int]]]  # language -> split -> label -> texts
+
+    def count(self, splits: Iterable[Split], label: Class) -> int:
+        """Return the number of texts with this label."""
+        return sum(texts.get(split, {}).get(label, 0) for texts in self.texts.values() for split in splits)
+
+
+class Description(msgspec.Struct, frozen=True):
     """The part of report.json that says what the data are."""
 
     about: str
     dataset_sha256: dict[Split, str]
+    sources: list[SourceReport]
+
+    def unused(self) -> list[str]:
+        """Return what a training of two classes makes no use of, in words."""
+        lines = []
+        if neutral := sum(source.count(TRAINING_SPLITS, "neutral") for source in self.sources):
+            lines.append(f"{neutral:,} neutral texts are left out: the model has two classes")
+        if len({source.weight for source in self.sources}) > 1:
+            lines.append("the weights of the sources are not used: every text counts the same")
+        return lines
 
 
 def load(split: Split, folder: Path = DATA) -> pd.DataFrame:
-    """Load a prepared split: columns text (str) and label (0, 1). Raises SystemExit like `load_splits`."""
+    """Load a prepared split for a model of two classes. Returns and raises what `load_splits` does."""
     return load_splits(folder)[split]
 
 
 def load_splits(folder: Path) -> dict[Split, pd.DataFrame]:
-    """Load every prepared split: columns text (str) and label (0, 1).
+    """Load every prepared split for a model of two classes: columns text (str) and label (0: negative, 1: positive).
+
+    Neutral texts are left out; the index says where in its file a text is. Raises SystemExit like `load_rows`.
+    """
+    return {split: two_classes(rows)[["text", "label"]] for split, rows in load_rows(folder).items()}
+
+
+def load_rows(folder: Path) -> dict[Split, pd.DataFrame]:
+    """Load every prepared split with all classes and COLUMNS.
 
     Raises SystemExit with one line if `prepare` has not run, or unless all splits are those that report.json describes:
     splits of two data sets would have texts in common.
@@ -43,7 +83,7 @@ def load_splits(folder: Path) -> dict[Split, pd.DataFrame]:
     for split in SPLITS:
         if not (path := folder / FILES[split]).exists():
             raise SystemExit(f"{path} is missing: run `python -m training prepare FILE --out {folder}` first")
-    described = _read_report(folder).dataset_sha256
+    described = describe(folder).dataset_sha256
     splits = {split: _read_split(folder / FILES[split]) for split in SPLITS}
     for split, rows in splits.items():
         if dataset_sha256(rows) != described.get(split):
@@ -56,7 +96,7 @@ def load_splits(folder: Path) -> dict[Split, pd.DataFrame]:
 
 def _read_split(path: Path) -> pd.DataFrame:
     with parquet_errors(path):
-        return pd.read_parquet(path, columns=["text", "label"])
+        return pd.read_parquet(path, columns=list(COLUMNS)).astype({"label": CLASS_TYPE})
 
 
 def load_training_splits(folder: Path, texts: int | None) -> dict[Split, pd.DataFrame]:
@@ -76,13 +116,9 @@ def load_training_splits(folder: Path, texts: int | None) -> dict[Split, pd.Data
     return data
 
 
-def about(folder: Path) -> str:
-    """Return the description of a prepared data set, for model cards. Raises SystemExit if it has none."""
-    return _read_report(folder).about
-
-
-def _read_report(folder: Path) -> _Described:
-    return read_json(folder / REPORT, _Described, "run `prepare` again")
+def describe(folder: Path) -> Description:
+    """Return the description of a prepared data set. Raises SystemExit if it has none."""
+    return read_json(folder / REPORT, Description, "run `prepare` again")
 
 
 def file_sha256(path: Path) -> str:
@@ -92,9 +128,10 @@ def file_sha256(path: Path) -> str:
 
 
 def dataset_sha256(rows: pd.DataFrame) -> str:
-    """Return the digest of texts and labels, in order."""
+    """Return the digest of texts, labels and whatever else of COLUMNS there is, in order."""
     digest = hashlib.sha256()
-    lines = (f"{label}\t{text}\n" for text, label in zip(rows.text.tolist(), rows.label.tolist(), strict=True))
+    columns = [rows[name].tolist() for name in (*COLUMNS[1:], "text") if name in rows]
+    lines = ("\t".join(map(str, row)) + "\n" for row in zip(*columns, strict=True))
     for part in batched(lines, 10_000, strict=False):  # a digest of many short pieces takes three times as long
         digest.update("".join(part).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

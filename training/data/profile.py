@@ -17,7 +17,8 @@ from simplemma import is_known
 
 from sentiment.text import TextSpec
 
-from .dataset import CLASSES, SPLITS
+from .dataset import SPLITS
+from .labels import CLASSES
 
 LANGUAGES = ("en", "es", "fr", "de", "pt", "it", "nl", "id")
 UNKNOWN = "unknown"
@@ -32,7 +33,7 @@ class NearDuplicates(msgspec.Struct):
 
     texts: int  # that have a near-duplicate
     contents: int  # that these texts share
-    contradictory: int  # contents with both labels
+    contradictory: int  # contents with several labels
 
 
 class Profile(msgspec.Struct):
@@ -50,8 +51,8 @@ def lengths(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Return quantiles of the number of tokens, by class."""
     return {
         name: {quantile: int(np.quantile(part, q, method="lower")) for quantile, q in QUANTILES.items()}
-        for label, name in CLASSES.items()
-        if len(part := rows.tokens[rows.label == label].to_numpy())
+        for name in CLASSES
+        if len(part := rows.tokens[rows.label == name].to_numpy())
     }
 
 
@@ -95,8 +96,8 @@ def save_plots(rows: pd.DataFrame, profile: Profile, folder: Path) -> None:
 def plot_lengths(rows: pd.DataFrame) -> Figure:
     figure, axes = _figure("tokens of a text", "share of the class")
     last_bin = int(rows.tokens.quantile(0.999)) + 1
-    for label, name in CLASSES.items():
-        part = rows.tokens[rows.label == label].clip(upper=last_bin)
+    for name in _classes(rows):
+        part = rows.tokens[rows.label == name].clip(upper=last_bin)
         axes.hist(part, list(np.arange(last_bin + 2) - 0.5), density=True, histtype="step", label=name)
     axes.legend(fontsize="small")
     return figure
@@ -106,15 +107,22 @@ def plot_classes(rows: pd.DataFrame) -> Figure:
     """Plot the number of texts by split and class, on a logarithmic axis: train is far larger than the others."""
     figure, axes = _figure("", "texts")
     splits = [split for split in SPLITS if (rows.split == split).any()]
-    for offset, (label, name) in zip((-0.2, 0.2), CLASSES.items(), strict=True):
-        counts = [int(((rows.split == split) & (rows.label == label)).sum()) for split in splits]
-        bars = axes.bar(np.arange(len(splits)) + offset, counts, 0.4, label=name)
+    names = _classes(rows)
+    width = 0.8 / len(names)
+    for position, name in enumerate(names):
+        counts = [int(((rows.split == split) & (rows.label == name)).sum()) for split in splits]
+        offset = (position - (len(names) - 1) / 2) * width
+        bars = axes.bar(np.arange(len(splits)) + offset, counts, width, label=name)
         axes.bar_label(bars, fmt="{:,.0f}", fontsize="x-small")
     axes.set_xticks(np.arange(len(splits)), splits)
     axes.set_yscale("log")
     axes.set_ylim(bottom=1)
     axes.legend(fontsize="small")
     return figure
+
+
+def _classes(rows: pd.DataFrame) -> list[str]:
+    return [name for name in CLASSES if (rows.label == name).any()]
 
 
 def plot_languages(profile: Profile) -> Figure:

@@ -15,11 +15,11 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from sentiment.model import Model
-from training.data.dataset import about, dataset_sha256, load_splits
+from training.data.dataset import dataset_sha256, describe, load_splits
 from training.evaluation.latency import LATENCY_TEXT
 from training.families import GRAPH_FILE
 from training.families.fit import Trained
-from training.reports import plots
+from training.reports import model_card, plots
 from training.reports.export_summary import ExportSummary
 
 from . import mlflow_tracking
@@ -37,7 +37,7 @@ def export_run(run_id: str, name: str, data_folder: Path, *, compact: bool = Tru
     data = load_splits(data_folder)
     if dataset_sha256(data["validation"]) != trained.validation.dataset_sha256:
         raise SystemExit(f"{data_folder}: not the data this run was trained on; give its folder as --data")
-    run = ExportSource(trained, name, run_id, data, about(data_folder))
+    run = ExportSource(trained, name, run_id, data, model_card.describe_data(describe(data_folder)))
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / mlflow_tracking.MODEL_FOLDER
         summary = build(run, folder, compact=compact)

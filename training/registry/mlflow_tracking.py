@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +10,7 @@ from typing import Any
 
 import joblib
 import mlflow
+import msgspec
 import pandas as pd
 from alembic.util import CommandError
 from mlflow.entities import Run
@@ -17,7 +18,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from training.data.dataset import dataset_sha256
+from training.data.dataset import SourceReport, dataset_sha256
 from training.data.errors import one_line, refuse_damaged
 from training.data.replacement import replacing
 from training.families.fit import Trained
@@ -28,6 +29,8 @@ CHALLENGER, CHAMPION = "challenger", "champion"  # aliases of versions of REGIST
 HOME = Path(".local")
 DATABASE = HOME / "mlflow.db"  # where MLFLOW_TRACKING_URI does not name another
 TRAINED_FILE, PREDICTIONS_FILE, MODEL_FOLDER = "trained.joblib", "predictions.parquet", "model"  # artefacts of a run
+
+SOURCES_FILE = "sources.json"
 
 
 def connect() -> None:
@@ -114,9 +117,16 @@ def metric_history() -> dict[str, list[tuple[int, float]]]:
 
 def log_dataset(split: str, rows: pd.DataFrame) -> None:
     """Log to the active run which texts it used."""
-    floats = rows.astype({"label": float})  # MLflow warns about integer columns, which cannot hold missing values
+    integers = rows.select_dtypes("integer").columns
+    floats = rows.astype(dict.fromkeys(integers, float))  # MLflow warns that integers cannot hold missing values
     dataset = mlflow.data.from_pandas(floats, name=split, digest=dataset_sha256(rows)[:36])
     mlflow.log_input(dataset, context=split)
+
+
+def log_sources(sources: Sequence[SourceReport]) -> None:
+    """Log to the active run what its data are made from: names and weights as a parameter, the rest as a file."""
+    mlflow.log_param("sources", ", ".join(f"{source.name} x {source.weight:g}" for source in sources))
+    mlflow.log_dict(msgspec.to_builtins(sources), SOURCES_FILE)
 
 
 def log_model(trained: Any) -> None:

@@ -3,14 +3,14 @@
 import hashlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import mlflow
 import msgspec
 import pandas as pd
 
-from training.data.dataset import Split, dataset_sha256
+from training.data.dataset import SourceReport, Split, dataset_sha256
 from training.data.teacher import Targets
 from training.evaluation import calibration
 from training.evaluation.metrics import Floats, Labels
@@ -48,14 +48,16 @@ class TrainingRun(NamedTuple):
     trained: Trained
 
 
-def train(training: Training, name: str, teacher: str) -> TrainingRun:
+def train(training: Training, name: str, sources: Sequence[SourceReport], teacher: str) -> TrainingRun:
     """Train, and log the model with its settings, metrics and plots. Raises Untrainable.
 
-    `name` is the name of the run, `teacher` the file that the targets come from, or empty.
+    `name` is the name of the run, `sources` is what the data are made from, `teacher` the file that the targets come
+    from, or empty.
     """
     folder = mlflow_tracking.HOME / "trainings" / training.digest()
     with mlflow_tracking.resume_run(folder, name) as run_id:
         mlflow.log_params(training.settings() | {"texts": len(training.target), "teacher": teacher})
+        mlflow_tracking.log_sources(sources)
         for split, rows in training.data.items():
             mlflow_tracking.log_dataset(split, rows)
         started = time.monotonic()

@@ -7,6 +7,7 @@
 from pathlib import Path
 
 from sentiment.manifest import IdsCounts, Manifest, Thresholds, TokenIds, WordPieces
+from training.data.dataset import SPLITS, TRAINING_SPLITS, Description
 from training.data.errors import refuse_damaged
 from training.evaluation import calibration, metrics
 from training.evaluation.calibration import CalibrationGain
@@ -94,6 +95,14 @@ def read(folder: Path) -> str:
         raise SystemExit(f"{card}: there is no card; `export` and `calibrate` write one")
     with refuse_damaged(card, "`export` and `calibrate` write one"):
         return card.read_text("utf-8")
+
+
+def describe_data(data: Description) -> str:
+    """Return what a card says about the data: where they come from, in words and as a table of the sources."""
+    lines = [data.about, "", to_markdown(tables.sources_table(data.sources, TRAINING_SPLITS))]
+    if any(source.count(SPLITS, "neutral") for source in data.sources):
+        lines += ["", "Neutral texts are neither trained nor measured on: the model has two classes."]
+    return "\n".join(lines)
 
 
 def render(summary: ExportSummary) -> str:

@@ -5,6 +5,8 @@ from typing import NamedTuple, Self
 
 from rich.table import Table as RichTable
 
+from training.data.dataset import SourceReport, Split
+from training.data.labels import CLASSES
 from training.evaluation.checklist import CheckResult
 from training.evaluation.estimates import Estimates
 
@@ -57,6 +59,25 @@ def _slice_cells(slice_: Estimates | None) -> list[str]:
     if slice_ is None:
         return ["0", "-", *["-" for _ in SLICE_METRICS]]
     return [f"{slice_.n:,}", f"{slice_.positive:.0%}", *(format_estimate(slice_, name) for name in SLICE_METRICS)]
+
+
+def sources_table(sources: Iterable[SourceReport], splits: Sequence[Split]) -> Table:
+    """Return a table with a row for each source: its texts in these splits, by label, and where they come from."""
+    return Table(
+        ["source", *CLASSES, "weight", "language", "labels by", "licence", "sha256 of the file"],
+        [
+            [
+                source.name,
+                *(f"{source.count(splits, label):,}" for label in CLASSES),
+                f"{source.weight:g}",
+                ", ".join(source.texts),
+                source.labelled_by,
+                source.licence,
+                f"{source.sha256:.16}…",
+            ]
+            for source in sources
+        ],
+    )
 
 
 def behaviour_table(results: Iterable[CheckResult], *, signed: bool = False) -> Table:

@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from training.data.dataset import Split, dataset_sha256, load_training_splits
+from training.data.dataset import Split, dataset_sha256, describe, load_training_splits
 from training.data.errors import one_line
 from training.registry import mlflow_tracking
 
@@ -70,6 +70,7 @@ def get_or_create_study(config: StudyConfig, data: Data) -> optuna.Study:
     if "run" not in study.user_attrs:
         with mlflow.start_run(run_name=f"tune {config.name}") as parent:
             mlflow.log_params({"family": config.family, "set": shlex.join(config.fixed), "texts": len(data["train"])})
+            mlflow_tracking.log_sources(describe(config.data).sources)
             for split, rows in data.items():
                 mlflow_tracking.log_dataset(split, rows)
         study.set_user_attr("subject", subject)
