@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
-from .manifest import IdsCounts, Input, TokenIds, WordPieces
+from .manifest import IdsCounts, Input, TokenIds, UnigramPieces, WordPieces
+from .unigram import Unigram
 
 type Tokens = list[str]
 
@@ -50,6 +51,8 @@ def make_encoder(spec: Input, files: Mapping[str, bytes]) -> Encoder:
             return IdsCountsEncoder(spec, vocabulary)
         case TokenIds():
             return TokenIdsEncoder(spec, vocabulary)
+        case UnigramPieces():  # before WordPieces, which it is a kind of
+            return UnigramPiecesEncoder(spec, vocabulary, files[spec.words], files[spec.scores])
         case WordPieces():
             return WordPiecesEncoder(spec, vocabulary, files[spec.words])
 
@@ -255,6 +258,29 @@ class WordPiecesEncoder:
                 ids.append(id_)
                 start, end = end, len(word)
         return ids if start == len(word) else [self.spec.unknown]
+
+
+class UnigramPiecesEncoder(WordPiecesEncoder):
+    """Splits tokens into the pieces of a unigram model, otherwise like `WordPiecesEncoder`.
+
+    The pieces of a text are those of its tokens joined with single spaces. Accents and capitals are kept.
+    """
+
+    def __init__(self, spec: UnigramPieces, vocabulary: bytes, words: bytes, scores: bytes) -> None:
+        super().__init__(spec, vocabulary, words)
+        if len(scores) != 4 * len(self.ids):
+            raise ModelError(f"{spec.scores}: has {len(scores)} bytes, not 4 for each of {len(self.ids)} pieces")
+        log_probability = np.frombuffer(scores, "<f4").astype(np.float64)
+        if not (log_probability <= 0).all():
+            raise ModelError(f"{spec.scores}: not every score is the logarithm of a probability")
+        log_probability[[*spec.special_ids]] = -np.inf  # even if a text has the letters <s>
+        self._unigram = Unigram(self.ids, log_probability, spec.unknown)
+
+    def pieces(self, token: str) -> list[int]:
+        """Return the ids of one token."""
+        if token[0] == "<" and token[-1] == ">":
+            token = token[1:-1].replace("_", " ")
+        return self._unigram(token)
 
 
 def _parse_vocabulary(file: str, vocabulary: bytes, *special_ids: int) -> dict[str, int]:
