@@ -19,10 +19,11 @@ from sentiment.manifest import Calibration, Metrics, Thresholds, UnigramPieces
 from sentiment.model import Model
 from tests.support.dataframes import invented
 from tests.support.tweets import hostile
-from training.families import RunContext
+from training.families import Examples, RunContext
 from training.families.fit import Trained
-from training.families.neural import bert, e5, trainer, transformer, vocabulary
+from training.families.neural import bert, distillation, e5, trainer, transformer, vocabulary
 from training.families.neural.bert import Array, Checkpoint
+from training.families.neural.encoded_texts import encode_texts
 from training.families.neural.transformer import Transformer
 from training.families.settings import configure
 from training.onnx_export.bert import POSITION_EMBEDDINGS, WORD_EMBEDDINGS
@@ -237,6 +238,59 @@ def test_selects_layers_in_the_order_that_is_asked_for(published: Checkpoint) ->
 def test_refuses_layers_that_the_encoder_does_not_have(published: Checkpoint) -> None:
     with pytest.raises(SystemExit, match=r"layers=\[0, 3\]: the encoder has the layers 0 to 2"):
         transformer.select_layers(published, [0, 3])
+
+
+@pytest.mark.filterwarnings("error")
+def test_learns_the_vectors_of_a_teacher(published: Checkpoint, tmp_path: Path) -> None:
+    """Two of three layers learn what all three say."""
+    trainer.set_dtype("float32")
+    draw = np.random.default_rng(3)
+    texts = encode_texts([""] * 64, lambda text: [2, *draw.integers(4, len(PIECES), 6), 3])
+    expected = distillation.pooled_vectors(bert.build_model(published.config, published.weights), texts)
+    selected = transformer.select_layers(published, [0, 2])
+    student = bert.build_model(selected.config, selected.weights)
+    head = np.asarray(student.head.kernel)
+    before = distillation.pooled_vectors(student, texts)
+    schedule = trainer.Schedule(epochs=10, batch_size=16, learning_rate=0.01, eval_interval=320)
+    distillation.teach_vectors(student, texts, expected, schedule, context(tmp_path))
+    after = distillation.pooled_vectors(student, texts)
+    assert np.square(after - expected).mean() < 0.5 * np.square(before - expected).mean()
+    np.testing.assert_array_equal(np.asarray(student.head.kernel), head)
+    assert student.head.trainable
+
+    resumed = bert.build_model(selected.config, selected.weights)
+    distillation.teach_vectors(resumed, texts, expected, schedule, context(tmp_path))  # there is nothing left to learn
+    np.testing.assert_array_equal(distillation.pooled_vectors(resumed, texts), after)
+
+
+def test_vectors_of_padded_texts_are_those_of_each(published: Checkpoint) -> None:
+    trainer.set_dtype("float32")
+    model = bert.build_model(published.config, published.weights)
+    ids = [[2, 9, 3], [2, 3], [2, *range(20, 30), 3]]
+    together = distillation.pooled_vectors(model, encode_texts("012", lambda text: ids[int(text)]))
+    for i, row in enumerate(ids):
+        np.testing.assert_allclose(together[i], bert_vector(published, row), atol=5e-3)
+
+
+def test_the_teacher_has_all_its_layers(folder: Path) -> None:
+    texts = invented(50).text.tolist()
+    chosen = configuration(folder, f"teacher_encoder={folder}", "layers=[0]")
+    vectors = transformer.teacher_vectors(chosen, texts, WIDTH, context(folder))
+    teacher = transformer.initial_encoder(configuration(folder), texts, context(folder))
+    expected = bert.build_model(teacher.config, teacher.weights)
+    np.testing.assert_array_equal(vectors, distillation.pooled_vectors(expected, teacher.encode(texts)))
+    with pytest.raises(SystemExit, match=r"teacher_encoder=.*: has 32 dimensions, the encoder 64"):
+        transformer.teacher_vectors(chosen, texts, 64, context(folder))
+
+
+def test_learns_from_the_teacher_before_the_labels(folder: Path, tmp_path: Path) -> None:
+    rows = invented(100)
+    examples = Examples(rows.text.tolist(), rows.label.to_numpy(np.float32))
+    once = [f"{name}.{setting}" for name in ("teaching", "schedule") for setting in ("batch_size=100", "dtype=float32")]
+    chosen = configuration(folder, f"teacher_encoder={folder}", "layers=[0]", "trainable=head", *once)
+    trained = transformer.fit(chosen, examples, examples, context(tmp_path))
+    initial = transformer.initial_encoder(chosen, examples.texts, context(tmp_path))
+    assert np.abs(trained.weights["block0/wide/kernel"] - initial.weights["block0/wide/kernel"]).max() > 0
 
 
 # --- the pieces ------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from training.families.ngram_counts import MIN_KNOWN_TEXTS, NgramCounts
 from training.onnx_export import graph_builder
 from training.onnx_export.bert import POSITION_EMBEDDINGS, WORD_EMBEDDINGS, BertConfig, bert_graph
 
-from . import bert, e5, trainer, vocabulary
+from . import bert, distillation, e5, trainer, vocabulary
 from .bert import SPECIAL_TOKENS, Array, Checkpoint
 from .encoded_texts import EncodedExamples, EncodedTexts, encode_texts
 from .vocabulary import Language
@@ -53,6 +53,8 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     languages: tuple[Language, ...] = ()  # whose frequent words keep their pieces, whatever the training texts
     language_pieces: Annotated[int, Meta(ge=1)] = 5_000  # of each of these languages
     initial_weight_share: Annotated[float, Meta(ge=0, lt=1)] = 0.0  # in the final weights: more robust on other texts
+    teacher_encoder: str = ""  # as `encoder`: all its layers; whose vectors the encoder learns before the labels
+    teaching: trainer.Schedule = trainer.Schedule(learning_rate=3e-4)  # of these vectors
     schedule: trainer.Schedule = trainer.Schedule(learning_rate=1.5e-4)
 
 
@@ -119,19 +121,37 @@ def fit(configuration: Configuration, train: Examples, validation: Examples, con
     trainer.set_dtype(schedule.dtype)
     keras.utils.set_random_seed(schedule.seed)
     initial = initial_encoder(configuration, train.texts, context)
+    texts = initial.encode(train.texts)
     model = bert.build_model(initial.config, initial.weights)
+    if configuration.teacher_encoder:
+        vectors = teacher_vectors(configuration, train.texts, initial.config.hidden_size, context)
+        distillation.teach_vectors(model, texts, vectors, configuration.teaching, context)
     if configuration.trainable == "head":
         model.freeze_encoder()
     evaluated = slice(schedule.eval_texts)
     trainer.fit(
         model,
-        EncodedExamples(initial.encode(train.texts), train.target),
+        EncodedExamples(texts, train.target),
         EncodedExamples(initial.encode(validation.texts[evaluated]), validation.label[evaluated]),
         schedule,
         context,
     )
     trained = {name: np.asarray(variable) for name, variable in bert.variables_by_name(model).items()}
     return replace(initial, weights=average_weights(initial.weights, trained, configuration.initial_weight_share))
+
+
+def teacher_vectors(
+    configuration: Configuration, texts: Sequence[str], width: int, context: RunContext
+) -> NDArray[np.float32]:
+    """Return the vectors of `texts` that the teacher encoder makes, [texts, width]. Raises SystemExit."""
+    settings = msgspec.structs.replace(configuration, encoder=configuration.teacher_encoder, layers=())
+    teacher = initial_encoder(settings, texts, context)
+    if teacher.config.hidden_size != width:
+        raise SystemExit(
+            f"teacher_encoder={configuration.teacher_encoder}: has {teacher.config.hidden_size} dimensions, "
+            f"the encoder {width}"
+        )
+    return distillation.pooled_vectors(bert.build_model(teacher.config, teacher.weights), teacher.encode(texts))
 
 
 def average_weights(

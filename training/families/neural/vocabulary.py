@@ -30,8 +30,9 @@ def frequent_pieces(
 ) -> NDArray[np.int64]:
     """Return the ids of the pieces, of `size`, that words of a language need most often, at most `n_pieces`.
 
-    `split` returns the ids of a word; each counts twice, once with a capital. How frequent words are says the package wordfreq (Speer, 2022), from books,
-    subtitles, news, the web and tweets; its lists are CC BY-SA 4.0. Raises SystemExit if it has none of the language.
+    `split` returns the ids of a word; each counts twice, once with a capital. How frequent words are says the package
+    wordfreq (Speer, 2022), from books, subtitles, news, the web and tweets; its lists are CC BY-SA 4.0. Raises
+    SystemExit if it has none of the language.
     """
     import wordfreq  # imported lazily: only vocabularies for named languages need it
 
