@@ -3,8 +3,8 @@
 Kudo, "Subword regularization", 2018: each piece has a log-probability, and a word is split where their sum is largest.
 The vocabulary may be a part of the published one: a word that lost its piece is spelt with shorter ones.
 
-Written here, because a cold start would spend a tenth of a second on importing the package `tokenizers` and loading a
-vocabulary with it: ten times as long as this takes. Equal texts get equal pieces but for two kinds of characters that
+Written here, because a cold start would take ten times as long to import the package `tokenizers` and to load the same
+vocabulary with it. Equal texts get equal pieces but for two kinds of characters that
 XLM-R has no pieces for: those that are newer than its tables, and accents piled on a character that NFKC decomposes.
 """
 
