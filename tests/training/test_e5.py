@@ -272,15 +272,21 @@ def test_vectors_of_padded_texts_are_those_of_each(published: Checkpoint) -> Non
         np.testing.assert_allclose(together[i], bert_vector(published, row), atol=5e-3)
 
 
-def test_the_teacher_has_all_its_layers(folder: Path) -> None:
+def test_the_teacher_has_all_its_layers_and_is_asked_once(folder: Path, tmp_path: Path) -> None:
     texts = invented(50).text.tolist()
     chosen = configuration(folder, f"teacher_encoder={folder}", "layers=[0]")
-    vectors = transformer.teacher_vectors(chosen, texts, WIDTH, context(folder))
+    vectors = transformer.teacher_vectors(chosen, texts, WIDTH, context(tmp_path))
     teacher = transformer.initial_encoder(configuration(folder), texts, context(folder))
     expected = bert.build_model(teacher.config, teacher.weights)
     np.testing.assert_array_equal(vectors, distillation.pooled_vectors(expected, teacher.encode(texts)))
+    gone = configuration(folder, "teacher_encoder=nowhere")
+    np.testing.assert_array_equal(vectors, transformer.teacher_vectors(gone, texts, WIDTH, context(tmp_path)))
+
+
+def test_refuses_a_teacher_of_another_width(folder: Path, tmp_path: Path) -> None:
+    chosen = configuration(folder, f"teacher_encoder={folder}")
     with pytest.raises(SystemExit, match=r"teacher_encoder=.*: has 32 dimensions, the encoder 64"):
-        transformer.teacher_vectors(chosen, texts, 64, context(folder))
+        transformer.teacher_vectors(chosen, invented(50).text.tolist(), 64, context(tmp_path))
 
 
 def test_learns_from_the_teacher_before_the_labels(folder: Path, tmp_path: Path) -> None:

