@@ -93,6 +93,10 @@ def test_of_equal_paths_the_one_whose_last_piece_is_longer_wins() -> None:
     assert pieces("abc", scores) == ["▁", "a", "bc"]
 
 
+def test_an_unknown_character_is_less_probable_than_the_rarest_piece() -> None:
+    assert pieces("xy", {"<unk>": 0.0, "▁": -1.0, "y": -1.0, "xy": -30.0}) == ["▁", "xy"]
+
+
 class CountingDict(dict[str, int]):
     lookups = 0
 
