@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
-from .manifest import IdsCounts, Input, TokenIds, WordPieces
+from .manifest import IdsCounts, Input, TokenIds, UnigramPieces, WordPieces
+from .unigram import Unigram, normalise
 
 type Tokens = list[str]
 
@@ -63,6 +64,8 @@ def make_encoder(spec: Input, files: Mapping[str, bytes]) -> Encoder:
             return IdsCountsEncoder(spec, vocabulary)
         case TokenIds():
             return TokenIdsEncoder(spec, vocabulary)
+        case UnigramPieces():  # before WordPieces, which it is a kind of
+            return UnigramPiecesEncoder(spec, vocabulary, files[spec.words], files[spec.scores])
         case WordPieces():
             return WordPiecesEncoder(spec, vocabulary, files[spec.words])
 
@@ -271,8 +274,7 @@ class WordPiecesEncoder:
         return [word[i : i + self._room] for word in words for i in range(0, len(word), self._room)]
 
     def _words_of(self, token: str) -> list[str]:
-        if token[0] == "<" and token[-1] == ">":
-            token = token[1:-1].replace("_", " ")
+        token = _spell_name(token)
         if not token.isascii():
             decomposed = unicodedata.normalize("NFD", token)
             token = "".join(character for character in decomposed if unicodedata.category(character) != "Mn")
@@ -289,6 +291,35 @@ class WordPiecesEncoder:
                 ids.append(id_)
                 start, end = end, min(len(word), end + self._longest_piece)
         return ids if start == len(word) else [self.spec.unknown]
+
+
+class UnigramPiecesEncoder(WordPiecesEncoder):
+    """Splits tokens into the pieces of a unigram model, otherwise like `WordPiecesEncoder`.
+
+    The pieces of a text are those of its tokens joined with single spaces. Accents and capitals are kept.
+    """
+
+    def __init__(self, spec: UnigramPieces, vocabulary: bytes, words: bytes, scores: bytes) -> None:
+        super().__init__(spec, vocabulary, words)
+        if len(scores) != 4 * len(self.ids):
+            raise ModelError(f"{spec.scores}: has {len(scores)} bytes, not 4 for each of {len(self.ids)} pieces")
+        log_probability = np.frombuffer(scores, "<f4").astype(np.float64)
+        if not (log_probability <= 0).all():
+            raise ModelError(f"{spec.scores}: not every score is the logarithm of a probability")
+        log_probability[[*spec.special_ids]] = -np.inf  # even if a text has the letters <s>
+        self._unigram = Unigram(self.ids, log_probability, spec.unknown)
+        self._room -= 1  # the start of a word may be a piece of its own
+
+    def pieces(self, token: str) -> list[int]:
+        return self._unigram(" ".join(self._words_of(token)))
+
+    def _words_of(self, token: str) -> list[str]:
+        return normalise(_spell_name(token)).split()
+
+
+def _spell_name(token: str) -> str:
+    """Return the words of a token like <red_apple>, and any other token as it is."""
+    return token[1:-1].replace("_", " ") if token[0] == "<" and token[-1] == ">" else token
 
 
 def _parse_vocabulary(file: str, vocabulary: bytes, *special_ids: int) -> dict[str, int]:

@@ -93,7 +93,20 @@ class WordPieces(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
         return self.padding, self.unknown, self.start, self.end
 
 
-type Input = IdsCounts | TokenIds | WordPieces
+class UnigramPieces(WordPieces, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="unigram_pieces"):
+    """Like `WordPieces`, but the pieces are those of a unigram model: see `unigram.Unigram`.
+
+    `scores` names a file of float32, little-endian: the log-probability of each line of `vocabulary`.
+    """
+
+    scores: FileName
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.vocabulary, self.words, self.scores)
+
+
+type Input = IdsCounts | TokenIds | WordPieces | UnigramPieces
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

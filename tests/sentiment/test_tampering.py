@@ -193,6 +193,7 @@ def test_refuses_an_invalid_field(model_folder: Path, field: str, value: Any) ->
 
 SEQUENCE = {"kind": "token_ids", "vocabulary": "ngrams.bin", "max_length": 8, "padding": 0, "unknown": 1}
 PIECES = SEQUENCE | {"kind": "word_pieces", "words": "words.bin", "start": 2, "end": 3}
+UNIGRAM = PIECES | {"kind": "unigram_pieces", "scores": "scores.bin"}
 
 
 @pytest.mark.parametrize(
@@ -207,6 +208,11 @@ PIECES = SEQUENCE | {"kind": "word_pieces", "words": "words.bin", "start": 2, "e
         (PIECES | {"start": -1}, "start"),
         (PIECES | {"words": "../words.bin"}, "words"),
         (PIECES | {"words": "ngrams.bin"}, "uses a file twice"),
+        (PIECES | {"scores": "scores.bin"}, "scores"),
+        (PIECES | {"kind": "unigram_pieces"}, "scores"),
+        (UNIGRAM | {"scores": "../scores.bin"}, "scores"),
+        (UNIGRAM | {"scores": "words.bin"}, "uses a file twice"),
+        (UNIGRAM, "words.bin is used but has no sha256"),
     ],
 )
 def test_refuses_an_invalid_sequence(model_folder: Path, spec: dict[str, Any], field: str) -> None:

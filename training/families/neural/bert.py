@@ -76,7 +76,7 @@ class BertLayer(layers.Layer):  # type: ignore[misc]
 
 
 class BertClassifier(keras.Model):  # type: ignore[misc]
-    """Ids int32 [batch, n], padded with 0 -> logits [batch, 1]: a linear head on the mean of the last layer."""
+    """Ids int32 [batch, n], padded with 0 -> logits [batch, 1]: a linear head on the vectors of `pool`."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(name="encoder")
@@ -86,13 +86,17 @@ class BertClassifier(keras.Model):  # type: ignore[misc]
         self.head = layers.Dense(1, dtype="float32", name="head")
 
     def call(self, ids: Any) -> Any:
+        return self.head(self.pool(ids))
+
+    def pool(self, ids: Any) -> Any:
+        """Return the mean of the last layer over each text, float32 [batch, d]."""
         mask = ops.cast(ops.not_equal(ids, 0), "float32")
         attention_mask = ops.cast((mask[:, None, None, :] - 1) * 1e4, self.compute_dtype)
         x = self.norm(self.embedding(ids))
         for block in self.blocks:
             x = block(x, attention_mask)
         total = ops.sum(ops.cast(x, "float32") * mask[:, :, None], 1)
-        return self.head(total / ops.maximum(ops.sum(mask, 1, keepdims=True), 1.0))
+        return total / ops.maximum(ops.sum(mask, 1, keepdims=True), 1.0)
 
     def freeze_encoder(self) -> None:
         """Train the head alone."""
@@ -119,13 +123,14 @@ class Checkpoint(NamedTuple):
     """A pretrained BERT."""
 
     config: BertConfig
-    vocabulary: bytes  # a WordPiece a line
-    weights: dict[str, Array]  # by the names of `variables_by_name`
+    vocabulary: bytes  # a piece a line
+    weights: Mapping[str, Array]  # by the names of `variables_by_name`
+    scores: NDArray[np.float32] | None = None  # the log-probability of each piece of a unigram model; else WordPieces
 
 
 def load_pretrained(encoder: str) -> Checkpoint:
     """Load a folder or a package with config.json, vocab.txt and model.safetensors. Raises SystemExit."""
-    folder, advice = _pretrained_folder(encoder), "encoder must be a BERT of Hugging Face"
+    folder, advice = pretrained_folder(encoder), "encoder must be a BERT of Hugging Face"
     config_file, weights_file, vocabulary_file = (folder / name for name in PRETRAINED_FILES)
     with refuse_damaged(config_file, advice):
         try:
@@ -149,14 +154,15 @@ def check_vocabulary(pieces: Sequence[str], size: int) -> None:
         raise ValueError(f"it lacks {', '.join(sorted(missing))}")
 
 
-def _pretrained_folder(encoder: str) -> Path:
-    """Return `encoder` if it is a folder, else the folder of the weights in the package of that name."""
+def pretrained_folder(encoder: str) -> Path:
+    """Return `encoder` if it is a folder, else that of the weights in the package of that name. Raises SystemExit."""
     if (folder := Path(encoder)).is_dir():
         return folder
     spec = find_spec(encoder) if encoder.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise SystemExit(f"encoder={encoder}: neither a folder nor an installed package")
-    return Path(spec.submodule_search_locations[0]) / "model"
+    package = Path(spec.submodule_search_locations[0])
+    return model if (model := package / "model").is_dir() else package
 
 
 def from_huggingface(weights: Mapping[str, Array], num_hidden_layers: int) -> dict[str, Array]:

@@ -29,9 +29,12 @@ class TrainingState(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def save(model: keras.Model, folder: Path, state: TrainingState) -> None:
-    """Save the model, its optimizer and `state` in one file, so that they always belong together."""
+    """Save the model, its optimizer and `state` in one file, so that they always belong together.
+
+    The state as MessagePack: JSON has no infinity.
+    """
     arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
-    _save_arrays(folder / LAST_FILE, arrays | {"state": np.frombuffer(msgspec.json.encode(state), np.uint8)})
+    _save_arrays(folder / LAST_FILE, arrays | {"state": np.frombuffer(msgspec.msgpack.encode(state), np.uint8)})
 
 
 def restore(model: keras.Model, folder: Path) -> TrainingState:
@@ -42,7 +45,7 @@ def restore(model: keras.Model, folder: Path) -> TrainingState:
     with refuse_damaged(path, ADVICE), path.open("rb") as file, np.load(file) as last:
         for i, variable in enumerate(_variables(model)):
             variable.assign(last[f"v{i}"])
-        return msgspec.json.decode(last["state"].tobytes(), type=TrainingState)
+        return msgspec.msgpack.decode(last["state"].tobytes(), type=TrainingState)
 
 
 def save_best(model: keras.Model, folder: Path) -> None:

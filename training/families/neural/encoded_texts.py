@@ -35,7 +35,7 @@ class EncodedTexts(NamedTuple):
 
 class EncodedExamples(NamedTuple):
     texts: EncodedTexts
-    target: NDArray[Any]  # [texts]: P(positive) to train on, labels 0 or 1 to validate on
+    target: NDArray[Any]  # [texts]: P(positive) to train on, labels 0 or 1 to validate on; [texts, d]: vectors to learn
 
 
 def encode_texts(texts: Sequence[str], encode: Callable[[str], Sequence[int]]) -> EncodedTexts:

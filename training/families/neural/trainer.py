@@ -92,7 +92,7 @@ def fit(
 
     If there is a checkpoint in the context's folder, training resumes from it.
     """
-    compile_model(model, schedule)
+    compile_model(model, schedule, keras.losses.BinaryCrossentropy(from_logits=True))
     context.folder.mkdir(parents=True, exist_ok=True)
     state = checkpoint.restore(model, context.folder)
     if state.intervals:
@@ -115,8 +115,8 @@ def fit(
     checkpoint.restore_best(model, context.folder)
 
 
-def compile_model(model: keras.Model, schedule: Schedule) -> None:
-    """Compile `model` with AdamW; biases, norms and embeddings do not decay."""
+def compile_model(model: keras.Model, schedule: Schedule, loss: keras.losses.Loss) -> None:
+    """Compile `model` with `loss` and AdamW; biases, norms and embeddings do not decay."""
     steps = schedule.gradient_accumulation_steps
     optimizer = keras.optimizers.AdamW(
         schedule.learning_rate,
@@ -125,7 +125,7 @@ def compile_model(model: keras.Model, schedule: Schedule) -> None:
         global_clipnorm=CLIP_NORM,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "embeddings"])
-    model.compile(optimizer, loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    model.compile(optimizer, loss=loss)
     optimizer.build(model.trainable_variables)  # now, so that a checkpoint can restore its variables
 
 
@@ -140,7 +140,7 @@ def train_interval(model: keras.Model, train: EncodedExamples, schedule: Schedul
         progress = (state.intervals + i / len(batches)) / len(intervals)
         schedule_factor = lr_schedule(progress, schedule.warmup_proportion)
         model.optimizer.learning_rate.assign(schedule.learning_rate * state.lr_factor * schedule_factor)
-        losses.append(float(model.train_on_batch(train.texts.padded(rows), train.target[rows, None])))
+        losses.append(float(model.train_on_batch(train.texts.padded(rows), train.target[rows].reshape(len(rows), -1))))
     state.seconds += time.monotonic() - started
     return float(np.mean(losses))
 
