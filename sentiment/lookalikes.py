@@ -124,7 +124,7 @@ SIMILAR = SAME | _invert(_SIMILAR)
 
 # What stands in a text beside its words. Links and names are no words: their letters say nothing about the language.
 _WORD = re.compile(
-    r"<[a-z][a-z0-9_-]{0,79}>|</?3++|(?<!\w)(?:https?://|www\.)\S++|(?<!\w)@\w++|(?P<word>[^\W_]++)", re.IGNORECASE
+    r"(?i)<[a-z][a-z0-9_-]{0,79}>|</?3++|(?<!\w)(?:https?://|www\.)[!-~]++|(?<!\w)@(?a:\w++)|(?P<word>[^\W_]++)"
 )
 # Alphabets by the first words of their letters' names; those whose letters stand side by side in one word; and first
 # words of letters and digits that belong to no alphabet.

@@ -221,3 +221,8 @@ def test_reading_takes_linear_time(part: str) -> None:
     text = megabyte_of(part)[:100_000]
     with time_limit(seconds=60):
         assert len(align(text, disguises.STEPS).text) <= len(text)
+
+
+def test_alignment_is_exact_before_what_changes() -> None:
+    aligned = align("cafe\u0332\u0301s x", disguises.STEPS)
+    assert (aligned.text, aligned.starts, aligned.ends[:3]) == ("cafés x", [0, 1, 2, 3, 3, 7, 8], [1, 2, 3])
