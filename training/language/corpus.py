@@ -76,7 +76,7 @@ def split(tweets: Tweets) -> dict[Split, Tweets]:
 def drop_english(tweets: Tweets) -> Tweets:
     """Leave out tweets that are English, although they are labelled as in another language.
 
-    These are tweets most of whose words are common in English, and rarer in their language. So are more than a third of
+    These are tweets most of whose words are common in English, and rarer in their language. So are more than a quarter of
     those labelled Hindi, which is written in Latin letters there.
     """
     if tweets.language == ENGLISH:
