@@ -76,8 +76,8 @@ def split(tweets: Tweets) -> dict[Split, Tweets]:
 def drop_english(tweets: Tweets) -> Tweets:
     """Leave out tweets that are English, although they are labelled as in another language.
 
-    These are tweets most of whose words are common in English, and rarer in their language. So are more than a quarter of
-    those labelled Hindi, which is written in Latin letters there.
+    These are tweets most of whose words are common in English, and rarer in their language. So are more than a quarter
+    of those labelled Hindi, which is written in Latin letters there.
     """
     if tweets.language == ENGLISH:
         return tweets
