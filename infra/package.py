@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 from functions.openapi import viewer
+from sentiment import language
 from sentiment.errors import ModelError
 from sentiment.manifest import MANIFEST_FILE
 from sentiment.model import Model
@@ -95,6 +96,7 @@ def build(folder: Path) -> None:
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         else:
             shutil.copy(source, folder)
+    check_languages()
     copy_viewer(folder / viewer.PACKAGED.name)
     install(folder / PACKAGES)
     prune(folder / PACKAGES)
@@ -119,6 +121,14 @@ def compute_model_digests(models: Path) -> dict[str, str]:
             raise SystemExit(f"{folder}: holds the model {name}")
         digests[name] = hashlib.sha256(manifest.read_bytes()).hexdigest()
     return digests
+
+
+def check_languages() -> None:
+    """Raise SystemExit if the table that recognises languages is not the released one."""
+    try:
+        language.check_table()
+    except ModelError as error:
+        raise SystemExit(str(error)) from error
 
 
 def copy_viewer(folder: Path) -> None:

@@ -1,85 +1,163 @@
-"""Detect texts that are probably not English. The models are trained on English only, but score any text.
+"""Tell which languages a text is in, with a linear model over hashed character n-grams.
 
-Detection counts function words. Almost every sentence has some, each language has its own, and lists of them identify a
-language about as well as letter trigrams do (Grefenstette, "Comparing two language identification schemes", 1995). One
-pass over the words is enough, and there is no model to load.
+Each word is evidence: its n-grams of one to MAX_NGRAM letters and the whole word select rows of a table, and the sum of
+these rows says by how many nats the word speaks for each language. `python -m training languages` fits the table; see
+docs/languages.md. N-grams identify languages (Cavnar and Trenkle, "N-gram-based text categorization", 1994); hashing
+them keeps the table small (Joulin et al., "Bag of tricks for efficient text classification", 2017).
 """
 
+import mmap
 import re
 import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ModelError
+from .files import file_sha256
 from .links import split_at_links
 
-# Words that English shares with one of the other languages (a, me, no, on, was, die, son) are in neither list.
-ENGLISH = frozenset(
-    "the and to of for from with are were been being it its this that these those you your my our us him "
-    "his she her they them their there here does did have had will would could should not but if can all "
-    "just too very more what when where who how why out up about after before because or by be am i'm im "
-    "i've i'll i'd it's don't can't isn't doesn't didn't won't that's you're we're they're let's u ur get "
-    "got getting go going gone good great best better bad worst thanks thank love like day today tonight "
-    "tomorrow night morning week year new work time know think want need see say make really still back "
-    "home people flight flights cancelled delayed happy hope never always again please sorry much many "
-    "first last next some any only other than then well i lol haha big old long little right left down "
-    "off away into over under through while every each both few most such own same another one two three "
-    "let look come came take took made said told feel felt find found keep tell ask try use may might "
-    "must shall yes yeah oh ok okay wow hey hi hello welcome nice cool fun awesome amazing beautiful bag "
-    "bags plane crew service airport open closed".split()
-)
-FOREIGN = frozenset(
-    # French
-    "le les des du une et est sont était être avec dans pour pas plus très que qui nous vous ils elle "
-    "elles je tu moi où un sur chez aux cette ces mes nos vos leur leurs votre notre merci bonjour "
-    "bonsoir toujours jamais rien tout tous toute sans aussi trop avons avez suis fait "
-    # Spanish
-    "el una está están estoy muy por para pero como más mi sus nos lo gracias hola buenos buenas siempre "
-    "nunca todo todos sin también hoy cuando porque han ser fue qué otra otro "
-    # German
-    "der das den dem ein eine einen einem und ist sind nicht auch mit für auf von zu zum zur ich du er "
-    "sie wir ihr mich dich uns sehr immer nie noch nur aber wie wenn weil habe hat haben wird werden kann "
-    "danke guten heute kein keine schon wieder "
-    # Italian
-    "il gli che è sono non più molto della delle dei degli nel nella questo questa mio mia grazie ciao "
-    "sempre mai tutto tutti anche oggi stato hanno uno "
-    # Portuguese
-    "os uma não é muito meu minha nosso você vocês obrigado obrigada tudo também hoje foi estou dos das "
-    "pelo pela bom boa outra "
-    # Dutch
-    "het een niet ook voor van aan zijn ik jij hij wij jullie mij ons heel altijd nooit maar omdat heb "
-    "heeft hebben wordt bedankt dank geen dit deze naar bij mijn wat meer weer "
-    # Swedish
-    "och det att inte jag är på som för från tack ingen "
-    # Polish
-    "nie jest się że jak ale za dziękuję był tylko mam "
-    # Turkish
-    "bir bu ve için çok değil gibi daha teşekkürler yine "
-    # Indonesian
-    "yang ini itu tidak ada saya aku kamu dengan untuk dari sudah juga banget terima kasih sangat".split()
-)
+ENGLISH, OTHER = "en", "other"
+LANGUAGES = (ENGLISH, "fr", "de", "es", "it", "pt", "ar", "hi", OTHER)  # ISO 639-1, but OTHER: any other language
+TABLE = Path(__file__).with_name("languages.bin")  # int8 [BUCKETS, len(LANGUAGES)]
+TABLE_SHA256 = "c784fa8758159ca5ebf8d2f7b8cb4bbc9aa9413bbd26439901b7b749fb9267ba"  # what this code was measured with
+BUCKET_BITS = 18
+BUCKETS = 2**BUCKET_BITS
+NATS_PER_STEP = 1 / 16  # of the table
+MAX_NGRAM = 4  # letters, with the spaces around a word
 
-_NAME = re.compile(r"[@#]\w+")
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-_ELISION = re.compile(r"(?:[cdjlmnst]|qu|dell|nell|un)'[aeiouyhàâéèêëîïôœùû]")
+DOUBT_NATS = 1.0  # how much likelier than English another language must be
+NAME_DOUBT_NATS = 2.0  # the same, more, for each word of a text of capitalised words: Real Madrid, Viva Las Vegas
+PASSAGE_NATS = 20.0  # how much likelier a passage must be in a language that is not that of the text
+
+_TAG = re.compile(r"[@#]\w++")
+_WORD = re.compile(r"(?<!\w)[^\W\d_]++(?!\w)")  # not the letters of AF1234 or A320neo
+_ELONGATION = re.compile(r"(.)\1\1++")
+_SPACE = ord(" ")
+_OTHER_LETTER = "文"  # stands for every letter that is neither Latin nor Arabic nor Devanagari
+_MULTIPLIER = 0x9E3779B1  # odd, so that it has an inverse modulo 2**32
+_INVERSE = pow(_MULTIPLIER, -1, 2**32)
+
+
+def detect_languages(text: str) -> tuple[str, ...]:
+    """Return the languages of a text, some of LANGUAGES, that of the most words first.
+
+    The others are those of which a passage is: a text that is half English and half French has both. In doubt a text is
+    English, such as one without words: names, numbers, links, mentions, hashtags and emoji are no evidence.
+    """
+    words = split_words(text)
+    if not words:
+        return (ENGLISH,)
+    evidence = _weigh(words)
+    nats = evidence.sum(axis=0)
+    nats[0] += DOUBT_NATS + (NAME_DOUBT_NATS * len(words) if _may_be_names(text) else 0)
+    main = int(nats.argmax())
+    gains = _strongest_passages(evidence - evidence[:, [main]])
+    return (LANGUAGES[main], *(LANGUAGES[i] for i in np.argsort(-gains, kind="stable") if gains[i] > PASSAGE_NATS))
+
+
+def _may_be_names(text: str) -> bool:
+    """Return whether no word begins with a small letter."""
+    plain = _drop_addresses(text)
+    return plain.istitle() or plain.isupper()
 
 
 def is_probably_not_english(text: str) -> bool:
-    """Return whether `text` is probably not English.
+    """Return whether `text`, or a passage of it, is probably not English."""
+    return detect_languages(text) != (ENGLISH,)
 
-    True if most letters are not Latin, or if function words of other languages outnumber the English ones. Words with
-    accents count as foreign once there is a foreign function word. In doubt a text is English: names and unknown words
-    alone do not change that.
+
+def split_words(text: str) -> list[str]:
+    """Return the words that say what language a text is in: lower case, no letter more than twice in a row."""
+    plain = _drop_addresses(text)
+    if not plain.isascii():
+        plain = "".join(map(_fold_script, unicodedata.normalize("NFKC", plain)))
+    return _WORD.findall(_ELONGATION.sub(r"\1\1", plain.lower()))
+
+
+def _drop_addresses(text: str) -> str:
+    """Return a text without links, mentions and hashtags."""
+    unlinked = " ".join(text[start:end] for start, end, is_link in split_at_links(text) if not is_link)
+    return _TAG.sub(" ", unlinked)
+
+
+def _fold_script(character: str) -> str:
+    """Return the character, or one and the same letter for those of scripts that no language with a name is written in.
+
+    No large set in a regular expression: compiling it takes milliseconds, even if no text needs it.
     """
-    composed = unicodedata.normalize("NFC", text)
-    unlinked = " ".join(composed[start:end] for start, end, is_link in split_at_links(composed) if not is_link)
-    plain = _NAME.sub(" ", unlinked).replace("’", "'").lower()
-    words = _WORD.findall(plain)
-    letters = "" if plain.isascii() else "".join(words)
-    if 2 * sum(not _is_latin(letter) for letter in letters) > len(letters):
-        return True
-    english = sum(word in ENGLISH for word in words)
-    foreign = sum(word in FOREIGN or _ELISION.match(word) is not None for word in words)
-    accented = sum(not word.isascii() and word not in FOREIGN for word in words)
-    return foreign > 0 and foreign + accented > english
+    if character < "\u0250" or "\u0600" <= character < "\u0700" or "\u0900" <= character < "\u0980":
+        return character
+    is_letter = character.isalnum() and not character.isdecimal()
+    return _OTHER_LETTER if is_letter and not "\u1e00" <= character < "\u1f00" else character
 
 
-def _is_latin(letter: str) -> bool:
-    return letter < "\u0250" or "\u1e00" <= letter < "\u1f00" or letter == "'"
+def hash_ngrams(words: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the buckets of the n-grams of all words, word by word, and for each word where its n-grams begin.
+
+    A word has a space on both sides. Its last n-gram is the whole word. Takes time linear in the number of letters: the
+    hash of an n-gram is a difference of two prefix sums (Karp and Rabin, "Efficient randomized pattern-matching
+    algorithms", 1987).
+    """
+    letters = np.frombuffer(f" {' '.join(words)} ".encode("utf-32-le"), np.uint32)
+    spaces = np.flatnonzero(letters == _SPACE)
+    starts = np.arange(len(letters) - 1)[:, None]
+    word_ends = spaces[np.searchsorted(spaces, starts, side="right")] + 1
+    ends = np.hstack([starts + np.arange(1, MAX_NGRAM + 1), word_ends])  # [letters, n-grams that start there]
+    is_ngram = ends <= word_ends
+    is_ngram[:, -1] = False
+    is_ngram[spaces[:-1], 0] = False  # a space alone
+    is_ngram[spaces[:-1], -1] = True  # the whole word
+    powers = _powers_of(_MULTIPLIER, len(letters))
+    prefix = np.zeros(len(letters) + 1, np.uint32)
+    np.cumsum(letters * powers, dtype=np.uint32, out=prefix[1:])
+    row, column = np.nonzero(is_ngram)
+    hashes = (prefix[ends[row, column]] - prefix[row]) * _powers_of(_INVERSE, len(letters))[row]
+    firsts = np.searchsorted(row, spaces[:-1])
+    return (hashes * np.uint32(_MULTIPLIER) >> np.uint32(32 - BUCKET_BITS)).astype(np.intp), firsts
+
+
+def _powers_of(base: int, n: int) -> NDArray[np.uint32]:
+    """Return `base` to the powers from 0 to n - 1, modulo 2**32."""
+    powers = np.full(n, base, np.uint32)
+    powers[0] = 1
+    return np.multiply.accumulate(powers, dtype=np.uint32)
+
+
+def _weigh(words: Sequence[str]) -> NDArray[np.float64]:
+    """Return the evidence of each word for each language, in nats: [words, languages]."""
+    buckets, firsts = hash_ngrams(words)
+    steps = np.add.reduceat(read_table()[buckets], firsts, axis=0, dtype=np.int32)
+    return steps * NATS_PER_STEP
+
+
+def _strongest_passages(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest sum over consecutive rows, of each column (Bentley, "Programming pearls", 1984)."""
+    sums = np.vstack([np.zeros(evidence.shape[1]), np.cumsum(evidence, axis=0)])
+    return (sums - np.minimum.accumulate(sums)).max(axis=0)
+
+
+@cache
+def read_table() -> NDArray[np.int8]:
+    """Map the table of evidence into memory: only the pages that a text needs are read.
+
+    Raises ModelError if it has another size. Its digest is checked when the package is built, like that of the code
+    beside it: hashing it here would take longer than everything else that a first text needs.
+    """
+    try:
+        with TABLE.open("rb") as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:  # ValueError: it is empty
+        raise ModelError(f"{TABLE}: {error}") from error
+    if len(content) != BUCKETS * len(LANGUAGES):
+        raise ModelError(f"{TABLE}: {len(content)} bytes; {BUCKETS * len(LANGUAGES)} are expected")
+    return np.frombuffer(content, np.int8).reshape(BUCKETS, len(LANGUAGES))
+
+
+def check_table() -> None:
+    """Raise ModelError if the table is not the one that this code was measured with."""
+    if file_sha256(TABLE, BUCKETS * len(LANGUAGES)) != TABLE_SHA256:
+        raise ModelError(f"{TABLE}: is not the table that was released")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .errors import ModelError
 from .features import Arrays, Encoder, Tokens, make_encoder
+from .language import read_table
 from .manifest import IdsCounts, Manifest, read_verified_folder
 from .released import ModelDigests
 from .windows import Window, divide
@@ -49,6 +50,7 @@ class Model:
 
         In a package, `released` lists the models that it was built with, and no other is loaded.
         """
+        read_table()  # a verdict needs it
         manifest, graph, vocabularies = read_verified_folder(folder, released)
         encode = make_encoder(manifest.input, vocabularies)
         try:  # Pass the path, not the bytes: bytes are slower, and stay in memory beside the session.

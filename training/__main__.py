@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "write docs/models.md: every exported run, measured in the same way",
     "card": "print the card of a model folder",
     "score": "score a file of texts in bulk, here or on Spark",
+    "languages": "measure how well languages are recognised, or fit the table that recognises them",
 }
 
 

@@ -19,6 +19,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from infra import package, sbom
+from sentiment import language
 from sentiment.model import Model
 from sentiment.released import read_model_digests
 from tests.support import package_tests
@@ -27,7 +28,7 @@ from tests.support.ingestion import DEADLINE_SECONDS, Ingestion
 from tests.support.paths import ROOT
 from tests.support.tampering import set_field
 
-MAX_PACKAGE_BYTES = 62_000_000  # 41 MB of code, 21 MB of models, which hardly compress
+MAX_PACKAGE_BYTES = 63_000_000  # 41 MB of code, 21 MB of models, which hardly compress, 0.7 MB that tell languages
 
 PREDICT = """
 import asyncio, json, sys, types
@@ -138,6 +139,14 @@ def test_refuses_to_build_with_a_model_that_was_changed_or_renamed(model_folder:
     set_field("thresholds.publish", 0.6)(models / "renamed")
     with pytest.raises(SystemExit, match="was changed after it was written"):
         package.compute_model_digests(models)
+
+
+def test_refuses_to_build_with_another_table_of_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "languages.bin"
+    table.write_bytes(b"another")
+    monkeypatch.setattr(language, "TABLE", table)
+    with pytest.raises(SystemExit, match="not the table that was released"):
+        package.check_languages()
 
 
 def test_sbom_lists_every_distribution_and_model_of_the_package(archive: Path, unpacked: Path) -> None:
