@@ -21,6 +21,7 @@ NOT_RUN = {
     r"make train ": "trains: tests/training/test_pipeline.py, tests/training/test_documented_commands.py",
     r"\.venv/bin/python -m pytest ": "runs tests",
     r"\.venv/bin/python -m training ": "trains: the same two tests",
+    r"\.venv/bin/python -m benchmarks\.": "measures for minutes",
     r"\.venv/bin/uv pip ": "changes what is installed",
     r"pip install mlflow": "downloads packages, and needs a database and a bucket",
     r"(app=\$\()?azd? ": "needs an Azure subscription",
