@@ -65,7 +65,7 @@ def dearest_requests() -> list[bytes]:
     emoji = "".join(chr(choose.randrange(0x1F300, 0x1F500)) for _ in range(MAX_TEXT_CHARACTERS))
     return [
         post("/api/predict", texts=long),
-        post("/api/predict", texts=long[:4], explain=True),  # at some 40 scorings a text, of 192
+        post("/api/predict", texts=long[:6], explain=True),  # at some 30 scorings a text, of 192
         post("/api/predict", text=emoji),
         post("/api/predict", text=alone, explain=True),
     ]

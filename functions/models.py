@@ -35,7 +35,7 @@ class Limits(Struct, frozen=True):
     characters: Annotated[int, Meta(description="Code points in a text.")] = MAX_TEXT_CHARACTERS
     body_bytes: int = MAX_BODY_BYTES
     explain_scorings: Annotated[
-        int, Meta(description="Scorings with `explain`: one for each window of a text, and one for each word of one.")
+        int, Meta(description="Scorings with `explain`: one for each window of a text, and one for each part of one.")
     ] = EXPLAIN_BUDGET
     seconds: Annotated[int, Meta(description="After which a call that is not done is refused.")] = TIME_LIMIT_SECONDS
 

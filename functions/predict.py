@@ -35,7 +35,8 @@ class PredictRequest(Struct, forbid_unknown_fields=True):
         Meta(
             description="Also return how much each word moved the score. That takes one scoring for the text and one "
             "for each of its words. A text that is longer than a tweet is read in windows: it takes one scoring for "
-            "each, and one for each word of the window that decides, which alone is explained. A call may take "
+            "each, and those of the words in the window that decides; the others did not move the score. In a text of "
+            "more than 64 words, neighbours are taken together, in 12 parts of that window. A call may take "
             f"{EXPLAIN_BUDGET} scorings: with more, it is answered with 400.",
             extra_json_schema={"x-max-scorings": EXPLAIN_BUDGET},
         ),

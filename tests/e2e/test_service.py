@@ -90,7 +90,7 @@ def test_rejects_explanations_over_the_budget_that_models_tells(app: App) -> Non
     assert_problem(response, 400, "Invalid input")
     (error,) = response.json()["errors"]
     assert error["pointer"] == "/explain"
-    assert re.findall(r"\d+", error["detail"]) == ["1664", str(limits["explain_scorings"])]
+    assert re.findall(r"\d+", error["detail"]) == ["896", str(limits["explain_scorings"])]
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])

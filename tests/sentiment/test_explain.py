@@ -41,12 +41,24 @@ def test_only_the_window_that_decides_is_explained(model: Model, scored: list[li
     logit = model.logit(scored[:n], lambda: None)
     (worst,) = (window for window, each in zip(occlusion.windows, logit, strict=True) if each == min(logit))
     assert scores.logit.tolist() == [min(logit)] == model.score([text]).logit.tolist()
-    assert [part.token for part in parts] == worst.tokens and "awful" in worst.tokens
-    assert text[parts[0].start : parts[-1].end].split() == worst.tokens
-    for i, part in enumerate(parts):
-        without = worst.tokens[:i] + worst.tokens[i + 1 :]
+    before, *inside, behind = parts
+    assert " ".join(part.token for part in inside).split() == worst.tokens and "awful" in worst.tokens
+    assert len(inside) == 12 and before.weight == behind.weight == 0
+    for i, part in enumerate(inside):
+        without = worst.tokens[: 2 * i] + worst.tokens[2 * i + 2 :]
         assert part.weight == pytest.approx(scores.logit[0] - model.logit([without], lambda: None)[0], abs=1e-5)
     assert min(parts, key=lambda part: part.weight).token in ABUSE
+
+
+@pytest.mark.parametrize("text", [ABUSE, FRIENDLY * 6, FRIENDLY * 7 + ABUSE, FRIENDLY * 20, ABUSE + FRIENDLY * 9])
+def test_contributions_cover_the_text(model: Model, text: str) -> None:
+    assert " ".join(part.token for part in explain(model, text)).split() == text.split()
+
+
+def test_words_of_a_short_text_are_single_inside_the_window_and_around_it(model: Model) -> None:
+    parts = explain(model, FRIENDLY * 5 + ABUSE)
+    assert [part.token for part in parts] == (FRIENDLY * 5 + ABUSE).split()
+    assert parts[0].weight == 0 != parts[-1].weight
 
 
 @pytest.mark.parametrize("text", [ABUSE, FRIENDLY * 4, FRIENDLY * 20, "! a " * 250, "\u200b", ABUSE + FRIENDLY * 7])
@@ -57,17 +69,19 @@ def test_price_is_what_is_scored(model: Model, scored: list[list[str]], text: st
     n = len(occlusion.windows)
     windows, variants = scored[:n], scored[n:]
     assert occlusion.scorings >= len(set(map(tuple, windows))) + len(variants)
-    assert len(variants) <= 48 and len({len(window) for window in variants}) <= 1
+    assert len(variants) <= 48
 
 
-@pytest.mark.parametrize("n_tokens", [1, 48, 49, 500])
-def test_each_word_of_a_tweet_or_of_a_window_is_left_out_by_itself(model: Model, n_tokens: int) -> None:
+@pytest.mark.parametrize(
+    ("n_tokens", "n_segments", "n_parts"),
+    [(1, 1, 1), (48, 48, 48), (49, 24, 49), (64, 24, 64), (65, 12, 14), (500, 12, 14)],
+)
+def test_long_text_has_few_segments(model: Model, n_tokens: int, n_segments: int, n_parts: int) -> None:
     text = " ".join(str(i) for i in range(n_tokens))
     occlusion = plan_occlusion(model, text)
     n_windows = 1 if n_tokens <= 48 else len(range(0, n_tokens - 12, 12))
-    n_words = n_tokens if n_tokens <= 48 else 24
-    assert (len(occlusion.windows), occlusion.scorings) == (n_windows, n_windows + n_words)
-    assert len(explain(model, text)) <= n_words
+    assert (len(occlusion.windows), occlusion.scorings) == (n_windows, n_windows + n_segments)
+    assert len(explain(model, text)) <= n_parts
 
 
 def test_explanation_of_a_long_text_reads_no_more_than_thirteen_full_graphs() -> None:
@@ -81,7 +95,7 @@ def test_explanation_of_a_long_text_reads_no_more_than_thirteen_full_graphs() ->
 
 
 def test_windows_that_are_the_same_count_once(model: Model) -> None:
-    assert plan_occlusion(model, "! a " * 250).scorings <= 2 + 24
+    assert plan_occlusion(model, "! a " * 250).scorings <= 2 + 12
 
 
 def test_token_that_is_longer_than_a_window_is_one_part(model: Model) -> None:
