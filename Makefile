@@ -8,7 +8,7 @@ CHECKS := check-format check-lint check-types check-imports check-strings check-
 PYTHON := .venv/bin/python
 PYTEST = $(PYTHON) -m pytest -o cache_dir=.pytest_cache/$@
 FAMILY := transformer
-SERVED := function_app.py host.json requirements.txt tools/package-lock.json \
+SERVED := function_app.py host.json requirements.txt LICENSE NOTICE tools/package-lock.json \
 	$(wildcard functions/*.* functions/*/*.* sentiment/*.* feedback/*.py cloud/*.py models/*.json models/*/* web/*) \
 	$(wildcard models models/*/ web) # folders: their time changes when a file in them is deleted
 

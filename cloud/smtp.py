@@ -109,8 +109,8 @@ def _time_limit(server: "smtplib.SMTP") -> Iterator[None]:
         while not is_over.wait(seconds):
             log.warning("The mail server needs more than %g seconds: the connection is cut.", ATTEMPT_SECONDS)
             with suppress(OSError):  # it may not be connected at this moment
-                if server.sock:
-                    server.sock.shutdown(socket.SHUT_RDWR)
+                if sock := server.sock:  # read once: the other thread may close it
+                    sock.shutdown(socket.SHUT_RDWR)
             seconds = 1
 
     threading.Thread(target=cut, name="mail", daemon=True).start()

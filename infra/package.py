@@ -28,6 +28,8 @@ SERVED = [
     "function_app.py",
     "host.json",
     "requirements.txt",
+    "LICENSE",
+    "NOTICE",
     "cloud",
     "feedback",
     "functions",

@@ -231,9 +231,9 @@ class WordPiecesEncoder:
         self.spec = spec
         self.ids = _parse_vocabulary(spec.vocabulary, vocabulary, *spec.special_ids)
         self._longest_piece = max(map(len, self.ids))  # in characters
-        self._room = spec.max_length - 2  # beside `start` and `end`
-        self.max_whole = min(TWEET_PIECES, self._room)
-        self.max_window = min(WINDOW, self._room)
+        room = spec.max_length - 2  # beside `start` and `end`
+        self.max_whole = min(TWEET_PIECES, room)
+        self.max_window = min(WINDOW, room)
         self._known = IdsCountsEncoder(IdsCounts(spec.words, 32, 1), words)
 
     def __call__(self, batch: Sequence[Tokens]) -> Arrays:
@@ -269,9 +269,9 @@ class WordPiecesEncoder:
         return [piece for word in self._words_of(token) for piece in self._wordpieces(word)]
 
     def parts(self, token: str) -> Tokens:
-        """Cut a token into its words. No word has more pieces than characters, so that the graph has room for each."""
-        words = self._words_of(token)
-        return [word[i : i + self._room] for word in words for i in range(0, len(word), self._room)]
+        """Cut a token into its words, and these so that windows overlap: no word has more pieces than characters."""
+        words, longest = self._words_of(token), max(1, self.max_window // 2)
+        return [word[i : i + longest] for word in words for i in range(0, len(word), longest)]
 
     def _words_of(self, token: str) -> list[str]:
         token = _spell_name(token)
@@ -308,7 +308,6 @@ class UnigramPiecesEncoder(WordPiecesEncoder):
             raise ModelError(f"{spec.scores}: not every score is the logarithm of a probability")
         log_probability[[*spec.special_ids]] = -np.inf  # even if a text has the letters <s>
         self._unigram = Unigram(self.ids, log_probability, spec.unknown)
-        self._room -= 1  # the start of a word may be a piece of its own
 
     def pieces(self, token: str) -> list[int]:
         return self._unigram(" ".join(self._words_of(token)))

@@ -33,7 +33,7 @@ DOUBT_NATS = 1.0  # how much likelier than English another language must be
 NAME_DOUBT_NATS = 2.0  # the same, more, for each word of a text of capitalised words: Real Madrid, Viva Las Vegas
 PASSAGE_NATS = 20.0  # how much likelier a passage must be in a language that is not that of the text
 
-_TAG = re.compile(r"[@#]\w++")
+_TAG = re.compile(r"[@#]\w++|<[a-z][a-z0-9_-]{0,79}>")  # the last is the name of an emoji
 _WORD = re.compile(r"(?<!\w)[^\W\d_]++(?!\w)")  # not the letters of AF1234 or A320neo
 _ELONGATION = re.compile(r"(.)\1\1++")
 _SPACE = ord(" ")
@@ -60,7 +60,7 @@ def detect_languages(text: str) -> tuple[str, ...]:
 
 
 def _may_be_names(text: str) -> bool:
-    """Return whether no word begins with a small letter."""
+    """Return whether every word is capitalised as in a title, or all is in capitals."""
     plain = _drop_addresses(text)
     return plain.istitle() or plain.isupper()
 
@@ -79,7 +79,7 @@ def split_words(text: str) -> list[str]:
 
 
 def _drop_addresses(text: str) -> str:
-    """Return a text without links, mentions and hashtags."""
+    """Return a text without links, mentions, hashtags and names of emoji."""
     unlinked = " ".join(text[start:end] for start, end, is_link in split_at_links(text) if not is_link)
     return _TAG.sub(" ", unlinked)
 

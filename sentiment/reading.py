@@ -144,8 +144,8 @@ def is_ordinary(text: str) -> bool:
 
 # First and last of ASCII, letters of European languages, punctuation, and emoji that need no name but their own.
 _ORDINARY = (
-    *("\x00\x7f", "\xa0\xa1", "§§", "©©", "««", "®®", "°°", "´´", "··", "»»"),
-    *("¿Á", "ÄÏ", "ÑÖ", "Øï", "ñö", "øň", "Ŋŷ", "Źž", "‐‧", "‹›", "☀❵", "➔➿", "\ufe0f\ufe0f"),
+    *("\x00\x7f", "\xa0\xa1", "££", "§§", "©©", "««", "®®", "°°", "´´", "··", "»»"),
+    *("¿Á", "ÄÏ", "ÑÖ", "Øï", "ñö", "øň", "Ŋŷ", "Źž", "‐‧", "‹›", "€€", "☀❵", "➔➿", "\ufe0f\ufe0f"),
     *("\U0001f300\U0001f6d7", "\U0001f7e0\U0001f7eb", "\U0001f90c\U0001f9ff"),
 )
 
@@ -157,7 +157,9 @@ def _ordinary_characters() -> frozenset[str]:
 
 @cache
 def _suspicious() -> re.Pattern[str]:
-    """Return the pattern of a letter with a sign of mojibake behind it, and of an entity that is more than ASCII."""
+    """Return the pattern of what needs more steps: mojibake, money that stands for a letter, rare entities."""
     return re.compile(
-        r"[À-ž](?:[\xa0-\xbf]|[^\x00-\u0151])|&(?!(?:lt|gt|quot|apos|#0?39|amp);(?![\w#]{1,32};))(?=[\w#]{1,32};)"
+        r"[À-ž](?:[\xa0-\xbf]|[^\x00-\u0151]) | (?<=[^\W\d_])[€£] | [€£](?=[^\W\d_])"
+        r"| &(?!(?:lt|gt|quot|apos|\#0?39|amp);(?![\w\#]{1,32};))(?=[\w\#]{1,32};)",
+        re.VERBOSE,
     )

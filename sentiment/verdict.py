@@ -10,7 +10,7 @@ type Label = Literal["positive", "negative"]
 type Decision = Literal["publish", "review", "hold"]
 type WarningCode = Literal["mostly_unknown_words", "probably_not_english", "unreadable_characters"]
 
-PLAIN = TextSpec(lowercase=False, emoji=False)  # the text that a person reads
+PLAIN = TextSpec(lowercase=False)  # the text that a person reads
 UNKNOWN_WORDS_LIMIT = 0.5  # share of unknown tokens above which the score says little about the text
 
 

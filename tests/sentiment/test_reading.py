@@ -206,7 +206,13 @@ def test_ordinary_texts_need_only_the_ordinary_steps(text: str) -> None:
 
 def test_ordinary_tweets_take_the_short_way() -> None:
     assert is_ordinary("Café, so good &amp; “cheap” – don’t miss it… ❤️👍🏽 http://t.co/x\n&lt;3 It’s São Paulo, naïve")
-    assert not any(map(is_ordinary, ["hаte", "𝗻ot", "a\u200bb", "🙂‍↔️", "donâ€™t", "&#8217;", "&amp;#8217;", "e\u0301"]))
+    assert all(map(is_ordinary, ["Nice from 99€", "only £5, not €6"]))
+    assert not any(
+        map(
+            is_ordinary,
+            ["h€lp", "£ove", "hаte", "𝗻ot", "a\u200bb", "🙂‍↔️", "donâ€™t", "&#8217;", "&amp;#8217;", "e\u0301"],
+        )
+    )
 
 
 @given(texts)

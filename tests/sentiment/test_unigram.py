@@ -216,7 +216,8 @@ def test_a_vocabulary_of_special_pieces_alone_knows_nothing() -> None:
     assert encode([["<pad>", "a"]])["token_ids"].tolist() == [[START, UNK, UNK, END]]
 
 
-def test_graph_has_room_for_each_part_of_a_token() -> None:
-    encode = encoder(6)
+@pytest.mark.parametrize("max_length", [3, 6, 128])
+def test_word_is_cut_into_parts(max_length: int) -> None:
+    encode = encoder(max_length)
     parts = encode.parts("é" * 50)
-    assert "".join(parts) == "é" * 50 and all(encode.size(part) <= 4 for part in parts)
+    assert "".join(parts) == "é" * 50 and all(encode.size(part) <= max(2, encode.max_window) for part in parts)

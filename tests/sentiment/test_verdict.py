@@ -48,3 +48,8 @@ def test_text_that_cannot_be_read_is_never_published(text: str) -> None:
 def test_disguised_english_is_english(spelling: str) -> None:
     text = SPELLINGS[spelling]("Thanks to all of you for the great day")
     assert verdict(text, 0.99, 0, THRESHOLDS) == ("positive", "publish", [])
+
+
+@pytest.mark.parametrize("text", ["New route alert 🇧🇷", "Landed 🇰🇮", "USA🇺🇸", "Happy Friday 🇿🇦🇫🇷", "Cheers 🍻 to all"])
+def test_flags_and_other_emoji_are_no_words_of_a_language(text: str) -> None:
+    assert verdict(text, 0.99, 0, THRESHOLDS) == ("positive", "publish", [])
