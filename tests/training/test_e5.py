@@ -27,6 +27,7 @@ from training.families.neural.encoded_texts import encode_texts
 from training.families.neural.transformer import Transformer
 from training.families.settings import configure
 from training.onnx_export.bert import POSITION_EMBEDDINGS, WORD_EMBEDDINGS
+from training.registry.build import predict_in_one_piece
 from training.registry.model_folder import write_model_folder
 
 WIDTH, INTERMEDIATE, HEADS, LAYERS, POSITIONS = 32, 64, 4, 3, 24
@@ -402,11 +403,11 @@ def case(fitted: Transformer, tmp_path_factory: pytest.TempPathFactory) -> Case:
 def test_float32_graph_gives_the_probabilities_of_keras(case: Case) -> None:
     model = Model.load(case.float32)
     assert isinstance(model.manifest.input, UnigramPieces)
-    np.testing.assert_allclose(model.score(case.texts).probability, expit(case.logit), atol=1e-5)
+    np.testing.assert_allclose(predict_in_one_piece(model, case.texts), expit(case.logit), atol=1e-5)
 
 
 def test_compact_graph_gives_the_labels_of_keras(case: Case) -> None:
-    probability = Model.load(case.compact).score(case.texts).probability
+    probability = predict_in_one_piece(Model.load(case.compact), case.texts)
     assert ((probability >= 0.5) == (case.logit >= 0)).mean() > 0.99
 
 
