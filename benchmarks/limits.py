@@ -21,6 +21,6 @@ LIMITS = {LITE: Limits(0.5, 140, 4), CHAMPION: Limits(5, 260, 25)}  # a transfor
 COLD_START_RATIO = 1.25  # against the floor
 DICT_RATIO = 5  # lite, against a dict of weights
 OUTAGE_SECONDS = 3
-PACKAGE_MB = 62
+PACKAGE_MB = 63
 STARVATION_RATIO = 5  # of the 99th percentiles of a single tweet, beside hostile callers and alone
 SICK_STORE_RATIO = 3  # of the medians of predict and of live, while the table hangs and idle
