@@ -101,8 +101,8 @@ def hash_ngrams(batch: Sequence[Tokens], max_ngram: int) -> HashedNgrams:
     sizes = np.array([len(tokens) + 2 for tokens in batch], np.int64)
     document = np.repeat(np.arange(len(batch)), sizes)
     prefix = np.zeros(len(codes) + 1, np.uint64)
-    np.cumsum(codes * _powers(_BASE, len(codes)), out=prefix[1:])
-    shift = _powers(_INVERSE, len(codes)) * _MIXER
+    np.cumsum(codes * powers_of(_BASE, len(codes), np.uint64), out=prefix[1:])
+    shift = powers_of(_INVERSE, len(codes), np.uint64) * _MIXER
 
     def hashes(first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.uint64]:
         start, end = starts[first], ends[last]
@@ -118,11 +118,11 @@ def hash_ngrams(batch: Sequence[Tokens], max_ngram: int) -> HashedNgrams:
     return HashedNgrams(np.concatenate(documents), np.concatenate(ngram_hashes), len(unigrams))
 
 
-def _powers(base: int, n: int) -> NDArray[np.uint64]:
-    """Return base⁰ … baseⁿ⁻¹ mod 2⁶⁴."""
-    powers = np.full(n, base, np.uint64)
+def powers_of[T: (np.uint32, np.uint64)](base: int, n: int, dtype: type[T]) -> NDArray[T]:
+    """Return base⁰ … baseⁿ⁻¹, modulo what the type holds."""
+    powers = np.full(n, base, dtype)
     powers[:1] = 1
-    return np.multiply.accumulate(powers)
+    return np.multiply.accumulate(powers, dtype=dtype)
 
 
 class IdsCountsEncoder:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
+from .features import powers_of
 from .files import file_sha256
 from .links import split_at_links
 
@@ -111,20 +112,13 @@ def hash_ngrams(words: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp
     is_ngram[:, -1] = False
     is_ngram[spaces[:-1], 0] = False  # a space alone
     is_ngram[spaces[:-1], -1] = True  # the whole word
-    powers = _powers_of(_MULTIPLIER, len(letters))
+    powers = powers_of(_MULTIPLIER, len(letters), np.uint32)
     prefix = np.zeros(len(letters) + 1, np.uint32)
     np.cumsum(letters * powers, dtype=np.uint32, out=prefix[1:])
     row, column = np.nonzero(is_ngram)
-    hashes = (prefix[ends[row, column]] - prefix[row]) * _powers_of(_INVERSE, len(letters))[row]
+    hashes = (prefix[ends[row, column]] - prefix[row]) * powers_of(_INVERSE, len(letters), np.uint32)[row]
     firsts = np.searchsorted(row, spaces[:-1])
     return (hashes * np.uint32(_MULTIPLIER) >> np.uint32(32 - BUCKET_BITS)).astype(np.intp), firsts
-
-
-def _powers_of(base: int, n: int) -> NDArray[np.uint32]:
-    """Return `base` to the powers from 0 to n - 1, modulo 2**32."""
-    powers = np.full(n, base, np.uint32)
-    powers[0] = 1
-    return np.multiply.accumulate(powers, dtype=np.uint32)
 
 
 def _weigh(words: Sequence[str]) -> NDArray[np.float64]:
