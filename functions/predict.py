@@ -22,7 +22,7 @@ from .shared.service import Service
 
 # A single text beyond either of these waits behind others of its kind, so that short ones never wait for it.
 MAX_SHORT_CHARACTERS = 280  # of a tweet; so much is tokenised in the event loop, in less than a millisecond
-MAX_SHORT_TOKENS = 48  # or pieces of words: nearly all tweets have fewer. 280 emoji are 80 windows
+MAX_SHORT_SIZE = 48  # or pieces of words: nearly all tweets have fewer. 280 emoji are 80 windows
 
 
 class PredictRequest(Struct, forbid_unknown_fields=True):
@@ -103,7 +103,7 @@ async def predict(service: Service, _: func.HttpRequest, body: PredictRequest) -
         bulkhead = service.bulkheads.long_texts
     elif model.is_sequence_model:
         tokens = model.tokens(body.all_texts[0])
-        is_short = model.size(tokens) <= MAX_SHORT_TOKENS
+        is_short = model.size(tokens) <= MAX_SHORT_SIZE
         bulkhead = service.bulkheads.texts if is_short else service.bulkheads.long_texts
     else:  # 0.25 ms: a thread would cost more
         return ApiResponse(200, _predict(service, model, body, None, started, carry_on))
@@ -119,6 +119,7 @@ def _predict(
     predictions = []
     scored = zip(body.all_texts, scores.probability, scores.unknown_share, explanations, strict=True)
     for text, score, unknown, explanation in scored:
+        check()
         probability = round(float(score), 4)  # the response, the decision, the receipt and feedback use the same
         label, decision, warnings = verdict(text, probability, float(unknown), about.thresholds)
         receipt = service.receipts.sign(about.release, probability, label, text)

@@ -68,15 +68,9 @@ LOOKALIKES = Step(r"(?s).+", lambda text: read_words(text[0]).text)
 UNKNOWN = Step(r"[^\w\s!-~]", _drop_unknown, "printable")
 
 # In their order: each relies on what those before it have read.
-STEPS = (
-    ENTITIES,
-    COMPOSITION,
-    GARBLED_TEXT,
-    EMOJI_NAMES,  # some are joined by what is invisible
-    SPACES,
-    INVISIBLE,
-    STYLES,
-    UNKNOWN,
+_CHARACTERS = (ENTITIES, COMPOSITION, GARBLED_TEXT)
+_SIGNS = (EMOJI_NAMES, SPACES, INVISIBLE, STYLES)  # some emoji are joined by what is invisible
+_WORDS = (
     COMPOSITION,  # of letters that stood apart from their marks
     DECORATION,
     FOREIGN_MARKS,
@@ -84,6 +78,7 @@ STEPS = (
     LOOKALIKES,
     APOSTROPHES,
 )
+STEPS = (*_CHARACTERS, *_SIGNS, UNKNOWN, *_WORDS)
 
 # Letters in another order than they are stored in; boxes for a character; a circle that strikes out what it stands on.
 _UNREADABLE = re.compile("[\u202d\u202e\ufffc\ufffd\u20e0]")
@@ -91,11 +86,10 @@ _UNREADABLE = re.compile("[\u202d\u202e\ufffc\ufffd\u20e0]")
 
 def is_readable(text: str) -> bool:
     """Return whether a person's reading of the text is known: its letters, its signs, their order."""
-    plain = read(text, (ENTITIES, COMPOSITION, GARBLED_TEXT))
+    plain = read(text, _CHARACTERS)
     if GARBLED.search(plain) or _UNREADABLE.search(plain):
         return False
-    plain = read(plain, (EMOJI_NAMES, SPACES, INVISIBLE, STYLES))
+    plain = read(plain, _SIGNS)
     if not plain.isprintable():
         return False
-    words = read(plain, (COMPOSITION, DECORATION, FOREIGN_MARKS, LOOKALIKES, APOSTROPHES))
-    return read_words(words).is_certain
+    return read_words(read(plain, _WORDS)).is_certain

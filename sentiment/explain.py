@@ -51,11 +51,11 @@ class Occlusion(NamedTuple):
         borders = [covered.start + len(covered) * i // n for i in range(n + 1)] if n else []
         return [range(start, end) for start, end in pairwise(borders)]
 
-    def around(self, window: Window) -> list[Segment]:
+    def outside(self, window: Window) -> list[Segment]:
         """Return the segments outside a window: what is before it and behind it, by tokens in a short text."""
         covered = _covered(window)
-        outside = [range(covered.start), range(covered.stop, len(self.spans))]
-        return [range(i, i + 1) for part in outside for i in part] if self._is_short else [p for p in outside if p]
+        parts = [range(covered.start), range(covered.stop, len(self.spans))]
+        return [range(i, i + 1) for part in parts for i in part] if self._is_short else [part for part in parts if part]
 
     @property
     def _is_short(self) -> bool:
@@ -95,7 +95,7 @@ def explain_texts(
         segments = occlusion.segments(window)
         without = [[t for t, place in zip(*window, strict=True) if place not in segment] for segment in segments]
         lost = scored.logit - model.logit(without, check) if segments else np.zeros(0)
-        weights = [*zip(segments, map(float, lost), strict=True), *((part, 0.0) for part in occlusion.around(window))]
+        weights = [*zip(segments, map(float, lost), strict=True), *((part, 0.0) for part in occlusion.outside(window))]
         scores.append(scored)
         contributions.append(
             [

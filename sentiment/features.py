@@ -13,8 +13,6 @@ from .manifest import IdsCounts, Input, TokenIds, UnigramPieces, WordPieces
 from .unigram import Unigram, normalise
 
 type Tokens = list[str]
-
-
 type Arrays = Mapping[str, NDArray[Any]]  # by name of the graph's input; the first axis is the batch
 
 TWEET_WORDS = 48  # of 20,000 tweets, one or two are longer
@@ -38,15 +36,15 @@ class Encoder(Protocol):
 
     def size(self, token: str) -> int:
         """Return how much of a window a token takes, at least 1."""
-        ...
+        return 1
 
     def parts(self, token: str) -> Tokens:
         """Cut a token that is longer than a window into tokens for each of which the graph has room."""
-        ...
+        return [token]
 
     def widest(self) -> Arrays | None:
         """Return arrays as wide as those of the longest text, at no cost; None if a graph takes any width."""
-        ...
+        return None
 
     def beyond_vocabulary(self) -> Arrays:
         """Return the arrays of a text with the first id beyond the vocabulary, which its graph refuses."""
@@ -125,7 +123,7 @@ def powers_of[T: (np.uint32, np.uint64)](base: int, n: int, dtype: type[T]) -> N
     return np.multiply.accumulate(powers, dtype=dtype)
 
 
-class IdsCountsEncoder:
+class IdsCountsEncoder(Encoder):
     """Counts the n-grams that are in the vocabulary: `ids` int32 and `counts` float32, both [batch, n].
 
     n is the largest number of distinct known n-grams in a text, at least 1. Other rows are padded with the id
@@ -162,15 +160,6 @@ class IdsCountsEncoder:
         hashed = hash_ngrams(batch, 1)
         return _share_by_document(~self.lookup(hashed.hash)[1], hashed.document, len(batch))
 
-    def size(self, token: str) -> int:
-        return 1
-
-    def parts(self, token: str) -> Tokens:
-        return [token]
-
-    def widest(self) -> None:
-        return None
-
     def beyond_vocabulary(self) -> Arrays:
         return {"ids": np.full((1, 1), len(self.hashes) + 1, np.int32), "counts": np.zeros((1, 1), np.float32)}
 
@@ -181,7 +170,7 @@ class IdsCountsEncoder:
         return ids, self.hashes[ids] == keys
 
 
-class TokenIdsEncoder:
+class TokenIdsEncoder(Encoder):
     """Replaces tokens by their ids: `token_ids` int32 [batch, n] and `lengths` int32 [batch].
 
     n is the length of the longest text, 1 … `max_length`. Longer texts are cut.
@@ -203,15 +192,6 @@ class TokenIdsEncoder:
         document = np.repeat(np.arange(len(batch)), list(map(len, batch)))
         return _share_by_document(np.array(unknown, bool), document, len(batch))
 
-    def size(self, token: str) -> int:
-        return 1
-
-    def parts(self, token: str) -> Tokens:
-        return [token]
-
-    def widest(self) -> None:  # recurrent and convolutional graphs
-        return None
-
     def beyond_vocabulary(self) -> Arrays:
         return _pad([[len(self.ids)]], self.spec.padding)
 
@@ -220,7 +200,7 @@ class TokenIdsEncoder:
 _BERT_WORD = re.compile(r"[^\W_]{1,100}|[^\w\s]|_")
 
 
-class WordPiecesEncoder:
+class WordPiecesEncoder(Encoder):
     """Splits tokens into WordPieces and replaces these by their ids, in the arrays of `TokenIdsEncoder`.
 
     WordPiece as in Devlin et al., "BERT", 2019: the longest piece first. In the vocabulary, pieces that continue a word

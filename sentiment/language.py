@@ -31,7 +31,7 @@ NATS_PER_STEP = 1 / 16  # of the table
 MAX_NGRAM = 4  # letters, with the spaces around a word
 
 DOUBT_NATS = 1.0  # how much likelier than English another language must be
-NAME_DOUBT_NATS = 2.0  # the same, more, for each word of a text of capitalised words: Real Madrid, Viva Las Vegas
+NAME_DOUBT_NATS = 2.0  # the same, more, for each word of a text in title case or in capitals: Real Madrid
 PASSAGE_NATS = 20.0  # how much likelier a passage must be in a language that is not that of the text
 
 _TAG = re.compile(r"[@#]\w++|<[a-z][a-z0-9_-]{0,79}>")  # the last is the name of an emoji
@@ -49,21 +49,16 @@ def detect_languages(text: str) -> tuple[str, ...]:
     The others are those of which a passage is: a text that is half English and half French has both. In doubt a text is
     English, such as one without words: names, numbers, links, mentions, hashtags and emoji are no evidence.
     """
-    words = split_words(text)
+    plain = _drop_addresses(text)
+    words = _split(plain)
     if not words:
         return (ENGLISH,)
     evidence = _weigh(words)
     nats = evidence.sum(axis=0)
-    nats[0] += DOUBT_NATS + (NAME_DOUBT_NATS * len(words) if _may_be_names(text) else 0)
+    nats[0] += DOUBT_NATS + (NAME_DOUBT_NATS * len(words) if plain.istitle() or plain.isupper() else 0)
     main = int(nats.argmax())
     gains = _strongest_passages(evidence - evidence[:, [main]])
     return (LANGUAGES[main], *(LANGUAGES[i] for i in np.argsort(-gains, kind="stable") if gains[i] > PASSAGE_NATS))
-
-
-def _may_be_names(text: str) -> bool:
-    """Return whether every word is capitalised as in a title, or all is in capitals."""
-    plain = _drop_addresses(text)
-    return plain.istitle() or plain.isupper()
 
 
 def is_probably_not_english(text: str) -> bool:
@@ -73,7 +68,10 @@ def is_probably_not_english(text: str) -> bool:
 
 def split_words(text: str) -> list[str]:
     """Return the words that say what language a text is in: lower case, no letter more than twice in a row."""
-    plain = _drop_addresses(text)
+    return _split(_drop_addresses(text))
+
+
+def _split(plain: str) -> list[str]:
     if not plain.isascii():
         plain = "".join(map(_fold_script, unicodedata.normalize("NFKC", plain)))
     return _WORD.findall(_ELONGATION.sub(r"\1\1", plain.lower()))

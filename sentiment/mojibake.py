@@ -94,7 +94,7 @@ def _is_text(plain: str) -> bool:
 def _is_certain(match: re.Match[str], plain: str) -> bool:
     """Return whether a match is mojibake. Two characters of it in a row are, and one that no writer would type is."""
     garbled = match[0]
-    before, after = match.string[: match.start()][-1:], match.string[match.end() : match.end() + 1]
+    before, after = match.string[max(0, match.start() - 1) : match.start()], match.string[match.end() : match.end() + 1]
     lead, tail = garbled[0], garbled[1:]
     if len(plain) > 1 or lead >= "ð" or any("\x80" <= character <= "\x9f" for character in tail):
         return True

@@ -18,7 +18,7 @@ import functions.feedback as feedback_module
 from feedback.receipt import Receipts
 from functions.feedback import FeedbackRequest, erase, feedback
 from functions.health import live, ready
-from functions.predict import MAX_SHORT_CHARACTERS, MAX_SHORT_TOKENS, PredictRequest, predict
+from functions.predict import MAX_SHORT_CHARACTERS, MAX_SHORT_SIZE, PredictRequest, predict
 from functions.schemas import EXPLAIN_BUDGET, MAX_TEXTS
 from functions.shared.bulkhead import Abandoned, create_bulkheads
 from functions.shared.problems import INVALID_INPUT, OVERLOADED, Problem
@@ -115,7 +115,7 @@ def sequence_model(model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
     return model
 
 
-LONG_TEXTS = {"tokens": "😀" * (MAX_SHORT_TOKENS + 1), "characters": "a" * (MAX_SHORT_CHARACTERS + 1)}
+LONG_TEXTS = {"tokens": "😀" * (MAX_SHORT_SIZE + 1), "characters": "a" * (MAX_SHORT_CHARACTERS + 1)}
 
 
 @pytest.mark.parametrize("text", LONG_TEXTS.values(), ids=LONG_TEXTS)
@@ -127,7 +127,7 @@ def test_long_single_texts_leave_short_ones_alone(
         with pytest.raises(Problem) as refused:
             await predict(service, REQUEST, PredictRequest(texts=[text]))
         assert refused.value.problem_type is OVERLOADED
-        for short in ("a" * MAX_SHORT_CHARACTERS, "a " * MAX_SHORT_TOKENS):
+        for short in ("a" * MAX_SHORT_CHARACTERS, "a " * MAX_SHORT_SIZE):
             assert (await predict(service, REQUEST, PredictRequest(text=short))).status == 200
         session.gate.set()
         assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
